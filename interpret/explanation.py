@@ -1,0 +1,231 @@
+"""From a prediction to an answer: label, positive and negative prototype, examples, evidence.
+
+The pydantic models here are the JSON of the service and of `--json` alike.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from interpret.bundle import Bundle
+from interpret.evidence import evidence_map, overlay
+from interpret.gallery import Gallery
+from interpret.geometry import angles, distances
+from interpret.manifest import Thresholds
+from interpret.predictor import Device, Pixels, Prediction, Predictor
+
+Verdict = Literal["accept", "ambiguous", "none_of_these"]
+Distance = Annotated[float, Field(ge=0, description="Euclidean, in the embedding space")]
+Angle = Annotated[float, Field(ge=0, le=180, description="degrees, seen from the origin")]
+
+NEAREST_SHOWN = 5  # prototypes listed with each answer
+OVERLAY_SIDE = 224  # pixels
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class PrototypeDistance(_Answer):
+    """A prototype and how far away it lies: from a picture's embedding or another prototype."""
+
+    label: str
+    index: int
+    distance: Distance
+    angle_deg: Angle
+
+
+class ModelInfo(_Answer):
+    """The model that gave the answer."""
+
+    name: str
+    fingerprint: str = Field(description="hash over the whole bundle")
+
+
+class Classification(_Answer):
+    """A label and the prototypes that decided it."""
+
+    label: str
+    index: int
+    probability: Annotated[float, Field(ge=0, le=1)]
+    verdict: Verdict
+    positive: PrototypeDistance = Field(description="the nearest prototype: the predicted class")
+    negative: PrototypeDistance = Field(description="the nearest prototype of any other class")
+    margin: float = Field(description="negative.distance − positive.distance")
+    prototypes: list[PrototypeDistance] = Field(description="the nearest ones, nearest first")
+    model: ModelInfo
+
+
+class Example(_Answer):
+    """A training image."""
+
+    id: int
+    label: str
+    distance: float = Field(description="to the query: Euclidean, or 1 − cosine")
+    thumbnail: str = Field(description="path of its thumbnail, /gallery/ID")
+
+
+class Evidence(_Answer):
+    """The exact split of the squared-distance margin over the picture."""
+
+    rows: int
+    cols: int
+    values: list[list[float]] = Field(
+        description="rows × cols; their sum is negative.distance² − positive.distance²"
+    )
+    overlay_png: str = Field(description="the picture tinted by it, a PNG in base64")
+
+
+class Explanation(Classification):
+    """A classification and what stands behind it."""
+
+    positive_examples: list[Example] = Field(description="nearest to the positive prototype")
+    negative_examples: list[Example] = Field(description="nearest to the negative prototype")
+    neighbours: list[Example] = Field(description="nearest to this picture")
+    evidence: Evidence | None = Field(description="null: the network has no evidence map")
+
+
+class PrototypeSummary(_Answer):
+    """A class's prototype and its nearest rival."""
+
+    label: str
+    index: int
+    rival: PrototypeDistance = Field(description="the nearest prototype of another class")
+
+
+def verdict(distance: float, margin: float, thresholds: Thresholds) -> Verdict:
+    """Whether to trust an answer, from the distance to its prototype and its margin."""
+    if distance > thresholds.max_distance:
+        return "none_of_these"
+    return "ambiguous" if margin < thresholds.min_margin else "accept"
+
+
+class Explainer:
+    """A bundle ready to answer. `threads` and `device` as in `predictor.Predictor`."""
+
+    def __init__(
+        self, bundle: Bundle, *, threads: int | None = None, device: Device = "auto"
+    ) -> None:
+        self.bundle = bundle
+        self.predictor = Predictor(bundle, threads=threads, device=device)
+        self.gallery = Gallery(bundle)
+        self._model = ModelInfo(name=bundle.manifest.name, fingerprint=bundle.manifest.fingerprint)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: Device = "auto") -> Explainer:
+        """Read and verify the bundle at `path`. Raises BundleError."""
+        return cls(Bundle.load(path), device=device)
+
+    def classify(self, pixels: Pixels) -> list[Classification]:
+        """An answer for each of the pictures, uint8 RGB (N, S, S, 3)."""
+        prediction = self.predictor(pixels)
+        return [self._classification(prediction, row) for row in range(len(pixels))]
+
+    def explain(self, pixels: NDArray[np.uint8], k: int = 6) -> Explanation:
+        """The answer for one picture (S, S, 3), with k examples of each kind and the evidence."""
+        prediction = self.predictor(pixels[None], evidence=True)
+        answer = self._classification(prediction, 0)
+        centres = self.bundle.prototypes[[answer.positive.index, answer.negative.index]]
+        positive, negative, neighbours = self._examples(
+            np.concatenate([centres, prediction.embedding]), k
+        )
+        return Explanation(
+            **dict(answer),
+            positive_examples=positive,
+            negative_examples=negative,
+            neighbours=neighbours,
+            evidence=self._evidence(pixels, prediction, *centres),
+        )
+
+    def similar_to_image(self, pixels: NDArray[np.uint8], k: int) -> list[Example]:
+        """The k training images nearest to one picture (S, S, 3)."""
+        return self._examples(self.predictor(pixels[None]).embedding, k)[0]
+
+    def similar_to_prototype(self, label: str, k: int) -> list[Example]:
+        """The k training images nearest to a class's prototype. Raises UnknownLabelError."""
+        index = self.bundle.class_index(label)
+        return self._examples(self.bundle.prototypes[index : index + 1], k)[0]
+
+    def prototypes(self) -> list[PrototypeSummary]:
+        """Every class with its nearest rival."""
+        centres, names = self.bundle.prototypes, self.bundle.manifest.class_names
+        between = distances(centres, centres)
+        np.fill_diagonal(between, np.inf)
+        degrees = angles(centres, centres)
+        return [
+            PrototypeSummary(
+                label=name,
+                index=i,
+                rival=PrototypeDistance(
+                    label=names[j], index=j, distance=between[i, j], angle_deg=degrees[i, j]
+                ),
+            )
+            for i, (name, j) in enumerate(zip(names, between.argmin(1).tolist(), strict=True))
+        ]
+
+    def _classification(self, prediction: Prediction, row: int) -> Classification:
+        away, names = prediction.distances[row], self.bundle.manifest.class_names
+        index = int(prediction.probabilities[row].argmax())
+        nearest = np.argsort(away, kind="stable")[: NEAREST_SHOWN + 1].tolist()
+        # On the sphere the predicted class comes first by construction; a rounding tie may not.
+        order = [index, *(i for i in nearest if i != index)][:NEAREST_SHOWN]
+        degrees = angles(prediction.embedding[row : row + 1], self.bundle.prototypes[order])[0]
+        shown = [
+            PrototypeDistance(label=names[i], index=i, distance=float(away[i]), angle_deg=angle)
+            for i, angle in zip(order, degrees.tolist(), strict=True)
+        ]
+        positive, negative = shown[:2]
+        margin = negative.distance - positive.distance
+        return Classification(
+            label=names[index],
+            index=index,
+            probability=float(prediction.probabilities[row, index]),
+            verdict=verdict(positive.distance, margin, self.bundle.manifest.thresholds),
+            positive=positive,
+            negative=negative,
+            margin=margin,
+            prototypes=shown,
+            model=self._model,
+        )
+
+    def _examples(self, queries: NDArray[np.float32], k: int) -> list[list[Example]]:
+        found, table = self.gallery.search(queries, k), self.bundle.gallery
+        names = self.bundle.manifest.class_names
+        return [
+            [
+                Example(
+                    id=int(table.ids[row]),
+                    label=names[table.labels[row]],
+                    distance=distance,
+                    thumbnail=f"/gallery/{table.ids[row]}",
+                )
+                for row, distance in zip(rows, away, strict=True)
+            ]
+            for rows, away in zip(found.rows.tolist(), found.distances.tolist(), strict=True)
+        ]
+
+    @staticmethod
+    def _evidence(
+        pixels: NDArray[np.uint8],
+        prediction: Prediction,
+        positive: NDArray[np.float32],
+        negative: NDArray[np.float32],
+    ) -> Evidence | None:
+        if prediction.evidence is None:
+            return None
+        values = evidence_map(prediction.evidence[0], positive, negative)
+        buffer = io.BytesIO()
+        overlay(pixels, values, OVERLAY_SIDE).save(buffer, "PNG")
+        return Evidence(
+            rows=values.shape[0],
+            cols=values.shape[1],
+            values=values.tolist(),
+            overlay_png=base64.b64encode(buffer.getvalue()).decode(),
+        )

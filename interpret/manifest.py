@@ -1,0 +1,101 @@
+"""The schema of a bundle's manifest.json: what the model is, how it was made, how good it is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT_VERSION = 1
+
+
+class _Strict(BaseModel):
+    """Unknown keys fail: a misspelt or newer field is never silently dropped."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Strict):
+    """One file of the bundle."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0, description="bytes")]
+
+
+class DataInfo(_Strict):
+    """The data set a model was trained on."""
+
+    name: str
+    splits: dict[str, int] = Field(description="number of pictures in each split")
+
+
+class EvidenceGrid(_Strict):
+    """The locations that the evidence map splits a picture into."""
+
+    rows: Annotated[int, Field(ge=1)]
+    cols: Annotated[int, Field(ge=1)]
+
+
+class Thresholds(_Strict):
+    """When an answer is `none_of_these` or `ambiguous`; see `explanation.verdict`."""
+
+    max_distance: float = Field(description="a nearest prototype farther than this is no match")
+    min_margin: float = Field(description="a margin below this is ambiguous")
+    source: str = Field(description="how the two numbers were found, in words")
+
+
+class Geometry(_Strict):
+    """How the prototypes and the training embeddings lie; eq. 11–13 of the paper."""
+
+    min_sep_deg: float = Field(description="smallest angle between two prototypes (MinSep)")
+    mean_sep_deg: float = Field(description="mean angle to the nearest prototype (MeanSep)")
+    std_deg: float = Field(description="standard deviation of those angles (Std)")
+    intra_class_angle_deg: float = Field(
+        description="mean angle of a training embedding to its own prototype (eq. 12)"
+    )
+    scr: float = Field(description="separation to compactness ratio, training samples (eq. 13)")
+
+
+class Metrics(_Strict):
+    """Figures measured on the exported model with ONNX Runtime."""
+
+    split: str = Field(description="the split that accuracy and calibration were measured on")
+    examples: int
+    accuracy: float = Field(description="by inner product, as a fraction")
+    accuracy_nearest_prototype: float = Field(description="by Euclidean distance, as a fraction")
+    rules_disagree: int = Field(description="pictures on which the two rules differ")
+    expected_calibration_error: float = Field(description="15 equal-width bins")
+    geometry: Geometry
+
+
+class Certificate(_Strict):
+    """How far ONNX Runtime stands from torch on the same pictures."""
+
+    batch_sizes: list[int]
+    max_abs_difference: dict[str, float] = Field(description="largest, for each output")
+    argmax_agreement: float
+    neighbour_overlap: float = Field(description="shared share of the nearest gallery neighbours")
+
+
+class Manifest(_Strict):
+    """manifest.json. `files` and `fingerprint` are filled in by `bundle.write_bundle`."""
+
+    format_version: Literal[1] = 1
+    name: str
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = "0" * 64
+    method: str
+    backbone: str
+    embedding_dim: Annotated[int, Field(ge=1)]
+    radius: Annotated[float, Field(gt=0)]
+    class_names: Annotated[list[str], Field(min_length=2)]
+    input_size: Annotated[int, Field(ge=1, description="pixels; the input is square")]
+    preprocessing: str
+    metric: Literal["euclidean", "cosine"] = Field(description="how the gallery is searched")
+    evidence: EvidenceGrid | None = Field(description="null: the network does not end in pooling")
+    data: DataInfo
+    thresholds: Thresholds
+    metrics: Metrics
+    certificate: Certificate
+    training: dict[str, Any] = Field(description="the training configuration, in full")
+    versions: dict[str, str]
+    files: dict[str, FileEntry] = Field(default_factory=dict)

@@ -1,0 +1,96 @@
+"""The exported model on ONNX Runtime: pixels in; embeddings, distances, probabilities out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from interpret.bundle import Bundle
+from interpret.devices import cpu_count, cuda_device_count
+from interpret.errors import BundleError, DpnpError
+
+_LOG = logging.getLogger(__name__)
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Prediction(NamedTuple):
+    """What the model computed for N pictures, all float32."""
+
+    embedding: Floats  # (N, d)
+    distances: Floats  # (N, M), Euclidean, to each prototype
+    probabilities: Floats  # (N, M)
+    evidence: Floats | None  # (N, d, h, w): per-location embeddings, their mean is `embedding`
+
+
+class Predictor:
+    """An ONNX Runtime session over a bundle's model.
+
+    `threads` are those of one inference (default: all CPUs the process may use). With
+    device="auto" CUDA is used when the driver shows a GPU; `provider` tells which one runs.
+    """
+
+    def __init__(
+        self, bundle: Bundle, *, threads: int | None = None, device: Device = "auto"
+    ) -> None:
+        self.input_size = bundle.manifest.input_size
+        self.has_evidence = bundle.manifest.evidence is not None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or cpu_count()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors only: its warnings are about graph optimisation
+        try:
+            self._session = onnxruntime.InferenceSession(
+                bundle.read("model.onnx"), options, providers=_providers(device)
+            )
+        except (RuntimeError, ValueError) as error:  # ONNX Runtime's own errors derive from these
+            raise BundleError(f"{bundle.path / 'model.onnx'}: {error}") from error
+        self.provider = self._session.get_providers()[0]
+        if device == "cuda" and self.provider != "CUDAExecutionProvider":
+            raise DpnpError(
+                f"CUDA was asked for, but ONNX Runtime runs on {self.provider}: "
+                "is a CUDA library missing?"
+            )
+        _LOG.info("ONNX Runtime %s runs on %s", onnxruntime.__version__, self.provider)
+
+    def __call__(
+        self, pixels: Pixels, *, batch_size: int = 64, evidence: bool = False
+    ) -> Prediction:
+        """Run on uint8 RGB pixels (N, S, S, 3), `batch_size` at a time.
+
+        `evidence` asks for the per-location embeddings too; they stay None for a network that
+        has none. Raises ValueError for another shape or dtype.
+        """
+        size = self.input_size
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
+            raise ValueError(
+                f"pixels are {pixels.dtype} {pixels.shape}, not uint8 (N, {size}, {size}, 3)"
+            )
+        names = ["embedding", "distances", "probabilities"]
+        if evidence and self.has_evidence:
+            names.append("evidence")
+        parts = [self._session.run(names, {"pixels": b}) for b in _batches(pixels, batch_size)]
+        outputs = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return Prediction(*outputs, *([None] if len(outputs) == 3 else []))
+
+
+def _batches(pixels: Pixels, batch_size: int) -> Iterator[Pixels]:
+    # An empty input still runs once, so that the outputs have their shapes.
+    for start in range(0, max(len(pixels), 1), batch_size):
+        yield pixels[start : start + batch_size]
+
+
+def _providers(device: Device) -> list[str]:
+    compiled = onnxruntime.get_available_providers()
+    wanted = device == "cuda" or (device == "auto" and cuda_device_count() > 0)
+    if wanted and "CUDAExecutionProvider" in compiled:
+        onnxruntime.preload_dlls()  # finds the CUDA libraries that pip installed
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    return ["CPUExecutionProvider"]

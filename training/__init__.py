@@ -1,0 +1,1 @@
+"""Train DPNP models and export them to bundles."""

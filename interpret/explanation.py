@@ -116,7 +116,7 @@ class Explainer:
         self.bundle = bundle
         self.predictor = Predictor(bundle, threads=threads, device=device)
         self.gallery = Gallery(bundle)
-        self._model = ModelInfo(name=bundle.manifest.name, fingerprint=bundle.manifest.fingerprint)
+        self.model = ModelInfo(name=bundle.manifest.name, fingerprint=bundle.manifest.fingerprint)
 
     @classmethod
     def load(cls, path: str | Path, *, device: Device = "auto") -> Explainer:
@@ -192,7 +192,7 @@ class Explainer:
             negative=negative,
             margin=margin,
             prototypes=shown,
-            model=self._model,
+            model=self.model,
         )
 
     def _examples(self, queries: NDArray[np.float32], k: int) -> list[list[Example]]:

@@ -1,0 +1,56 @@
+"""What every POST endpoint does around its own few lines: admit, read, work, answer or refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import bentoml
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from interpret.errors import DpnpError
+from serving import forms
+from serving.errors import ServiceError, refusal
+from serving.lanes import Lane
+from serving.schemas import Form
+from serving.settings import Settings
+
+F = TypeVar("F", bound=Form)
+
+
+class Host(Protocol):
+    """What an endpoint needs of its service."""
+
+    settings: Settings
+    lanes: dict[str, Lane]
+
+
+def endpoint(
+    form: type[F], answer: type[BaseModel], *, lane: str
+) -> Callable[[Callable[[Any, F], BaseModel]], Any]:
+    """Make a method, checked form in and answer out, a BentoML API at /NAME.
+
+    The method runs in a thread of its lane, its answer's JSON too; ServiceError and DpnpError
+    become answers in the error schema.
+    """
+
+    def decorate(method: Callable[[Any, F], BaseModel]) -> Any:
+        async def handle(self: Host, request: Request) -> Response:
+            limits, chosen = self.settings, self.lanes[lane]
+            try:
+                with chosen.place():
+                    fields = await forms.read(
+                        request, form, limits.max_bytes, limits.upload_seconds
+                    )
+                    body = await chosen.run(lambda: method(self, fields).model_dump_json())
+            except (ServiceError, DpnpError) as error:
+                return refusal(error)
+            return Response(body, media_type="application/json")
+
+        handle.__name__, handle.__doc__ = method.__name__, method.__doc__
+        handle.__module__ = method.__module__
+        return bentoml.api(handle, input_spec=form, output_spec=answer)
+
+    return decorate

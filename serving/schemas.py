@@ -1,0 +1,135 @@
+"""The requests the service takes, and the answers that interpret.explanation does not define."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import bentoml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+from starlette.requests import Request
+
+from interpret.explanation import Example, ModelInfo, PrototypeSummary
+
+MAX_K = 100
+
+
+def _uploaded(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise ValueError("must be a file (a part with a filename), not text")
+    return value
+
+
+def _unquoted(value: object) -> object:
+    # BentoML's own client sends a form's texts as JSON strings.
+    if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+Picture = Annotated[
+    bytes,
+    BeforeValidator(_uploaded),
+    # `type: file` is how BentoML's client finds out what to upload.
+    WithJsonSchema({"type": "file", "format": "image"}),
+]
+Label = Annotated[str, BeforeValidator(_unquoted)]
+Count = Annotated[int, Field(ge=1, le=MAX_K)]
+
+_PICTURE = "a JPEG, PNG, WebP, BMP or GIF (first frame) of any mode; its declared type is ignored"
+_COUNT = "how many training images to show; all there are when the gallery is smaller"
+
+
+class Unread:
+    """A request on its way through BentoML, its body not read yet."""
+
+    model_fields = ("request",)  # what BentoML passes on, by name
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+
+class Form(bentoml.IODescriptor):  # type: ignore[misc]
+    """Base of the request forms.
+
+    BentoML's own parsing would fetch URLs, write temporary files, and log a traceback for each
+    malformed body, so the endpoint reads the body itself: see `forms.read`.
+    """
+
+    media_type: ClassVar[str | None] = "multipart/form-data"
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: Any) -> Any:
+        """Hand the request over as it is."""
+        return Unread(request)
+
+
+class PredictForm(Form):
+    """The form of /predict."""
+
+    image: Picture = Field(description=_PICTURE)
+
+
+class ExplainForm(Form):
+    """The form of /explain."""
+
+    image: Picture = Field(description=_PICTURE)
+    k: Count = Field(6, description=_COUNT)
+
+
+class SimilarForm(Form):
+    """The form of /similar: `image` or `prototype`."""
+
+    image: Picture | None = Field(None, description=_PICTURE)
+    prototype: Label | None = Field(None, description="a class name: search around its prototype")
+    k: Count = Field(9, description=_COUNT)
+
+    @model_validator(mode="after")
+    def _one_query(self) -> Self:
+        if (self.image is None) == (self.prototype is None):
+            given = "neither" if self.image is None else "both"
+            raise ValueError(f"give exactly one of image and prototype, not {given}")
+        return self
+
+
+class EmptyForm(Form):
+    """The form of /prototypes: it asks for nothing, and no body is read."""
+
+    media_type: ClassVar[str | None] = "application/json"
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class Query(_Answer):
+    """What was searched for."""
+
+    kind: Literal["image", "prototype"]
+    label: str | None = Field(description="the prototype's class; null for an image")
+    k: int
+
+
+class Similar(_Answer):
+    """The training images nearest to an image or a prototype."""
+
+    query: Query
+    results: list[Example] = Field(description="nearest first")
+
+
+class Prototypes(_Answer):
+    """Every class's prototype."""
+
+    radius: float = Field(description="the norm of every prototype")
+    prototypes: list[PrototypeSummary] = Field(description="in the order of the class index")
+    model: ModelInfo

@@ -1,0 +1,71 @@
+"""Augmentation per batch on the device, from numbers drawn for the whole batch.
+
+The numbers depend on (seed, epoch, step) alone. So a resumed run and a run spread over several
+processes see the same pictures as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SMALLEST_AREA = 0.35  # of a random-resized crop, as a share of the picture
+
+
+def generator(*key: int) -> torch.Generator:
+    """A CPU random generator that depends on the key alone: (seed, epoch), (seed, epoch, step)."""
+    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) % 2**63)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random crop of `size` with a reflected border of 1/8, or a random-resized crop from larger
+    pictures (`resized`); and a mirror image half of the time (`flip`).
+    """
+
+    size: int
+    flip: bool
+    resized: bool = False
+
+    def draw(self, count: int, random: torch.Generator) -> Tensor:
+        """Uniform numbers (count, 5) on the CPU that decide everything for `count` pictures."""
+        return torch.rand(count, 5, generator=random)
+
+    def __call__(self, pixels: Tensor, numbers: Tensor) -> Tensor:
+        """Augment uint8 pixels (N, 3, H, W) on their device to (N, 3, size, size) in [0, 255]."""
+        numbers = numbers.to(pixels.device)
+        if self.resized:
+            return self._resized_crop(pixels, numbers)
+        return self._padded_crop(pixels, numbers)
+
+    def _padded_crop(self, pixels: Tensor, numbers: Tensor) -> Tensor:
+        pad = self.size // 8
+        padded = F.pad(pixels.float(), (pad,) * 4, mode="reflect").to(pixels.dtype)
+        offsets = (numbers[:, :2] * (2 * pad + 1)).long()
+        steps = torch.arange(self.size, device=pixels.device)
+        rows, cols = offsets[:, :1] + steps, offsets[:, 1:] + steps
+        if self.flip:
+            mirrored = numbers[:, 2:3] < 0.5
+            cols = torch.where(mirrored, cols.flip(1), cols)
+        batch = torch.arange(len(pixels), device=pixels.device)[:, None, None]
+        crops = padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], cols[:, None, :]]
+        return crops.permute(0, 3, 1, 2)
+
+    def _resized_crop(self, pixels: Tensor, numbers: Tensor) -> Tensor:
+        area = SMALLEST_AREA + (1 - SMALLEST_AREA) * numbers[:, 0]
+        ratio = torch.exp((2 * numbers[:, 1] - 1) * math.log(4 / 3))
+        width, height = ((area * r).sqrt().clamp(max=1) for r in (ratio, 1 / ratio))
+        left, top = ((2 * numbers[:, i] - 1) * (1 - s) for i, s in ((3, width), (4, height)))
+        sign = torch.where(numbers[:, 2] < 0.5, -1.0, 1.0) if self.flip else torch.ones_like(width)
+        zero = torch.zeros_like(width)
+        affine = torch.stack([width * sign, zero, left, zero, height, top], 1).view(-1, 2, 3)
+        grid = F.affine_grid(affine, [len(pixels), 3, self.size, self.size], align_corners=False)
+        return F.grid_sample(
+            pixels.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False
+        )

@@ -1,0 +1,194 @@
+"""Feature extractors: the paper's two ResNet18s, a small fast one, and any of torchvision's.
+
+Each maps normalised pixels (N, 3, S, S) to features (N, F, h, w), which are average-pooled
+outside. A torchvision model that has no pooling (a ViT's class token) gives (N, F) instead.
+"""
+
+from __future__ import annotations
+
+import pickle
+
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor, fx, nn
+from torchvision.models.feature_extraction import NodePathTracer
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from interpret.errors import DpnpError
+from training.errors import ConfigError
+
+SMALL_IMAGE = 64  # up to this size a picture is not shrunk before the first block
+NAMES = ("resnet18", "resnet18-reduced", "small", "torchvision:NAME")
+
+
+def backbone(name: str, image_size: int, weights: str | None = None) -> nn.Module:
+    """The named feature extractor for pictures of `image_size`.
+
+    `weights` is None (random), "imagenet" (torchvision's, downloaded) or a local file of tensors
+    (.safetensors, or .pth read with weights_only). Raises ConfigError.
+    """
+    if name.startswith("torchvision:"):
+        return _from_torchvision(name.removeprefix("torchvision:"), image_size, weights)
+    if name == "small":
+        model: nn.Module = SmallResNet(image_size)
+    elif name in ("resnet18", "resnet18-reduced"):
+        model = resnet18(image_size, last_width=256 if name == "resnet18-reduced" else 512)
+    else:
+        raise ConfigError(f"--backbone {name}: not one of {', '.join(NAMES)}")
+    if weights == "imagenet":
+        if not name.startswith("resnet18"):
+            raise ConfigError(f"--weights imagenet: there are none for the backbone {name!r}")
+        source = _torchvision_model("resnet18", image_size, "imagenet").state_dict()
+        load_matching(model, source, "imagenet")
+    elif weights is not None:
+        load_matching(model, _read_tensors(weights), weights)
+    return model
+
+
+def resnet18(image_size: int, last_width: int = 512) -> nn.Module:
+    """ResNet18 up to its last block; the reduced one has 256 filters in its last stage (fig. 2)."""
+    model = ResNet(BasicBlock, [2, 2, 2, 2])
+    if image_size <= SMALL_IMAGE:
+        model.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        model.maxpool = nn.Identity()
+        nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
+    if last_width != 512:
+        model.layer4 = nn.Sequential(
+            BasicBlock(
+                256,
+                last_width,
+                stride=2,
+                downsample=nn.Sequential(
+                    nn.Conv2d(256, last_width, 1, stride=2, bias=False), nn.BatchNorm2d(last_width)
+                ),
+            ),
+            BasicBlock(last_width, last_width),
+        )
+        for module in model.layer4.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    model.avgpool = model.fc = nn.Identity()
+    return nn.Sequential(
+        *(model.conv1, model.bn1, model.relu, model.maxpool),
+        *(model.layer1, model.layer2, model.layer3, model.layer4),
+    )
+
+
+class SmallResNet(nn.Module):
+    """Nine layers, 32-64-128-256 filters, 1.6 M parameters: made for CPUs."""
+
+    def __init__(self, image_size: int) -> None:
+        super().__init__()
+        stride = 1 if image_size <= SMALL_IMAGE else 4
+        self.stem = _conv_bn(3, 32, stride=stride)
+        self.stage1, self.residual1 = _conv_bn(32, 64), _residual(64)
+        self.stage2 = _conv_bn(64, 128)
+        self.stage3, self.residual3 = _conv_bn(128, 256), _residual(256)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, S, S) to (N, 256, S/8, S/8), or S/32 for large pictures."""
+        x = F.max_pool2d(self.stage1(self.stem(x)), 2)
+        x = x + self.residual1(x)
+        x = F.max_pool2d(self.stage2(x), 2)
+        x = F.max_pool2d(self.stage3(x), 2)
+        features: Tensor = x + self.residual3(x)
+        return features
+
+
+def load_matching(model: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
+    """Copy the tensors that fit by name and shape; raises ConfigError when fewer than half do.
+
+    Names may carry a prefix (`backbone.`, `module.`) or be a ResNet's own.
+    """
+    own = model.state_dict()
+    if "0.weight" in own and "conv1.weight" in tensors:  # our ResNet is a plain sequence
+        order = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+        tensors = {
+            ".".join([str(order.index(head)), *rest]): value
+            for name, value in tensors.items()
+            if (head := name.split(".")[0]) in order and (rest := name.split(".")[1:])
+        }
+    for prefix in ("module.", "backbone."):
+        tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    fitting = {k: v for k, v in tensors.items() if k in own and own[k].shape == v.shape}
+    if 2 * len(fitting) < len(own):
+        raise ConfigError(
+            f"--weights {source}: only {len(fitting)} of the {len(own)} tensors fit the backbone"
+        )
+    model.load_state_dict(fitting, strict=False)
+
+
+def _read_tensors(path: str) -> dict[str, Tensor]:
+    try:
+        if path.endswith(".safetensors"):
+            return safetensors.torch.load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, safetensors.SafetensorError) as error:
+        raise ConfigError(f"--weights {path}: {str(error).splitlines()[0]}") from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    return {k: v for k, v in state.items() if isinstance(v, Tensor)}
+
+
+def _conv_bn(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+def _residual(width: int) -> nn.Sequential:
+    return nn.Sequential(_conv_bn(width, width), _conv_bn(width, width))
+
+
+def _torchvision_model(name: str, image_size: int, weights: str | None) -> nn.Module:
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        raise ConfigError(f"--backbone torchvision:{name}: torchvision has no such classifier")
+    options = {"image_size": image_size} if name.startswith("vit_") else {}
+    try:
+        chosen = "DEFAULT" if weights == "imagenet" else None
+        model: nn.Module = torchvision.models.get_model(name, weights=chosen, **options)
+    except (OSError, ValueError) as error:
+        raise DpnpError(f"torchvision:{name}: {error}") from error
+    return model
+
+
+def _from_torchvision(name: str, image_size: int, weights: str | None) -> nn.Module:
+    model = _torchvision_model(name, image_size, weights)
+    if weights not in (None, "imagenet"):
+        load_matching(model, _read_tensors(str(weights)), str(weights))
+    return without_head(model)
+
+
+def without_head(model: nn.Module) -> nn.Module:
+    """A classifier cut before its last average pooling; one without pooling loses its last layer.
+
+    What stands between the pooling and the classifier goes too (a second hidden layer, say): the
+    evidence would not be exact with it.
+    """
+    model.eval()  # training adds auxiliary outputs in some models
+    tracer = NodePathTracer(leaf_modules=(torchvision.ops.StochasticDepth,))
+    graph = tracer.trace(model)
+    pooling = [node for node in graph.nodes if _is_pooling(node, model)]
+    if pooling:
+        (output,) = (node for node in graph.nodes if node.op == "output")
+        output.args = (pooling[-1].args[0],)
+        cut = fx.GraphModule(model, graph)
+        cut.graph.eliminate_dead_code()
+        cut.recompile()
+        cut.delete_all_unused_submodules()
+        return cut.train()
+    last = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
+    parent, _, child = last.rpartition(".")
+    setattr(model.get_submodule(parent), child, nn.Identity())
+    return model.train()
+
+
+def _is_pooling(node: fx.Node, model: nn.Module) -> bool:
+    if node.op == "call_module":
+        return isinstance(model.get_submodule(str(node.target)), nn.AdaptiveAvgPool2d)
+    if node.op == "call_method":
+        return node.target == "mean" and list(node.args[1:2]) == [[2, 3]]
+    return node.target is F.adaptive_avg_pool2d

@@ -1,0 +1,58 @@
+"""Everything a training run depends on, in one frozen object that travels with it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import ConfigError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class TrainConfig(BaseModel):
+    """A training run. The same configuration and seed give the same weights on a CPU.
+
+    λ, α, η and η_c are the paper's; their defaults are those of its standard ResNet18.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str
+    method: Literal["dpnp", "dpp"] = "dpnp"
+    backbone: str = "resnet18"
+    weights: str | None = None
+    embedding_dim: Count | None = None
+    image_size: Annotated[int, Field(ge=8, le=1024)] | None = None  # None: the data's own
+    epochs: Count = 15
+    batch_size: Count = 64  # pictures per optimizer step, over all processes and accumulation
+    accumulate: Count = 1
+    schedule: Literal["step", "onecycle"] = "onecycle"
+    lr: Positive = 0.1  # η
+    prototype_lr: NotNegative | None = None  # η_c; None: as lr
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: NotNegative = 5e-4  # not on prototypes: their norm is fixed
+    lambda_pos: NotNegative = 0.1
+    lambda_neg_sample: NotNegative = 0.1
+    lambda_neg_class: NotNegative = 0.1
+    radius: Positive = 40.0  # α
+    prototype_init: Literal["packed", "random"] = "packed"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    workers: Annotated[int, Field(ge=0)] = 2  # decoding processes, for data that streams
+    gallery: Annotated[int, Field(ge=0)] | None = None  # pictures per class; None: up to 50,000
+    strict: bool = False  # fail on a corrupt picture instead of skipping it
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @classmethod
+    def of(cls, **values: object) -> TrainConfig:
+        """Build and check a configuration; raises ConfigError that names the option."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            option = "--" + str(problem["loc"][0]).replace("_", "-")
+            given = problem["input"]
+            raise ConfigError(f"{option} {given}: {problem['msg']}") from error

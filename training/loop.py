@@ -1,0 +1,240 @@
+"""The training loop: epochs, prototypes back on their sphere, metrics, checkpoint.
+
+One CPU, one GPU or many processes of either run the same code through Accelerate.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from interpret.files import write_atomically
+from interpret.geometry import nearest_angles
+from interpret.progress import progress
+from training import checkpoint
+from training.augment import Augmentation, generator
+from training.batches import Batches, in_order
+from training.config import TrainConfig
+from training.data import RESIDENT_SIZE, DataSet
+from training.errors import DivergedError
+from training.losses import DPNPLoss, LossTerms
+from training.networks import PrototypeNetwork, build_network
+from training.plan import Plan
+from training.prototypes import renormalise_
+from training.schedule import factor
+from training.setup import (
+    accelerator_for,
+    channel_statistics,
+    load_batches,
+    loss_for,
+    optimizer_for,
+)
+
+_LOG = logging.getLogger(__name__)
+METRICS = "metrics.jsonl"
+
+Metrics = dict[str, float | int | None]
+
+
+class Step(nn.Module):
+    """Network and loss in one forward, so that distributed training sees every parameter used."""
+
+    def __init__(self, network: PrototypeNetwork, loss: DPNPLoss) -> None:
+        super().__init__()
+        self.network, self.loss = network, loss
+
+    def forward(self, pixels: Tensor, labels: Tensor) -> tuple[LossTerms, Tensor]:
+        """The loss terms of a batch, and how many of it the classifier gets right."""
+        embedding = self.network(pixels).embedding
+        with torch.autocast(pixels.device.type, enabled=False):
+            terms: LossTerms = self.loss(embedding, labels, self.network.prototypes)
+        with torch.no_grad():
+            right = (embedding @ self.network.prototypes.T).argmax(1).eq(labels).sum()
+        return terms, right
+
+
+@dataclass
+class Run:
+    """A run under way: what an epoch needs."""
+
+    config: TrainConfig
+    accelerator: Accelerator
+    network: PrototypeNetwork
+    optimizer: torch.optim.Optimizer
+    step: nn.Module  # Step, wrapped for distribution
+    train: Batches
+    valid: Batches | None
+    valid_size: int
+    plan: Plan
+    augment: Augmentation
+
+
+def train(
+    config: TrainConfig,
+    data: DataSet,
+    folder: Path,
+    *,
+    resume: bool = False,
+    tensorboard: bool = False,
+) -> PrototypeNetwork | None:
+    """Train to the last epoch; checkpoint and metrics lie in `folder`.
+
+    Returns the network in evaluation mode, its prototypes on the sphere; None on all processes but
+    the main one. Raises ConfigError, CheckpointError or DivergedError.
+    """
+    if not resume:
+        checkpoint.check_overwrite(folder)
+    accelerator = accelerator_for(config, folder if tensorboard else None)
+    run = _prepare(config, data, accelerator)
+    done = checkpoint.resume(folder, config, run.network, run.optimizer) if resume else 0
+    lines = _lines(folder / METRICS)[:done]  # of an epoch that was cut, nothing is kept
+    for epoch in range(done, config.epochs):
+        metrics = _epoch(run, epoch)
+        if not all(math.isfinite(v) for v in metrics.values() if v is not None):
+            raise DivergedError(
+                f"the loss became {metrics['loss']} in epoch {epoch + 1}: lower --lr. "
+                f"{folder / checkpoint.FILE} keeps the epoch before"
+            )
+        if accelerator.is_main_process:
+            lines.append(json.dumps(metrics))
+            state = checkpoint.Progress(epoch + 1, False)
+            checkpoint.save(folder, config, state, run.network, run.optimizer)
+            write_atomically(folder / METRICS, "".join(f"{li}\n" for li in lines).encode())
+            _LOG.info(_sentence(metrics, config.epochs))
+        if tensorboard:
+            accelerator.log({k: v for k, v in metrics.items() if v is not None}, step=epoch + 1)
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
+    return run.network.eval() if accelerator.is_main_process else None
+
+
+def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Run:
+    size, examples = config.image_size or data.image_size, len(data.splits["train"])
+    plan = Plan.of(config, examples, accelerator.num_processes, accelerator.process_index)
+    train, valid = load_batches(config, data, size, accelerator.device)
+    statistics = channel_statistics(train, examples)
+    network = build_network(config, len(data.class_names), size, statistics)
+    network.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = optimizer_for(network, config)
+    step = accelerator.prepare_model(Step(network, loss_for(config)))
+    augment = Augmentation(size, data.flip, resized=size > RESIDENT_SIZE)
+    if accelerator.is_main_process:
+        _LOG.info(
+            "%s on %s × %d, %s; %s: %.2f M parameters, %d-D embedding; %d pictures, %d steps of %d",
+            config.method.upper(),
+            device_name(accelerator.device),
+            accelerator.num_processes,
+            "bf16" if accelerator.mixed_precision == "bf16" else "fp32",
+            config.backbone,
+            sum(p.numel() for p in network.parameters()) / 1e6,
+            network.embedding_dim,
+            examples,
+            plan.steps * config.epochs,
+            plan.batch,
+        )
+    return Run(
+        config,
+        accelerator,
+        network,
+        optimizer,
+        step,
+        train,
+        valid,
+        len(data.splits.get("valid", ())),
+        plan,
+        augment,
+    )
+
+
+def _epoch(run: Run, epoch: int) -> Metrics:
+    """One epoch, with the metrics it is judged by."""
+    config, accelerator, plan = run.config, run.accelerator, run.plan
+    renormalise_(run.network.prototypes, config.radius)
+    # What layers draw themselves (dropout) depends on the epoch alone too.
+    torch.manual_seed(generator(config.seed, epoch, accelerator.process_index).initial_seed())
+    run.step.train()
+    started, sums = time.perf_counter(), torch.zeros(6, device=accelerator.device)
+    rows = plan.rows(epoch)
+    with progress() as bar:
+        task = bar.add_task(f"epoch {epoch + 1}/{config.epochs}", total=plan.steps * plan.batch)
+        for i, (pixels, labels) in enumerate(run.train(rows)):
+            rate = _set_rates(run, epoch * plan.steps + i // config.accumulate)
+            numbers = plan.numbers(run.augment, epoch, i)
+            with accelerator.accumulate(run.step):
+                terms, right = run.step(run.augment(pixels, numbers), labels)
+                accelerator.backward(terms.total)
+                if accelerator.sync_gradients:
+                    run.optimizer.step()
+                    run.optimizer.zero_grad()
+            sums += torch.stack([*(term.detach() for term in terms), right.float()])
+            bar.advance(task, len(labels) * accelerator.num_processes)
+    if epoch + 1 == config.epochs:
+        renormalise_(run.network.prototypes, config.radius)
+    total: Tensor = accelerator.reduce(sums, "mean")
+    means = (total / len(rows)).tolist()  # waits for the device
+    seconds = time.perf_counter() - started
+    names = ("loss", *LossTerms._fields[1:])
+    angles = nearest_angles(run.network.prototypes.detach().float().cpu().numpy())
+    return {
+        "epoch": epoch + 1,
+        **dict(zip(names, means[:5], strict=True)),
+        "train_accuracy": means[5] / len(rows[0]),
+        "valid_accuracy": _valid_accuracy(run),
+        "min_sep_deg": float(angles.min()),
+        "mean_sep_deg": float(angles.mean()),
+        "lr": rate,
+        "seconds": seconds,
+        "images_per_second": plan.steps * plan.batch / seconds,
+    }
+
+
+def _set_rates(run: Run, step: int) -> float:
+    scale = factor(run.config.schedule, step, run.plan.steps, run.config.epochs)
+    for group in run.optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * scale
+    return float(run.optimizer.param_groups[0]["lr"])
+
+
+@torch.no_grad()
+def _valid_accuracy(run: Run) -> float | None:
+    """Share of the valid split that the classifier gets right; every process takes a part."""
+    if run.valid is None:
+        return None
+    run.network.eval()
+    own = in_order(run.valid_size, 250)[run.plan.process :: run.plan.processes]
+    right = torch.zeros((), device=run.accelerator.device)
+    with run.accelerator.autocast():
+        for pixels, labels in run.valid(own):
+            logits = run.network(pixels).embedding @ run.network.prototypes.T
+            right += logits.argmax(1).eq(labels).sum()
+    total: Tensor = run.accelerator.reduce(right, "sum")
+    return float(total) / run.valid_size
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words: "NVIDIA H100", or "CPU (2 threads)"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type.upper()} ({torch.get_num_threads()} threads)"
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def _sentence(metrics: Metrics, epochs: int) -> str:
+    valid = metrics["valid_accuracy"]
+    return (
+        f"epoch {metrics['epoch']}/{epochs}: loss {metrics['loss']:.3f}, accuracy "
+        f"{metrics['train_accuracy']:.2%} train"
+        + ("" if valid is None else f", {valid:.2%} valid")
+        + f"; MinSep {metrics['min_sep_deg']:.2f}°; {metrics['images_per_second']:,.0f} images/s"
+    )

@@ -1,0 +1,64 @@
+"""How a run is cut into steps, and what each process sees of a step.
+
+All random choices are drawn for the global batch from (seed, epoch, step), then cut: one process
+or many, resumed or not, the run sees the same pictures in the same order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from training.augment import Augmentation, generator
+from training.config import TrainConfig
+from training.errors import ConfigError
+
+
+class Plan(NamedTuple):
+    """A step is `batch` pictures: `accumulate` micro-batches on each of `processes` processes."""
+
+    seed: int
+    examples: int
+    batch: int
+    accumulate: int
+    processes: int
+    process: int  # this one
+
+    @classmethod
+    def of(cls, config: TrainConfig, examples: int, processes: int, process: int) -> Plan:
+        """Raises ConfigError when the batch does not divide, or there are too few pictures."""
+        parts = processes * config.accumulate
+        batch = min(config.batch_size, examples // parts * parts)
+        if batch == 0 or batch % parts:
+            raise ConfigError(
+                f"--batch-size {config.batch_size}: {examples} pictures cannot be cut evenly over "
+                f"{processes} processes × {config.accumulate} accumulation steps"
+            )
+        return cls(config.seed, examples, batch, config.accumulate, processes, process)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps per epoch. The last incomplete batch is left out."""
+        return self.examples // self.batch
+
+    def rows(self, epoch: int) -> list[Tensor]:
+        """The rows of this process's micro-batches, `accumulate` for each step of the epoch."""
+        order = torch.randperm(self.examples, generator=generator(self.seed, epoch))
+        return [
+            self._own(whole, turn)
+            for whole in torch.split(order[: self.steps * self.batch], self.batch)
+            for turn in range(self.accumulate)
+        ]
+
+    def numbers(self, augment: Augmentation, epoch: int, micro_batch: int) -> Tensor:
+        """The augmentation's random numbers for a micro-batch of `rows`, counted from 0."""
+        step, turn = divmod(micro_batch, self.accumulate)
+        whole = augment.draw(self.batch, generator(self.seed, epoch, step))
+        return self._own(whole, turn)
+
+    def _own(self, whole: Tensor, turn: int) -> Tensor:
+        part = turn * self.processes + self.process
+        size = self.batch // (self.accumulate * self.processes)
+        return whole[part * size : (part + 1) * size]

@@ -1,0 +1,87 @@
+"""What a run is made of: device and precision, batches, statistics, optimizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from training.batches import Batches, batches, in_order
+from training.config import TrainConfig
+from training.data import RESIDENT_SIZE, DataSet
+from training.losses import DPNPLoss
+from training.networks import PrototypeNetwork
+
+SAMPLE = 10_000  # training pictures that the channel statistics are taken from, about
+
+
+def accelerator_for(config: TrainConfig, tensorboard: Path | None = None) -> Accelerator:
+    """CUDA where there is a GPU, the CPU elsewhere; bf16 by default where the hardware has it."""
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and has_bf16())
+    accelerator = Accelerator(
+        mixed_precision="bf16" if bf16 else "no",
+        gradient_accumulation_steps=config.accumulate,
+        log_with="tensorboard" if tensorboard else None,
+        project_dir=tensorboard,
+    )
+    if tensorboard:
+        accelerator.init_trackers("tensorboard")
+    return accelerator
+
+
+def has_bf16() -> bool:
+    """Whether bf16 pays here: on a GPU that has it, or with the CPU's own instructions."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def load_batches(
+    config: TrainConfig, data: DataSet, size: int, device: torch.device
+) -> tuple[Batches, Batches | None]:
+    """The train split at the size that augmentation starts from, and the valid split, if any."""
+    # A random-resized crop starts from a picture a little larger than its result.
+    source = size if size <= RESIDENT_SIZE else round(size * 8 / 7)
+    train = batches(data.splits["train"], source, "reading train", config.workers, device)
+    if "valid" not in data.splits:
+        return train, None
+    return train, batches(data.splits["valid"], size, "reading valid", config.workers, device)
+
+
+def channel_statistics(train: Batches, examples: int) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel, of pixels in [0, 255], over a fixed sample."""
+    rows = in_order(examples, 250)
+    rows = rows[:: max(1, len(rows) * 250 // SAMPLE)]
+    sums, squares, count = np.zeros(3), np.zeros(3), 0
+    for pixels, _ in train(rows):
+        values = pixels.double()
+        sums += values.sum((0, 2, 3)).cpu().numpy()
+        squares += values.square().sum((0, 2, 3)).cpu().numpy()
+        count += values[:, 0].numel()
+    mean = sums / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 1.0))  # a constant channel: no blow-up
+    return mean.tolist(), std.tolist()
+
+
+def optimizer_for(network: PrototypeNetwork, config: TrainConfig) -> torch.optim.SGD:
+    """SGD with a rate of its own for the prototypes, which get no weight decay."""
+    others = [p for name, p in network.named_parameters() if name != "prototypes"]
+    prototype_lr = config.lr if config.prototype_lr is None else config.prototype_lr
+    groups = [
+        {"params": others, "initial_lr": config.lr, "weight_decay": config.weight_decay},
+        {"params": [network.prototypes], "initial_lr": prototype_lr, "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+
+
+def loss_for(config: TrainConfig) -> DPNPLoss:
+    """The loss of the configured method: DPP is DPNP without its two negative terms."""
+    negative = config.method == "dpnp"
+    return DPNPLoss(
+        config.radius,
+        config.lambda_pos,
+        config.lambda_neg_sample if negative else 0.0,
+        config.lambda_neg_class if negative else 0.0,
+    )

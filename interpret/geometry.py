@@ -16,13 +16,10 @@ _CHUNK = 4096  # rows at a time, to bound the memory of rows × classes
 def distances(points: NDArray[np.floating], prototypes: NDArray[np.floating]) -> Array:
     """Euclidean distances (N, M) between points (N, d) and prototypes (M, d), in float64."""
     result = np.empty((len(points), len(prototypes)))
+    centres = prototypes.astype(np.float64)
     for start in range(0, len(points), _CHUNK):
         part = points[start : start + _CHUNK].astype(np.float64)
-        squares = (
-            (part**2).sum(1)[:, None]
-            + (prototypes.astype(np.float64) ** 2).sum(1)
-            - 2 * part @ prototypes.astype(np.float64).T
-        )
+        squares = (part**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * part @ centres.T
         result[start : start + _CHUNK] = np.sqrt(np.maximum(squares, 0))
     return result
 
@@ -55,7 +52,8 @@ def separation_to_compactness(
     prototypes: NDArray[np.floating],
 ) -> float:
     """SCR, eq. 13: distance to the nearest rival prototype over the mean distance of a class's
-    embeddings to their prototype, averaged over the classes that have embeddings.
+    embeddings to their prototype, averaged over the classes that have embeddings. Infinite when
+    a class's embeddings all lie on their prototype.
     """
     between = distances(prototypes, prototypes)
     np.fill_diagonal(between, np.inf)
@@ -63,7 +61,9 @@ def separation_to_compactness(
     counts = np.bincount(labels, minlength=len(prototypes))
     sums = np.bincount(labels, weights=own, minlength=len(prototypes))
     present = counts > 0
-    return float(np.mean(between.min(1)[present] * counts[present] / sums[present]))
+    with np.errstate(divide="ignore"):
+        ratios = between.min(1)[present] * counts[present] / sums[present]
+    return float(np.mean(ratios))
 
 
 def _degrees(cosines: Array) -> Array:

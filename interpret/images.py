@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from interpret.errors import BrokenImageError, ImageError, NotAnImageError, TooManyPixelsError
 
@@ -21,6 +23,21 @@ PREPROCESSING = (
     "RGB, 8 bits; EXIF orientation applied; transparency over white; the largest centred square, "
     "resized to the input size with an antialiased bilinear filter"
 )
+
+# Pillow warns about damaged metadata and large pictures; whether a picture is good enough is told
+# here, by an error or none, and a warning more would only clutter a log.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_SIGNATURE = re.compile(rb"\xff\xd8\xff|\x89PNG|RIFF....WEBP|BM|GIF8", re.DOTALL)
+_UPRIGHT = {  # by the EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # What Pillow's decoders raise for bytes that are not what their header says.
 _DECODER_ERRORS = (
@@ -50,6 +67,8 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixelsError(f"the picture is over the limit of {max_pixels} pixels") from error
     except UnidentifiedImageError as error:
+        if _SIGNATURE.match(data):  # Pillow gives up on a header cut short with the same error
+            raise BrokenImageError("the picture's header is corrupt") from error
         raise NotAnImageError(
             f"not a picture in a format we read ({', '.join(FORMATS)})"
         ) from error
@@ -64,7 +83,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise BrokenImageError("the picture has no pixels")
     try:
         image.load()
-        return _to_rgb(ImageOps.exif_transpose(image))
+        return _to_rgb(_upright(image))
     except _DECODER_ERRORS as error:
         raise BrokenImageError(f"the {image.format} picture is corrupt: {error}") from error
 
@@ -85,6 +104,15 @@ def fit_square(image: Image.Image, size: int) -> NDArray[np.uint8]:
     """The largest centred square of an RGB picture as uint8 (size, size, 3): see PREPROCESSING."""
     square = ImageOps.fit(image, (size, size), method=Image.Resampling.BILINEAR)
     return np.asarray(square, dtype=np.uint8)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except _DECODER_ERRORS:  # damaged metadata: the pixels are as good as ever
+        return image
+    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 FORMAT_VERSION = 1
 
@@ -99,3 +99,11 @@ class Manifest(_Strict):
     training: dict[str, Any] = Field(description="the training configuration, in full")
     versions: dict[str, str]
     files: dict[str, FileEntry] = Field(default_factory=dict)
+
+    @field_validator("class_names")
+    @classmethod
+    def _distinct(cls, names: list[str]) -> list[str]:
+        # The gallery stores labels by name: two classes of one name could not be told apart.
+        if len(set(names)) < len(names):
+            raise ValueError("class names are not distinct")
+        return names

@@ -31,27 +31,31 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """An ONNX Runtime session over a bundle's model.
+    """An ONNX Runtime session over a bundle's model, or over a model.onnx in memory.
 
     `threads` are those of one inference (default: all CPUs the process may use). With
     device="auto" CUDA is used when the driver shows a GPU; `provider` tells which one runs.
     """
 
     def __init__(
-        self, bundle: Bundle, *, threads: int | None = None, device: Device = "auto"
+        self, model: Bundle | bytes, *, threads: int | None = None, device: Device = "auto"
     ) -> None:
-        self.input_size = bundle.manifest.input_size
-        self.has_evidence = bundle.manifest.evidence is not None
+        if isinstance(model, bytes):
+            content, source = model, "model.onnx"
+        else:
+            content, source = model.read("model.onnx"), str(model.path / "model.onnx")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or cpu_count()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors only: its warnings are about graph optimisation
         try:
             self._session = onnxruntime.InferenceSession(
-                bundle.read("model.onnx"), options, providers=_providers(device)
+                content, options, providers=_providers(device)
             )
         except (RuntimeError, ValueError) as error:  # ONNX Runtime's own errors derive from these
-            raise BundleError(f"{bundle.path / 'model.onnx'}: {error}") from error
+            raise BundleError(f"{source}: {error}") from error
+        self.input_size = int(self._session.get_inputs()[0].shape[1])
+        self.has_evidence = "evidence" in [o.name for o in self._session.get_outputs()]
         self.provider = self._session.get_providers()[0]
         if device == "cuda" and self.provider != "CUDAExecutionProvider":
             raise DpnpError(

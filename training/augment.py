@@ -19,7 +19,8 @@ SMALLEST_AREA = 0.35  # of a random-resized crop, as a share of the picture
 
 def generator(*key: int) -> torch.Generator:
     """A CPU random generator that depends on the key alone: (seed, epoch), (seed, epoch, step)."""
-    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    # The length is part of the key: a SeedSequence of (0, 1) equals one of (0, 1, 0).
+    state = np.random.SeedSequence((len(key), *key)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state) % 2**63)
 
 

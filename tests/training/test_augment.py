@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from training.augment import Augmentation
+
+PIXELS = torch.arange(2 * 3 * 16 * 16, dtype=torch.uint8).reshape(2, 3, 16, 16)
+CENTRE = torch.tensor([[0.5, 0.5, 0.9, 0.5, 0.5]] * 2)
+
+
+def test_centred_crop_is_the_picture_itself():
+    assert torch.equal(Augmentation(16, flip=True)(PIXELS, CENTRE), PIXELS)
+
+
+def test_flip_mirrors_columns_only_when_drawn():
+    numbers = CENTRE.clone()
+    numbers[0, 2] = 0.1
+    out = Augmentation(16, flip=True)(PIXELS, numbers)
+    assert torch.equal(out[0], PIXELS[0].flip(2))
+    assert torch.equal(out[1], PIXELS[1])
+    assert torch.equal(Augmentation(16, flip=False)(PIXELS, numbers), PIXELS)
+
+
+def test_crop_shifts_by_up_to_an_eighth_and_reflects_the_border():
+    numbers = CENTRE.clone()
+    numbers[:, 0] = 0.0  # two rows up
+    out = Augmentation(16, flip=False)(PIXELS, numbers)
+    assert torch.equal(out[:, :, 2:], PIXELS[:, :, :-2])
+    assert torch.equal(out[:, :, 0], PIXELS[:, :, 2])
+    assert torch.equal(out[:, :, 1], PIXELS[:, :, 1])
+
+
+def test_whole_resized_crop_is_a_plain_resize():
+    numbers = torch.tensor([[1.0, 0.5, 0.9, 0.5, 0.5]] * 2)
+    out = Augmentation(16, flip=True, resized=True)(PIXELS, numbers)
+    torch.testing.assert_close(out, PIXELS.float(), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("resized", [False, True])
+def test_shapes_range_and_determinism(resized: bool):
+    augment = Augmentation(12 if resized else 16, flip=True, resized=resized)
+    numbers = augment.draw(2, torch.Generator().manual_seed(0))
+    out = augment(PIXELS, numbers)
+    assert out.shape == (2, 3, augment.size, augment.size)
+    assert out.min() >= 0
+    assert out.max() <= 255
+    assert torch.equal(out, augment(PIXELS, numbers))

@@ -1,0 +1,162 @@
+"""The exported bundle against the network it came from."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torchvision.models import VisionTransformer
+
+from interpret import geometry
+from interpret.bundle import Bundle
+from interpret.evidence import evidence_map
+from interpret.explanation import Explainer
+from interpret.predictor import Predictor
+from tests.training.conftest import quick_config
+from training.backbones import backbone, without_head
+from training.data import DataSet
+from training.export import export_bundle, gallery_rows, thumbnail
+from training.networks import PrototypeNetwork
+from training.onnx_model import ServedModel, export, run_torch
+from training.prototypes import initial_prototypes
+
+
+def random_network(name: str, size: int, dim: int | None) -> PrototypeNetwork:
+    torch.manual_seed(0)
+    network = PrototypeNetwork(
+        backbone(name, size), size, dim, statistics=([128.0] * 3, [64.0] * 3)
+    )
+    prototypes = initial_prototypes(10, network.embedding_dim, 40.0, "random", 0)
+    network.prototypes = torch.nn.Parameter(prototypes)
+    for module in network.modules():  # statistics as after some training, not 0 and 1
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network.eval()
+
+
+def random_pixels(count: int, size: int) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    return generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "dim"),
+    [
+        ("small", 32, 3),
+        ("small", 32, None),
+        ("resnet18", 32, None),
+        ("resnet18-reduced", 32, 3),
+        ("torchvision:mobilenet_v3_small", 64, 10),
+    ],
+)
+def test_onnx_equals_torch_and_evidence_sums_to_the_margin(name: str, size: int, dim: int | None):
+    model = ServedModel(random_network(name, size, dim), 40.0)
+    predictor = Predictor(export(model, size))
+    prototypes = model.network.prototypes.detach().numpy()
+    for count in (1, 2, 7):
+        pixels = random_pixels(count, size)
+        expected, actual = run_torch(model, pixels), predictor(pixels, evidence=True)
+        for a, b in zip(expected, actual, strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-3)
+    for i in range(count):
+        near, far = np.argsort(actual.distances[i])[:2]
+        split = evidence_map(actual.evidence[i], prototypes[near], prototypes[far])
+        margin = actual.distances[i][far] ** 2 - actual.distances[i][near] ** 2
+        assert split.sum() == pytest.approx(margin, rel=1e-3)
+
+
+def test_distances_are_euclidean_and_ordered_as_the_logits():
+    model = ServedModel(random_network("small", 32, 3), 40.0)
+    prediction = run_torch(model, random_pixels(50, 32))
+    prototypes = model.network.prototypes.detach().numpy()
+    measured = geometry.distances(prediction.embedding, prototypes)
+    np.testing.assert_allclose(prediction.distances, measured, rtol=1e-5)
+    assert (prediction.probabilities.argmax(1) == prediction.distances.argmin(1)).all()
+
+
+def test_a_class_token_network_serves_without_evidence(digits: DataSet, tmp_path: Path):
+    torch.manual_seed(0)
+    vit = VisionTransformer(
+        image_size=16, patch_size=8, num_layers=1, num_heads=2, hidden_dim=16, mlp_dim=16
+    )
+    network = PrototypeNetwork(
+        without_head(vit), 16, 3, initial_prototypes(10, 3, 40.0, "packed", 0)
+    )
+    bundle = export_bundle(network, quick_config(gallery=3), digits, tmp_path / "vit")
+    assert bundle.manifest.evidence is None
+    explanation = Explainer(bundle).explain(digits.splits["test"].pixels(16, "")[0])
+    assert explanation.evidence is None
+    assert len(explanation.neighbours) == 6
+
+
+def test_bundle_measures_what_it_holds(trained_bundle: Bundle, digits: DataSet):
+    manifest, metrics = trained_bundle.manifest, trained_bundle.manifest.metrics
+    assert metrics.accuracy > 0.9
+    assert metrics.accuracy == metrics.accuracy_nearest_prototype
+    assert metrics.rules_disagree == 0
+    assert (metrics.split, metrics.examples) == ("test", 359)
+    measured = geometry.separation_to_compactness(
+        trained_bundle.embeddings, digits.splits["train"].labels, trained_bundle.prototypes
+    )
+    assert metrics.geometry.scr == pytest.approx(measured)
+    certificate = manifest.certificate
+    assert certificate.batch_sizes == [1, 2, 7]
+    assert max(certificate.max_abs_difference.values()) < 1e-3
+    assert certificate.argmax_agreement == 1.0
+    assert manifest.training["seed"] == 0
+    assert manifest.class_names == [str(i) for i in range(10)]
+
+
+def test_gallery_is_the_training_split(trained_bundle: Bundle, digits: DataSet):
+    train, gallery = digits.splits["train"], trained_bundle.gallery
+    assert gallery.sources == train.sources
+    assert np.array_equal(gallery.labels, train.labels)
+    predictor = Predictor(trained_bundle)
+    first = predictor(train.subset(np.arange(3)).pixels(16, "")).embedding
+    np.testing.assert_allclose(trained_bundle.embeddings[:3], first, atol=1e-4)
+
+
+def test_weights_are_the_networks(trained_bundle: Bundle, uninterrupted):
+    import safetensors.torch
+
+    tensors = safetensors.torch.load(trained_bundle.read("weights.safetensors"))
+    assert torch.equal(tensors["prototypes"], uninterrupted[0].prototypes.detach())
+
+
+def test_model_is_one_file_with_a_dynamic_batch(trained_bundle: Bundle):
+    model = onnx.load_from_string(trained_bundle.read("model.onnx"))
+    (batch, *rest) = model.graph.input[0].type.tensor_type.shape.dim
+    assert batch.dim_param
+    assert [d.dim_value for d in rest] == [16, 16, 3]
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [o.name for o in model.graph.output] == [
+        "embedding",
+        "distances",
+        "probabilities",
+        "evidence",
+    ]
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
+
+
+def test_gallery_rows():
+    labels = np.array([0, 1, 0, 1, 0, 2])
+    assert gallery_rows(labels, 2).tolist() == [0, 1, 2, 3, 5]
+    assert gallery_rows(labels, None).tolist() == list(range(6))
+    assert gallery_rows(labels, 0).tolist() == []
+    many = np.arange(120_000) % 6
+    assert np.bincount(many[gallery_rows(many, None)]).tolist() == [8333] * 6
+
+
+def test_thumbnails_are_small_and_tiny_ones_exact(digits: DataSet):
+    import io
+
+    from PIL import Image
+
+    tiny = digits.splits["train"].open_picture(0)
+    assert np.array_equal(
+        np.asarray(Image.open(io.BytesIO(thumbnail(tiny))).convert("RGB")), np.asarray(tiny)
+    )
+    large = Image.new("RGB", (400, 200))
+    assert Image.open(io.BytesIO(thumbnail(large))).size == (96, 48)

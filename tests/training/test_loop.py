@@ -1,0 +1,144 @@
+"""Training end to end on real digits: killed and resumed, accumulated, distributed, diverged."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from interpret.geometry import nearest_angles
+from tests.training.conftest import quick_config
+from training import checkpoint
+from training.data import DataSet
+from training.errors import CheckpointError, DivergedError
+from training.loop import METRICS, train
+
+# A run as a process of its own, that can be killed or launched twice.
+SCRIPT = """
+import sys
+from pathlib import Path
+from training.config import TrainConfig
+from training.data import load_data
+from training.loop import train
+import safetensors.torch
+
+config = TrainConfig.model_validate_json(sys.argv[1])
+network = train(config, load_data(config.data), Path(sys.argv[2]))
+if network is not None:
+    safetensors.torch.save_file(network.state_dict(), Path(sys.argv[2]) / "final.safetensors")
+"""
+
+
+def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    other = b.state_dict()
+    return all(torch.equal(value, other[name]) for name, value in a.state_dict().items())
+
+
+def test_training_learns_and_logs(uninterrupted):
+    network, folder = uninterrupted
+    lines = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert lines[-1]["valid_accuracy"] > 0.9
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert lines[-1]["min_sep_deg"] == pytest.approx(
+        nearest_angles(network.prototypes.detach().numpy()).min(), abs=1e-4
+    )
+
+
+def test_prototypes_end_on_their_sphere(uninterrupted):
+    norms = uninterrupted[0].prototypes.detach().norm(dim=1)
+    assert torch.allclose(norms, torch.full((10,), 40.0), rtol=1e-6)
+
+
+def test_killed_in_mid_epoch_and_resumed_bit_for_bit(
+    uninterrupted, digits: DataSet, tmp_path: Path
+):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, quick_config().model_dump_json(), str(tmp_path)],
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / METRICS).exists():
+        assert process.poll() is None, process.stderr.read().decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.2)  # some steps into the second epoch
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert len((tmp_path / METRICS).read_text().splitlines()) < 3
+    assert not (tmp_path / "final.safetensors").exists()
+    resumed = train(quick_config(), digits, tmp_path, resume=True)
+    assert same(resumed, uninterrupted[0])
+    assert len((tmp_path / METRICS).read_text().splitlines()) == 3
+
+
+def test_accumulation_changes_nothing_but_memory(digits: DataSet, tmp_path: Path):
+    """On a network without batch statistics: same global batch, same weights up to rounding."""
+    options = {"backbone": "torchvision:vgg11", "epochs": 1, "image_size": 32, "batch_size": 630}
+    whole = train(quick_config(**options, lr=1e-3), digits, tmp_path / "whole")
+    parts = train(quick_config(**options, lr=1e-3, accumulate=3), digits, tmp_path / "parts")
+    for (name, a), (_, b) in zip(whole.named_parameters(), parts.named_parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_two_processes_train_the_weights_of_one(digits: DataSet, tmp_path: Path):
+    """As above, through `accelerate launch` with two CPU processes."""
+    import safetensors.torch
+
+    options = {"backbone": "torchvision:vgg11", "epochs": 1, "image_size": 32, "batch_size": 420}
+    config = quick_config(**options, lr=1e-3)
+    one = train(config, digits, tmp_path / "one")
+    script = tmp_path / "run.py"
+    script.write_text(SCRIPT)
+    accelerate = Path(sys.executable).with_name("accelerate")
+    launch = [accelerate, "launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    root = Path(__file__).parents[2]
+    subprocess.run(
+        [*launch, script, config.model_dump_json(), tmp_path / "two"],
+        check=True,
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        timeout=300,
+        capture_output=True,
+    )
+    two = safetensors.torch.load_file(tmp_path / "two" / "final.safetensors")
+    for name, value in one.state_dict().items():
+        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_an_unfinished_run_is_not_overwritten(uninterrupted, digits: DataSet):
+    with pytest.raises(CheckpointError, match=r"unfinished run \(3 epochs done\).*--resume"):
+        train(quick_config(), digits, uninterrupted[1])
+
+
+def test_a_finished_run_may_be_overwritten(uninterrupted, tmp_path: Path):
+    file = tmp_path / checkpoint.FILE
+    file.write_bytes((uninterrupted[1] / checkpoint.FILE).read_bytes())
+    checkpoint.mark_finished(tmp_path)
+    assert checkpoint.check_overwrite(tmp_path) is None
+
+
+def test_resuming_another_configuration_names_what_changed(uninterrupted, digits: DataSet):
+    with pytest.raises(CheckpointError, match=r"another configuration: epochs \(was 3, now 4\)"):
+        train(quick_config(epochs=4), digits, uninterrupted[1], resume=True)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"garbage"])
+def test_missing_or_broken_checkpoint_is_an_error(
+    digits: DataSet, tmp_path: Path, content: bytes | None
+):
+    if content is not None:
+        (tmp_path / checkpoint.FILE).write_bytes(content)
+    with pytest.raises(CheckpointError, match=str(tmp_path / checkpoint.FILE)):
+        train(quick_config(), digits, tmp_path, resume=True)
+
+
+def test_divergence_stops_the_run_and_says_so(digits: DataSet, tmp_path: Path):
+    with pytest.raises(DivergedError, match=r"the loss became (nan|inf) in epoch \d.*lower --lr"):
+        train(quick_config(lr=1e6, epochs=2), digits, tmp_path)

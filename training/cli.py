@@ -1,0 +1,148 @@
+"""The command `dpnp`: the commands over bundles from interpret.cli, with train and evaluate.
+
+Heavy imports sit inside the commands, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interpret.cli import app, run
+
+_DATA_HELP = "digits, cifar10, cifar100, flowers102 or folder:PATH"
+Data = Annotated[str, typer.Option(help=_DATA_HELP)]
+DataRoot = Annotated[Path, typer.Option(help="where torchvision's data sets lie")]
+Download = Annotated[bool, typer.Option("--download", help="fetch a torchvision data set")]
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="the bundle to write, models/NAME")],
+    method: Annotated[str, typer.Option(help="dpnp or dpp")] = "dpnp",
+    backbone: Annotated[
+        str, typer.Option(help="resnet18, resnet18-reduced, small or torchvision:NAME")
+    ] = "resnet18",
+    weights: Annotated[
+        str | None, typer.Option(help="imagenet, or a file of tensors, to start from")
+    ] = None,
+    embedding_dim: Annotated[
+        int | None, typer.Option(help="size d of the embedding; default: the backbone's own")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="pixels; default: the data's")] = None,
+    epochs: int = 15,
+    batch_size: Annotated[int, typer.Option(help="pictures a step, over all processes")] = 64,
+    accumulate: Annotated[int, typer.Option(help="micro-batches a step")] = 1,
+    schedule: Annotated[str, typer.Option(help="onecycle, or the paper's step")] = "onecycle",
+    lr: Annotated[float, typer.Option(help="η, the network's rate")] = 0.1,
+    prototype_lr: Annotated[
+        float | None, typer.Option(help="η_c, the prototypes' rate; default: as --lr")
+    ] = None,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+    lambda_pos: Annotated[float, typer.Option(help="λ of the pull to the own prototype")] = 0.1,
+    lambda_neg_sample: Annotated[float, typer.Option(help="λ: samples from rivals")] = 0.1,
+    lambda_neg_class: Annotated[float, typer.Option(help="λ: prototypes from rivals")] = 0.1,
+    radius: Annotated[float, typer.Option(help="α, the norm of every prototype")] = 40.0,
+    prototype_init: Annotated[
+        str, typer.Option(help="packed (far apart from the first step) or random")
+    ] = "packed",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16")] = "auto",
+    workers: Annotated[int, typer.Option(help="decoding processes for large pictures")] = 2,
+    gallery: Annotated[
+        int | None, typer.Option(help="pictures kept per class; default: all, up to 50,000")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="fail on a corrupt picture")] = False,
+    seed: int = 0,
+    run_folder: Annotated[
+        Path | None, typer.Option("--run", help="checkpoint and metrics; default: runs/NAME")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on from the checkpoint of a run that was cut")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="log for TensorBoard into the run's folder")
+    ] = False,
+    data_root: DataRoot = Path("data"),
+    download: Download = False,
+) -> None:
+    """Train a model and export it to a bundle.
+
+    Example: dpnp train --data folder:flowers --backbone small --embedding-dim 10 --out models/mine
+
+    On several GPUs: accelerate launch -m training.cli train …
+    """
+    options = dict(locals())
+    from training.config import TrainConfig
+
+    config = TrainConfig.of(**{k: options[k] for k in TrainConfig.model_fields})
+    _log_to_stderr()
+    from training.job import train_and_export
+
+    train_and_export(
+        config,
+        out,
+        run_folder or Path("runs") / out.name,
+        resume=resume,
+        tensorboard=tensorboard,
+        data_root=data_root,
+        download=download,
+    )
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="models/NAME")],
+    data: Data,
+    split: Annotated[
+        str | None, typer.Option(help="train, valid or test; default: test, or valid without one")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="of the split; default: the one the model was trained with")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+    data_root: DataRoot = Path("data"),
+    download: Download = False,
+) -> None:
+    """Measure a bundle on labelled pictures, with ONNX Runtime.
+
+    Example: dpnp evaluate models/digits-dpnp --data digits
+    """
+    _log_to_stderr()
+    from training.job import evaluate_bundle
+
+    evaluate_bundle(
+        bundle, data, split, seed=seed, as_json=json, data_root=data_root, download=download
+    )
+
+
+def _log_to_stderr() -> None:
+    """The packages' own log as plain lines on stderr, from the first process alone."""
+    import logging
+
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    if os.environ.get("RANK", "0") != "0":
+        return
+    handler = RichHandler(
+        console=Console(stderr=True), show_time=False, show_level=False, show_path=False
+    )
+    for package in ("training", "interpret"):
+        logger = logging.getLogger(package)
+        logger.setLevel(logging.INFO)
+        logger.handlers = [handler]
+        logger.propagate = False
+
+
+def main() -> None:
+    """The console script `dpnp`."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

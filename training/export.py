@@ -1,0 +1,196 @@
+"""From a trained network to a bundle: ONNX, certificate, gallery, figures, thresholds."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import platform
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from interpret import evaluation
+from interpret.bundle import Bundle, GalleryTable, write_bundle
+from interpret.images import PREPROCESSING
+from interpret.manifest import Certificate, DataInfo, EvidenceGrid, Manifest
+from interpret.predictor import Prediction, Predictor
+from interpret.progress import parallel_map, progress
+from training.batches import in_order
+from training.config import TrainConfig
+from training.data import DataSet, Split
+from training.networks import PrototypeNetwork
+from training.onnx_model import ServedModel, export, run_torch
+from training.prototypes import renormalise_
+
+BATCH_SIZES = (1, 2, 7)  # of the certificate
+NEIGHBOURS = 10
+GALLERY_LIMIT = 50_000
+THUMBNAIL_SIDE = 96  # pixels at most; small pictures keep their size
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "onnx",
+    "onnxruntime-gpu",
+    "onnxruntime",
+    "numpy",
+    "dpnp-toolkit",
+)
+
+
+def export_bundle(
+    network: PrototypeNetwork, config: TrainConfig, data: DataSet, path: Path
+) -> Bundle:
+    """Export, measure with ONNX Runtime and write the bundle at `path`, replacing an old one.
+
+    Raises BundleError when `path` is something else than a bundle.
+    """
+    size = config.image_size or data.image_size
+    network.cpu().float().eval()
+    renormalise_(network.prototypes, config.radius)
+    model = ServedModel(network, config.radius)
+    served = export(model, size)
+    prototypes = network.prototypes.detach().numpy().astype(np.float32)
+    predictor = Predictor(served)
+
+    train = data.splits["train"]
+    embeddings = predict_split(predictor, train, "embedding train").embedding
+    final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
+    scored = {
+        name: evaluation.score(
+            predict_split(predictor, data.splits[name], f"embedding {name}"),
+            data.splits[name].labels,
+            prototypes,
+        )
+        for name in {final, held_out}
+    }
+    measured = evaluation.measure_geometry(embeddings, train.labels, prototypes)
+    kept = gallery_rows(train.labels, config.gallery)
+    manifest = Manifest(
+        name=path.name,
+        method=config.method,
+        backbone=config.backbone,
+        embedding_dim=network.embedding_dim,
+        radius=config.radius,
+        class_names=data.class_names,
+        input_size=size,
+        preprocessing=PREPROCESSING,
+        metric="euclidean",
+        evidence=_grid(network),
+        data=DataInfo(name=data.name, splits={k: len(v) for k, v in data.splits.items()}),
+        thresholds=evaluation.thresholds(scored[held_out], held_out),
+        metrics=evaluation.metrics(scored[final], final, measured),
+        certificate=certify(model, predictor, train, embeddings),
+        training=config.model_dump(mode="json"),
+        versions=_versions(),
+    )
+    return write_bundle(
+        path,
+        manifest,
+        model=served,
+        prototypes=prototypes,
+        embeddings=embeddings[kept],
+        gallery=_gallery(train, kept),
+        weights=safetensors.torch.save(
+            {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+        ),
+    )
+
+
+def predict_split(predictor: Predictor, split: Split, title: str) -> Prediction:
+    """Embedding, distances and probabilities of every picture of a split."""
+    parts = []
+    with progress() as bar:
+        task = bar.add_task(title, total=len(split))
+        for rows in in_order(len(split), 512):
+            part = split.subset(rows.numpy())
+            parts.append(predictor(part.pixels(predictor.input_size, "")))
+            bar.advance(task, len(part))
+    embedding, distances, probabilities, _ = zip(*parts, strict=True)
+    return Prediction(
+        np.concatenate(embedding), np.concatenate(distances), np.concatenate(probabilities), None
+    )
+
+
+def certify(
+    model: ServedModel, predictor: Predictor, split: Split, embeddings: NDArray[np.float32]
+) -> Certificate:
+    """Compare torch with ONNX Runtime on real pictures, at each of BATCH_SIZES."""
+    largest: dict[str, float] = {}
+    agreement, overlap = [], []
+    for count in BATCH_SIZES:
+        rows = np.linspace(0, len(split) - 1, count).astype(np.int64)
+        pixels = split.subset(rows).pixels(predictor.input_size, "")
+        expected, actual = run_torch(model, pixels), predictor(pixels, evidence=True)
+        for name, a, b in zip(Prediction._fields, expected, actual, strict=True):
+            if a is not None and b is not None:
+                largest[name] = max(largest.get(name, 0.0), float(np.abs(a - b).max()))
+        agreement += (expected.probabilities.argmax(1) == actual.probabilities.argmax(1)).tolist()
+        pairs = zip(_neighbours(expected, embeddings), _neighbours(actual, embeddings), strict=True)
+        overlap += [len(np.intersect1d(a, b)) / len(a) for a, b in pairs]
+    return Certificate(
+        batch_sizes=list(BATCH_SIZES),
+        max_abs_difference=largest,
+        argmax_agreement=float(np.mean(agreement)),
+        neighbour_overlap=float(np.mean(overlap)),
+    )
+
+
+def gallery_rows(labels: NDArray[np.int64], per_class: int | None) -> NDArray[np.int64]:
+    """The rows kept in the gallery, in order: the first `per_class` of each class.
+
+    None keeps all, up to GALLERY_LIMIT shared evenly among the classes.
+    """
+    if per_class is None:
+        if len(labels) <= GALLERY_LIMIT:
+            return np.arange(len(labels))
+        per_class = GALLERY_LIMIT // (int(labels.max()) + 1)
+    kept = [np.flatnonzero(labels == label)[:per_class] for label in np.unique(labels)]
+    return np.sort(np.concatenate(kept))
+
+
+def _neighbours(prediction: Prediction, embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
+    away = ((prediction.embedding[:, None] - embeddings[None]) ** 2).sum(2)
+    return np.argsort(away, axis=1, kind="stable")[:, :NEIGHBOURS]
+
+
+def _grid(network: PrototypeNetwork) -> EvidenceGrid | None:
+    if not network.locations:
+        return None
+    rows, cols = network.locations
+    return EvidenceGrid(rows=rows, cols=cols)
+
+
+def _gallery(split: Split, rows: NDArray[np.int64]) -> GalleryTable:
+    kept = split.subset(rows)
+    return GalleryTable(
+        ids=rows,
+        labels=kept.labels,
+        splits=["train"] * len(kept),
+        sources=kept.sources,
+        thumbnails=parallel_map(
+            lambda i: thumbnail(kept.open_picture(i)), range(len(kept)), "thumbnails"
+        ),
+    )
+
+
+def thumbnail(picture: Image.Image) -> bytes:
+    """A picture as WebP with its longer side at most THUMBNAIL_SIDE; tiny ones without loss."""
+    picture = picture.copy()
+    tiny = max(picture.size) <= 16
+    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", lossless=tiny, quality=85)
+    return buffer.getvalue()
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # onnxruntime comes under one of two names
+    return versions

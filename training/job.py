@@ -1,0 +1,105 @@
+"""The two jobs of the command line: train to a bundle, and measure a bundle."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from interpret import evaluation
+from interpret.bundle import Bundle
+from interpret.manifest import Metrics
+from interpret.predictor import Predictor
+from training import checkpoint
+from training.config import TrainConfig
+from training.data import DataSet, load_data
+from training.errors import ConfigError, DataError
+from training.export import export_bundle, predict_split
+from training.loop import train
+
+_LOG = logging.getLogger(__name__)
+
+
+def train_and_export(
+    config: TrainConfig,
+    out: Path,
+    run: Path,
+    *,
+    resume: bool = False,
+    tensorboard: bool = False,
+    data_root: Path = Path("data"),
+    download: bool = False,
+) -> Bundle | None:
+    """Train, export to `out` and print the figures. None on all processes but the first."""
+    if out.exists() and not (out / "manifest.json").exists():
+        raise ConfigError(f"--out {out}: exists and is no bundle")
+    data = load_data(
+        config.data, seed=config.seed, strict=config.strict, root=data_root, download=download
+    )
+    network = train(config, data, run, resume=resume, tensorboard=tensorboard)
+    if network is None:
+        return None
+    bundle = export_bundle(network, config, data, out)
+    checkpoint.mark_finished(run)
+    print_metrics(bundle.manifest.metrics, f"{out}  ({bundle.manifest.fingerprint[:12]})")
+    return bundle
+
+
+def evaluate_bundle(
+    path: Path,
+    spec: str,
+    split: str | None,
+    *,
+    seed: int | None = None,
+    as_json: bool = False,
+    data_root: Path = Path("data"),
+    download: bool = False,
+) -> Metrics:
+    """Measure the bundle at `path` on a split of a data set, and print it."""
+    bundle = Bundle.load(path)
+    seed = int(bundle.manifest.training.get("seed", 0)) if seed is None else seed
+    data = load_data(spec, seed=seed, root=data_root, download=download)
+    split = split or data.evaluation_split()
+    if split not in data.splits:
+        raise DataError(f"--split {split}: {data.name} has {', '.join(data.splits)}")
+    pictures, labels = data.splits[split], _labels(bundle, data, split)
+    predictor = Predictor(bundle)
+    _LOG.info("ONNX Runtime on %s", predictor.provider)
+    prediction = predict_split(predictor, pictures, f"embedding {split}")
+    measured = evaluation.measure_geometry(prediction.embedding, labels, bundle.prototypes)
+    scored = evaluation.score(prediction, labels, bundle.prototypes)
+    metrics = evaluation.metrics(scored, split, measured)
+    if as_json:
+        print(metrics.model_dump_json(indent=2))
+    else:
+        print_metrics(metrics, f"{path} on {data.name}")
+    return metrics
+
+
+def print_metrics(metrics: Metrics, title: str) -> None:
+    """A table of the figures on stdout."""
+    geometry = metrics.geometry
+    table = Table(title=title, show_header=False, title_justify="left")
+    rows = {
+        f"accuracy ({metrics.split}, {metrics.examples:,} pictures)": f"{metrics.accuracy:.2%}",
+        "accuracy by nearest prototype": f"{metrics.accuracy_nearest_prototype:.2%}",
+        "pictures on which the two rules differ": f"{metrics.rules_disagree}",
+        "expected calibration error": f"{metrics.expected_calibration_error:.4f}",
+        "MinSep, MeanSep, Std": f"{geometry.min_sep_deg:.2f}°, {geometry.mean_sep_deg:.2f}°, "
+        f"{geometry.std_deg:.2f}°",
+        "mean intra-class angle": f"{geometry.intra_class_angle_deg:.2f}°",
+        "separation to compactness ratio": f"{geometry.scr:.2f}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def _labels(bundle: Bundle, data: DataSet, split: str) -> np.ndarray:
+    """The split's labels in the bundle's order of classes."""
+    index = np.array([bundle.class_index(name) for name in data.class_names])
+    labels: np.ndarray = index[data.splits[split].labels]
+    return labels

@@ -1,0 +1,79 @@
+"""The network as ONNX: uint8 pixels in, the four outputs of the bundle's contract out."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from interpret.predictor import Prediction
+from training.networks import PrototypeNetwork
+
+
+class Outputs(NamedTuple):
+    """See interpret.predictor.Prediction; `evidence` only for networks that have locations."""
+
+    embedding: Tensor
+    distances: Tensor
+    probabilities: Tensor
+    evidence: Tensor | None = None
+
+
+class ServedModel(nn.Module):
+    """The network with its distances and probabilities, as served. Prototypes of norm `radius`."""
+
+    def __init__(self, network: PrototypeNetwork, radius: float) -> None:
+        super().__init__()
+        self.network, self.radius = network, radius
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Outputs for uint8 pixels (N, S, S, 3)."""
+        embedding, features = self.network(pixels.permute(0, 3, 1, 2))
+        prototypes = self.network.prototypes
+        products = embedding @ prototypes.T
+        # On the sphere ‖h−c_j‖² = ‖h−c_p‖² + 2 (c_p − c_j)·h. With p the nearest prototype, only
+        # its own distance needs the difference: no digits are lost near a prototype, and the
+        # order of the distances is that of the logits, always.
+        best, nearest = products.max(1, keepdim=True)
+        closest = (embedding - prototypes[nearest[:, 0]]).square().sum(1, keepdim=True)
+        distances = (closest + 2 * (best - products)).sqrt()
+        outputs = (embedding, distances, torch.softmax(products / self.radius, 1))
+        if not self.network.locations:
+            return outputs
+        return (*outputs, self.network.local_embeddings(features))
+
+
+def export(model: ServedModel, image_size: int) -> bytes:
+    """model.onnx with a dynamic batch and no external data."""
+    example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)  # 1 would be frozen
+    names = [name for name in Outputs._fields if name != "evidence" or model.network.locations]
+    with warnings.catch_warnings():
+        # The exporter's own deprecations; what it produces is checked by the certificate.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            model.eval(),
+            (example,),
+            input_names=["pixels"],
+            output_names=names,
+            dynamic_shapes={"pixels": {0: torch.export.Dim("batch", min=1)}},
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    buffer = io.BytesIO()
+    onnx.save(program.model_proto, buffer)
+    return buffer.getvalue()
+
+
+@torch.no_grad()
+def run_torch(model: ServedModel, pixels: NDArray[np.uint8]) -> Prediction:
+    """What torch computes for uint8 pixels (N, S, S, 3), in float32."""
+    outputs = [output.numpy() for output in model(torch.from_numpy(pixels))]
+    return Prediction(*outputs, *([None] if len(outputs) == 3 else []))

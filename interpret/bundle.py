@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,7 @@ FILES = (
     "thumbnails.bin",
     "weights.safetensors",
 )
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NORM_TOLERANCE = 1e-4  # relative: float32 rounding of a norm, nothing more
 
 
@@ -129,7 +131,7 @@ def write_bundle(
     new one, whole. `manifest` comes without `files` and `fingerprint`. Raises BundleError when
     `path` is something else than a bundle.
     """
-    path = Path(path)
+    path = Path(path).resolve()  # through a link: what it points to is replaced, not the link
     if path.exists() and not (path / MANIFEST).exists():
         raise BundleError(f"{path} exists and is no bundle (it has no {MANIFEST}); not replaced")
     content = {
@@ -193,13 +195,13 @@ def _read_manifest(path: Path) -> Manifest:
 
 def _verified(path: Path, name: str, entry: FileEntry) -> bytes:
     file = path / name
-    if Path(name).name != name:
+    if not _PLAIN_NAME.fullmatch(name):
         raise BundleError(f"{path / MANIFEST}: {name!r} is not a plain file name")
     try:
         data = file.read_bytes()
     except OSError as error:
         raise BundleError(f"{file}: {error.strerror}") from error
-    if _sha256(data) != entry.sha256:
+    if len(data) != entry.size or _sha256(data) != entry.sha256:
         raise BundleError(f"{file}: changed since it was written (SHA-256 does not match)")
     return data
 
@@ -212,14 +214,16 @@ def _array_bytes(array: NDArray[np.float32]) -> bytes:
 
 def _read_array(path: Path, name: str, content: Mapping[str, bytes]) -> NDArray[np.float32]:
     try:
-        array: NDArray[np.float32] = np.load(io.BytesIO(content[name]), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        # Not np.load: that would open archives and pickles too.
+        array = np.lib.format.read_array(io.BytesIO(content[name]), allow_pickle=False)
+    except (ValueError, EOFError, MemoryError) as error:
         raise BundleError(f"{path / name}: not a NumPy array ({error})") from error
     if array.dtype != np.float32 or array.ndim != 2 or not np.isfinite(array).all():
         raise BundleError(
             f"{path / name}: {array.dtype} of {array.ndim} dimensions, not finite float32 of 2"
         )
-    return array
+    result: NDArray[np.float32] = array
+    return result
 
 
 def _gallery_bytes(gallery: GalleryTable, class_names: Sequence[str]) -> bytes:
@@ -247,15 +251,16 @@ def _read_gallery(
     try:
         columns = pq.read_table(pa.BufferReader(content["gallery.parquet"])).to_pydict()
         ids = np.asarray(columns["id"], dtype=np.int64)
-        starts, ends = columns["thumbnail_start"], columns["thumbnail_end"]
+        starts = np.asarray(columns["thumbnail_start"], dtype=np.int64)
+        ends = np.asarray(columns["thumbnail_end"], dtype=np.int64)
         index = {name: i for i, name in enumerate(class_names)}
         labels = np.asarray([index[label] for label in columns["label"]], dtype=np.int64)
         splits, sources = columns["split"], columns["source"]
-    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as error:
         raise BundleError(f"{file}: not a gallery ({error})") from error
     if len(np.unique(ids)) != len(ids):
         raise BundleError(f"{file}: ids are not unique")
-    if any(not 0 <= a <= b <= len(pictures) for a, b in zip(starts, ends, strict=True)):
+    if not ((starts >= 0) & (starts <= ends) & (ends <= len(pictures))).all():
         raise BundleError(f"{file}: a thumbnail lies outside thumbnails.bin")
-    thumbnails = [pictures[a:b] for a, b in zip(starts, ends, strict=True)]
+    thumbnails = [pictures[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
     return GalleryTable(ids, labels, splits, sources, thumbnails)

@@ -13,9 +13,12 @@ from PIL import Image
 
 Floats = NDArray[np.float32]
 
-# Evidence against the class is blue, none leaves the picture as it is, for it is red.
-_AGAINST, _FOR = np.array([33, 102, 172]), np.array([214, 47, 39])
-_STRONGEST_TINT = 0.75  # the picture stays visible below the strongest evidence
+# The one place of these colours: blue speaks against, red for. The pair is told apart with any
+# kind of colour blindness.
+AGAINST, FOR = (33, 102, 172), (214, 47, 39)
+_STRONGEST_TINT = 0.8  # the picture stays visible below the strongest evidence
+TINY = 64  # pixels: up to this side a picture is enlarged with its pixels' edges kept
+_GREYS = (70, 235)  # the picture's range below the tint: on black no tint could be seen
 
 
 def evidence_map(
@@ -43,16 +46,32 @@ def evidence_map(
 def overlay(
     pixels: NDArray[np.uint8], evidence: NDArray[np.floating], size: int | None = None
 ) -> Image.Image:
-    """The picture (S, S, 3) tinted by its evidence (h, w): red speaks for, blue against.
+    """The picture (S, S, 3) in grey, tinted by its evidence (h, w): red speaks for, blue against.
 
-    The tint is proportional to |evidence|, the strongest location gets the strongest tint, and
-    zero gets none, so the sign can always be read. `size` is the side of the result in pixels.
+    Grey, so that every colour seen is evidence. The tint is proportional to |evidence|, the
+    strongest location gets the strongest tint and zero none; locations keep their edges, so the
+    picture shows the very numbers that sum to the margin. `size` is the side of the result.
     """
     side = size or len(pixels)
-    picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
+    smooth = Image.Resampling.NEAREST if len(pixels) <= TINY else Image.Resampling.BICUBIC
+    grey = np.asarray(Image.fromarray(pixels).convert("L").resize((side, side), smooth))
+    low, high = _GREYS
     strongest = float(np.abs(evidence).max()) or 1.0
     scaled = Image.fromarray((evidence / strongest).astype(np.float32))
-    strength = np.asarray(scaled.resize((side, side), Image.Resampling.BILINEAR))[..., None]
-    opacity = _STRONGEST_TINT * np.abs(strength)
-    tinted = np.asarray(picture) * (1 - opacity) + np.where(strength > 0, _FOR, _AGAINST) * opacity
-    return Image.fromarray(tinted.round().astype(np.uint8))
+    strength = np.asarray(scaled.resize((side, side), Image.Resampling.NEAREST))
+    return Image.fromarray(_tint(low + grey * ((high - low) / 255), strength))
+
+
+def colour_scale(steps: int = 255) -> NDArray[np.uint8]:
+    """The overlay's colours (steps, 3) from the strongest evidence against to the strongest for,
+    over white.
+    """
+    return _tint(np.full(steps, 255.0), np.linspace(-1, 1, steps))
+
+
+def _tint(grey: NDArray[np.floating], strength: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Greys (...,) in [0, 255] as RGB (..., 3), tinted by strengths (...,) in [−1, 1]."""
+    opacity = _STRONGEST_TINT * np.abs(strength)[..., None]
+    colour = np.where(strength[..., None] > 0, FOR, AGAINST)
+    tinted: NDArray[np.floating] = grey[..., None] * (1 - opacity) + colour * opacity
+    return tinted.round().astype(np.uint8)

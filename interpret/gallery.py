@@ -36,6 +36,8 @@ class Gallery:
 
     def search(self, queries: NDArray[np.float32], k: int) -> Neighbours:
         """The k nearest gallery rows to each query (Q, d); all there are when k is larger."""
+        if k < 0:
+            raise ValueError(f"k is {k}")
         k = min(k, len(self))
         queries = self._prepare(queries)
         if k == 0:
@@ -45,7 +47,7 @@ class Gallery:
         # FAISS expands ‖a−b‖² into products, which loses digits near 0: measure the few again.
         found = self._embeddings[rows]
         if self._cosine:
-            distances = 1 - np.einsum("qd,qkd->qk", queries, found)
+            distances = np.clip(1 - np.einsum("qd,qkd->qk", queries, found), 0, 2)
         else:
             distances = np.linalg.norm(queries[:, None] - found, axis=2)
         order = np.argsort(distances, axis=1, kind="stable")

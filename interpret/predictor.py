@@ -9,12 +9,29 @@ from typing import Literal, NamedTuple
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from interpret.bundle import Bundle
 from interpret.devices import cpu_count, cuda_device_count
 from interpret.errors import BundleError, DpnpError
 
 _LOG = logging.getLogger(__name__)
+
+# What ONNX Runtime raises for bytes that are no model, or one that it cannot run. The classes have
+# no base of their own.
+_LOAD_ERRORS = (
+    state.EPFail,
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.InvalidProtobuf,
+    state.NoModel,
+    state.NoSuchFile,
+    state.NotImplemented,
+    state.RuntimeException,
+    RuntimeError,
+    ValueError,
+)
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -52,10 +69,13 @@ class Predictor:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=_providers(device)
             )
-        except (RuntimeError, ValueError) as error:  # ONNX Runtime's own errors derive from these
+        except _LOAD_ERRORS as error:
             raise BundleError(f"{source}: {error}") from error
-        self.input_size = int(self._session.get_inputs()[0].shape[1])
-        self.has_evidence = "evidence" in [o.name for o in self._session.get_outputs()]
+        shapes = _shapes(self._session, source)
+        self.input_size = shapes["pixels"][1]
+        self.has_evidence = "evidence" in shapes
+        if isinstance(model, Bundle):
+            _check_against(model, shapes, source)
         self.provider = self._session.get_providers()[0]
         if device == "cuda" and self.provider != "CUDAExecutionProvider":
             raise DpnpError(
@@ -83,6 +103,40 @@ class Predictor:
         parts = [self._session.run(names, {"pixels": b}) for b in _batches(pixels, batch_size)]
         outputs = [np.concatenate(column) for column in zip(*parts, strict=True)]
         return Prediction(*outputs, *([None] if len(outputs) == 3 else []))
+
+
+def _shapes(session: onnxruntime.InferenceSession, source: str) -> dict[str, tuple[int, ...]]:
+    """The shapes of the model's input and outputs, 0 for the batch; raises BundleError."""
+    shapes = {}
+    for tensor in (*session.get_inputs(), *session.get_outputs()):
+        batch, *rest = tensor.shape or [1]
+        if isinstance(batch, int) or not all(isinstance(side, int) for side in rest):
+            raise BundleError(
+                f"{source}: {tensor.name} is {tensor.shape}; the batch, and nothing else, is free"
+            )
+        shapes[tensor.name] = (0, *rest)
+    for name, rank in (("pixels", 4), ("embedding", 2), ("distances", 2), ("probabilities", 2)):
+        if len(shapes.get(name, ())) != rank:
+            raise BundleError(f"{source}: has no {name} of {rank} dimensions")
+    return shapes
+
+
+def _check_against(bundle: Bundle, shapes: dict[str, tuple[int, ...]], source: str) -> None:
+    manifest = bundle.manifest
+    size, d, classes = manifest.input_size, manifest.embedding_dim, len(manifest.class_names)
+    expected = {
+        "pixels": (0, size, size, 3),
+        "embedding": (0, d),
+        "distances": (0, classes),
+        "probabilities": (0, classes),
+    }
+    if manifest.evidence is not None:
+        expected["evidence"] = (0, d, manifest.evidence.rows, manifest.evidence.cols)
+    for name, shape in expected.items():
+        if shapes.get(name) != shape:
+            raise BundleError(
+                f"{source}: {name} has shape {shapes.get(name)}, not {shape} as in the manifest"
+            )
 
 
 def _batches(pixels: Pixels, batch_size: int) -> Iterator[Pixels]:

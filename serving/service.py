@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from interpret.bundle import Bundle
+from interpret.devices import cuda_device_count
 from interpret.errors import DpnpError, UnknownExampleError
 from interpret.explanation import Classification, Explainer, Explanation
 from interpret.images import decode, fit_square
@@ -32,7 +33,7 @@ from serving.schemas import (
 )
 from serving.settings import Settings
 
-SETTINGS = Settings()
+SETTINGS = Settings.read()
 _MAGIC = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG", "image/png"), (b"RIFF", "image/webp"))
 
 
@@ -75,14 +76,19 @@ class Dpnp:
         }
         self._warm_up()
 
-    @staticmethod
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
     def check() -> None:
-        """Verify the bundle once, before any worker starts: a bad one ends `bentoml serve`."""
+        """Verify bundle and device once, before any worker starts: a bad one ends the server.
+
+        BentoML would start a worker that fails again and again.
+        """
         try:
             Bundle.load(SETTINGS.bundle_path)
         except DpnpError as error:
             raise BentoMLException(str(error)) from error
+        if SETTINGS.device == "cuda" and not cuda_device_count():
+            raise BentoMLException("DPNP_DEVICE is cuda, but the driver shows no GPU")
         # Workers start in another folder when a built bento is served.
         os.environ["DPNP_BUNDLE"] = str(SETTINGS.bundle_path)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from bentoml.exceptions import BentoMLException
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from interpret.devices import cpu_count
@@ -40,6 +41,16 @@ class Settings(BaseSettings):
     queue_seconds: PositiveFloat = Field(
         10, description="for a request to wait for a free thread; then a 503"
     )
+
+    @classmethod
+    def read(cls) -> Settings:
+        """The settings in the environment; BentoMLException names a variable that is wrong."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise BentoMLException(
+                "; ".join(f"DPNP_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+            ) from error
 
     @property
     def bundle_path(self) -> Path:

@@ -93,5 +93,5 @@ def _read(run: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{file}: no checkpoint to resume from") from error
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{file}: unreadable ({str(error).splitlines()[0]})") from error
+        raise CheckpointError(f"{file}: unreadable ({str(error)[:80] or 'empty'})") from error
     return state

@@ -25,7 +25,12 @@ def quick_config(**changes: object) -> TrainConfig:
         "image_size": 16,
         "epochs": 3,
         "precision": "fp32",
-        "prototype_lr": 0.005,
+        "batch_size": 32,
+        "lr": 0.05,
+        "prototype_lr": 0.0025,
+        "lambda_pos": 0.01,
+        "lambda_neg_sample": 0.01,
+        "lambda_neg_class": 0.02,
     }
     return TrainConfig.of(**(options | changes))
 

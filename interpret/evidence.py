@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 AGAINST, FOR = (33, 102, 172), (214, 47, 39)
 _STRONGEST_TINT = 0.8  # the picture stays visible below the strongest evidence
 TINY = 64  # pixels: up to this side a picture is enlarged with its pixels' edges kept
-_GREYS = (70, 235)  # the picture's range below the tint: on black no tint could be seen
+_GREYS = (100, 240)  # the picture's range below the tint: on black no tint could be seen
 
 
 def evidence_map(

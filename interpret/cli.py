@@ -1,0 +1,250 @@
+"""The commands over a bundle: predict, explain, similar. `training.cli` adds its own to `app`.
+
+Heavy imports sit inside the commands, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interpret.errors import DpnpError, ImageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from interpret.explanation import Classification, Example, Explainer
+
+_BATCH = 64  # pictures decoded and classified at a time: bounds the memory for long lists
+_PIPE_WIDTH = 200  # columns of a table that is not on a terminal: wide enough never to cut
+_MAX_K = 100
+
+app = typer.Typer(
+    help="Image classifiers that explain themselves: Deep Positive-Negative Prototypes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="models/NAME")]
+Count = Annotated[
+    int, typer.Option("-k", min=1, max=_MAX_K, help="how many training images of each kind")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+def run(app: typer.Typer) -> None:
+    """Run the command line and exit.
+
+    What is the input's fault, a DpnpError or a file that cannot be read or written, becomes one
+    line on stderr and exit code 2; so do Typer's own usage errors. Anything else is a bug and
+    keeps its traceback.
+    """
+    try:
+        app(prog_name="dpnp")
+    except DpnpError as error:
+        _complain(error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _complain(f"{where}{error.strerror or error}")
+    sys.exit(2)
+
+
+@app.command()
+def predict(
+    bundle: BundleFolder,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="pictures")],
+    as_json: AsJson = False,
+) -> None:
+    """Classify pictures and say how near the nearest prototypes are.
+
+    Example: dpnp predict models/digits-dpnp three.png seven.png
+    """
+    explainer = _load(bundle)
+    answers: list[tuple[Path, Classification]] = []
+    for start in range(0, len(images), _BATCH):
+        answers += _classify(explainer, images[start : start + _BATCH])
+    if not as_json:
+        _print_answers(answers)
+    elif len(images) > 1:
+        _print_json([{"file": str(path)} | answer.model_dump() for path, answer in answers])
+    elif answers:
+        _print_json(answers[0][1].model_dump())
+    if len(answers) < len(images):
+        raise typer.Exit(2)
+
+
+@app.command()
+def explain(
+    bundle: BundleFolder,
+    image: Annotated[Path, typer.Argument(help="a picture")],
+    out: Annotated[Path, typer.Option(help="the figure to write: .png, .pdf or .svg")],
+    k: Count = 6,
+    as_json: AsJson = False,
+) -> None:
+    """Draw why a picture gets its label: evidence, distances and training images.
+
+    Example: dpnp explain models/digits-dpnp three.png --out explanation.png
+    """
+    from interpret.figures import explanation_figure, figure_format, save_figure
+
+    figure_format(out)
+    explainer = _load(bundle)
+    pixels = _pixels(explainer, image)
+    explanation = explainer.explain(pixels, k)
+    save_figure(explanation_figure(explainer.bundle, pixels, explanation), out)
+    if as_json:
+        _print_json(explanation.model_dump())
+    else:
+        _print_answers([(image, explanation)])
+        typer.echo(f"written: {_printable(out)}")
+
+
+@app.command()
+def similar(
+    bundle: BundleFolder,
+    image: Annotated[Path | None, typer.Option(help="search around this picture")] = None,
+    prototype: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="search around this class's prototype")
+    ] = None,
+    k: Count = 9,
+    out: Annotated[
+        Path | None, typer.Option(help="draw them on a sheet too: .png, .pdf or .svg")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the training images nearest to a picture or to a prototype.
+
+    Example: dpnp similar models/digits-dpnp --prototype 3 -k 9 --out threes.png
+    """
+    if (image is None) == (prototype is None):
+        given = "neither" if image is None else "both"
+        raise DpnpError(f"give one of --image and --prototype, not {given}")
+    if out is not None:
+        from interpret.figures import figure_format
+
+        figure_format(out)
+    explainer = _load(bundle)
+    if prototype is not None:
+        examples = explainer.similar_to_prototype(prototype, k)
+        title = f"Training images nearest to the prototype of {prototype}"
+    elif image is not None:
+        examples = explainer.similar_to_image(_pixels(explainer, image), k)
+        title = f"Training images nearest to {_printable(image.name)}"
+    if out is not None:
+        from interpret.figures import example_sheet, save_figure
+
+        save_figure(example_sheet(explainer.bundle, examples, title), out)
+    if as_json:
+        kind = "image" if prototype is None else "prototype"
+        query = {"kind": kind, "label": prototype, "k": k}
+        _print_json({"query": query, "results": [e.model_dump() for e in examples]})
+    else:
+        _print_examples(explainer, examples)
+        if out is not None:
+            typer.echo(f"written: {_printable(out)}")
+
+
+def _complain(problem: object) -> None:
+    typer.echo("error: " + " ".join(str(problem).splitlines()), err=True)
+
+
+def _load(bundle: Path) -> Explainer:
+    from interpret.explanation import Explainer
+
+    return Explainer.load(bundle)
+
+
+def _pixels(explainer: Explainer, path: Path) -> NDArray[np.uint8]:
+    from interpret.images import fit_square, open_image
+
+    return fit_square(open_image(path), explainer.predictor.input_size)
+
+
+def _classify(explainer: Explainer, paths: Sequence[Path]) -> list[tuple[Path, Classification]]:
+    """The answers for the pictures that can be read; the others are named on stderr."""
+    import numpy as np
+
+    pixels = {}
+    for number, path in enumerate(paths):
+        try:
+            pixels[number] = _pixels(explainer, path)
+        except ImageError as error:
+            _complain(error)
+    if not pixels:
+        return []
+    answers = explainer.classify(np.stack(list(pixels.values())))
+    return [(paths[number], answer) for number, answer in zip(pixels, answers, strict=True)]
+
+
+def _print_json(document: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(document, indent=2))  # ASCII: any file name survives any terminal
+
+
+def _printable(path: object) -> str:
+    """Text that every UTF-8 stream takes: names on disk may hold bytes that are no text."""
+    return str(path).encode(errors="replace").decode()
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout; columns whose heading starts with a space are numbers."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for name in columns:
+        number = name.startswith(" ")
+        table.add_column(
+            name.strip(), justify="right" if number else "left", no_wrap=number, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*map(_printable, row))
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    console.print(table)
+
+
+def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
+    if not answers:
+        return
+    distances = (" distance", "negative", " distance", " margin")
+    _print_table(
+        ("file", "label", " probability", "verdict", *distances),
+        [
+            (
+                str(path),
+                answer.label,
+                f"{answer.probability:.1%}",
+                answer.verdict.replace("_", " "),
+                f"{answer.positive.distance:.3f}",
+                answer.negative.label,
+                f"{answer.negative.distance:.3f}",
+                f"{answer.margin:.3f}",
+            )
+            for path, answer in answers
+        ],
+    )
+
+
+def _print_examples(explainer: Explainer, examples: Sequence[Example]) -> None:
+    table = explainer.bundle.gallery
+    rows = [explainer.bundle.gallery_row(example.id) for example in examples]
+    _print_table(
+        (" id", "label", " distance", "split", "source"),
+        [
+            (str(e.id), e.label, f"{e.distance:.3f}", table.splits[row], table.sources[row])
+            for e, row in zip(examples, rows, strict=True)
+        ],
+    )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -28,7 +28,7 @@ def main(
     batch: int = 128,
     classes: int = 10,
     rounds: int = 15,
-    steps: Annotated[int | None, typer.Option(help="per round; default: 20 on CUDA, else 1")] = None,
+    steps: Annotated[int | None, typer.Option(help="a round; default: 20 on CUDA, else 1")] = None,
 ) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     steps = steps or (20 if device.type == "cuda" else 1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 from pydantic import ValidationError
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
@@ -20,6 +21,8 @@ F = TypeVar("F", bound=Form)
 _MULTIPART, _URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 _WANTED = f"send a form: {_MULTIPART}, with the picture as a file in the field `image`"
 _MAX_FIELDS = 16
+
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the refusal says it
 
 
 async def read(request: Request, form: type[F], max_bytes: int, seconds: float) -> F:
@@ -51,9 +54,7 @@ async def _parse(request: Request, max_bytes: int) -> FormData:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     parser: FormParser | _MultiPart
     if content_type == _MULTIPART:
-        parser = _MultiPart(
-            request.headers, _capped(request, max_bytes), max_files=1, max_fields=_MAX_FIELDS
-        )
+        parser = _MultiPart(request.headers, _capped(request, max_bytes))
         parser.spool_max_size = max_bytes  # never to disk
     elif content_type == _URLENCODED:
         parser = FormParser(request.headers, _capped(request, max_bytes), max_fields=_MAX_FIELDS)
@@ -72,17 +73,18 @@ async def _parse(request: Request, max_bytes: int) -> FormData:
 class _MultiPart(MultiPartParser):
     """Starlette's parser, but a body without its closing boundary is an error."""
 
-    ended = False
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(headers, self._whole(stream), max_files=1, max_fields=_MAX_FIELDS)
+        self._ended = False
 
     def on_end(self) -> None:
-        self.ended = True
+        self._ended = True
 
-    async def parse(self) -> FormData:
-        form = await super().parse()
-        if not self.ended:
-            await form.close()
+    async def _whole(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        if not self._ended:
             raise MultiPartException("the body ends before its closing boundary")
-        return form
 
 
 async def _capped(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:

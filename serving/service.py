@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import bentoml
@@ -34,6 +35,7 @@ from serving.schemas import (
 from serving.settings import Settings
 
 SETTINGS = Settings.read()
+_LOG = logging.getLogger("bentoml.dpnp")  # under BentoML's logger, which shows its INFO
 _MAGIC = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG", "image/png"), (b"RIFF", "image/webp"))
 
 
@@ -68,6 +70,13 @@ class Dpnp:
         threads = SETTINGS.process_threads
         self._explainer = Explainer(
             Bundle.load(SETTINGS.bundle_path), threads=threads, device=SETTINGS.device
+        )
+        _LOG.info(
+            "bundle %s (%.12s) on %s, %d threads",
+            self._explainer.model.name,
+            self._explainer.model.fingerprint,
+            self._explainer.predictor.provider,
+            threads,
         )
         room, patience = SETTINGS.max_concurrency, SETTINGS.queue_seconds
         self.lanes = {

@@ -1,0 +1,108 @@
+"""Real servers for the tests, and pictures to send them."""
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+BENTOML = Path(sys.executable).parent / "bentoml"
+RED, GREEN, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    process: subprocess.Popen[bytes]
+    log_file: Path
+    seconds_to_ready: float
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def environment(**changes: object) -> dict[str, str]:
+    """This process's environment without settings of its own, plus DPNP_… and BENTOML_…."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DPNP_", "BENTOML_"))}
+    return kept | {"BENTOML_DO_NOT_TRACK": "true"} | {k: str(v) for k, v in changes.items()}
+
+
+@contextmanager
+def serve(
+    log_file: Path, *, target: str = ".", folder: Path = ROOT, **settings: object
+) -> Iterator[Server]:
+    """`bentoml serve TARGET` in `folder`, ready; stopped with all its processes at the end."""
+    port = free_port()
+    start = time.monotonic()
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [BENTOML, "serve", target, "--port", str(port)],
+            cwd=folder,
+            env=environment(**settings),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_ready(url, process, log_file)
+        yield Server(url, process, log_file, time.monotonic() - start)
+    finally:
+        _stop(process)
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log_file: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended:\n{log_file.read_text()}")
+        try:
+            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise RuntimeError(f"the server is not ready:\n{log_file.read_text()}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+            return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # its own session: see start_new_session
+    process.wait()
+
+
+def encode(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def plain(colour: tuple[int, int, int]) -> bytes:
+    """A PNG of one colour, of the toy model's input size."""
+    return encode(Image.new("RGB", (4, 4), colour))
+
+
+def upload(content: bytes, name: str = "picture.png", kind: str = "image/png") -> dict[str, object]:
+    return {"image": (name, content, kind)}

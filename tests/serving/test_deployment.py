@@ -1,0 +1,193 @@
+"""Starting, building, overload, several workers: the service as a whole."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from interpret.bundle import Bundle
+from serving.settings import Settings
+from tests.serving.servers import (
+    BENTOML,
+    RED,
+    ROOT,
+    Server,
+    environment,
+    free_port,
+    plain,
+    serve,
+    upload,
+)
+
+
+def test_the_service_needs_no_torch() -> None:
+    code = "import sys, serving.service; print(sorted({'torch', 'training'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == "[]"
+
+
+def test_ready_within_six_seconds(server: Server) -> None:
+    assert server.seconds_to_ready < 6
+
+
+def refused(folder: Path, **settings: object) -> str:
+    """What `bentoml serve` says when it does not start."""
+    done = subprocess.run(
+        [BENTOML, "serve", ".", "--port", str(free_port())],
+        cwd=folder,
+        env=environment(**settings),
+        capture_output=True,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    text = (done.stdout + done.stderr).decode()
+    assert "Traceback" not in text
+    return text
+
+
+def test_a_tampered_bundle_is_refused(toy_bundle: Bundle, tmp_path: Path) -> None:
+    bad = shutil.copytree(toy_bundle.path, tmp_path / "bad")
+    data = bytearray((bad / "prototypes.npy").read_bytes())
+    data[-1] ^= 1
+    (bad / "prototypes.npy").write_bytes(data)
+    text = refused(ROOT, DPNP_BUNDLE=bad)
+    assert str(bad / "prototypes.npy") in text
+    assert "SHA-256" in text
+
+
+def test_a_wrong_setting_is_named() -> None:
+    assert "DPNP_WORKERS: Input should be" in refused(ROOT, DPNP_WORKERS="many")
+
+
+def test_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("serving.settings.cpu_count", lambda: 8)
+    assert Settings(bundle=Path("none")).bundle_path == tmp_path / "none"
+    assert Settings(bundle=Path("serving")).bundle_path == ROOT / "serving"
+    (tmp_path / "serving").mkdir()
+    assert Settings(bundle=Path("serving")).bundle_path == tmp_path / "serving"
+    assert Settings(workers=3).process_threads == 2
+    assert Settings(workers=9).process_threads == 1
+    assert Settings(workers=3, threads=5).process_threads == 5
+
+
+@pytest.fixture(scope="module")
+def built(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A bento of the project with the toy bundle as its default, served by two workers."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("serving", "interpret"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("bentofile.yaml", "README.md"):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(toy_bundle.path, folder / "models" / "digits-dpnp")
+    home, empty = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("empty")
+    done = subprocess.run(
+        [BENTOML, "build"],
+        cwd=folder,
+        env=environment(BENTOML_HOME=home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout.decode()
+    shutil.rmtree(folder)
+    log = tmp_path_factory.mktemp("log") / "log"
+    with serve(log, target="dpnp:latest", folder=empty, BENTOML_HOME=home, DPNP_WORKERS=2) as run:
+        yield run
+
+
+def test_the_built_bento_serves_from_an_empty_folder(built: Server) -> None:
+    for _ in range(10):
+        answer = httpx.post(f"{built.url}/explain", files=upload(plain(RED))).json()
+        assert (answer["label"], answer["model"]["name"]) == ("red", "toy")
+    assert httpx.get(f"{built.url}/gallery/10").status_code == 200
+
+
+def test_two_workers_and_their_metrics(built: Server) -> None:
+    deadline = time.monotonic() + 20
+    while built.log.count("Service dpnp initialized") < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for _ in range(20):
+        assert httpx.post(f"{built.url}/predict", files=upload(plain(RED))).status_code == 200
+        assert httpx.post(f"{built.url}/predict").status_code == 400
+    served = {line.split("]")[1] for line in built.log.splitlines() if "POST,path=/predict" in line}
+    assert served == {" [entry_service:dpnp:1", " [entry_service:dpnp:2"}
+    text = httpx.get(f"{built.url}/metrics").text
+    total: Counter[str] = Counter()
+    for line in text.splitlines():
+        if line.startswith("bentoml_service_request_total{") and 'endpoint="/predict"' in line:
+            code = line.partition('http_response_code="')[2][:3]
+            total[code] += int(float(line.rpartition(" ")[2]))
+    assert +total == {"200": 20, "400": 20}
+    assert "bentoml_service_request_duration_seconds_bucket" in text
+
+
+@pytest.fixture(scope="module")
+def narrow(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with room for two requests of a kind."""
+    log = tmp_path_factory.mktemp("narrow") / "log"
+    with serve(
+        log, DPNP_BUNDLE=toy_bundle.path, DPNP_MAX_CONCURRENCY=2, DPNP_UPLOAD_SECONDS=1.5
+    ) as running:
+        yield running
+
+
+@contextmanager
+def slow_uploads(server: Server, path: str, number: int) -> Iterator[list[socket.socket]]:
+    """Requests that hold a place: their bodies never arrive in full."""
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+        "Content-Type: multipart/form-data; boundary=XX\r\n\r\n--XX"
+    )
+    with ExitStack() as stack:
+        connections = []
+        for _ in range(number):
+            connection = stack.enter_context(socket.create_connection(address, timeout=10))
+            connection.sendall(head.encode())
+            connections.append(connection)
+        time.sleep(0.2)
+        yield connections
+
+
+def test_overload_is_refused_by_lane(narrow: Server) -> None:
+    with slow_uploads(narrow, "/explain", 2) as held:
+        response = httpx.post(f"{narrow.url}/explain", files=upload(plain(RED)))
+        assert response.status_code == 429
+        assert response.json()["error"]["code"] == "too_many_requests"
+        assert int(response.headers["retry-after"]) >= 1
+        # Predictions have a lane of their own.
+        assert httpx.post(f"{narrow.url}/predict", files=upload(plain(RED))).status_code == 200
+        # The slow ones are told so, and their places are free again.
+        for connection in held:
+            assert connection.recv(12) == b"HTTP/1.1 408"
+    assert httpx.post(f"{narrow.url}/explain", files=upload(plain(RED))).status_code == 200
+
+
+def test_many_requests_are_answered_or_refused(narrow: Server) -> None:
+    codes: list[int] = []
+
+    def send() -> None:
+        with httpx.Client(base_url=narrow.url, timeout=20) as client:
+            for _ in range(10):
+                codes.append(client.post("/explain", files=upload(plain(RED))).status_code)
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(codes) == 80
+    assert set(codes) <= {200, 429}
+    assert codes.count(200) >= 10

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from training.batches import Batches, batches, in_order
 from training.config import TrainConfig
@@ -20,6 +21,7 @@ SAMPLE = 10_000  # training pictures that the channel statistics are taken from,
 def accelerator_for(config: TrainConfig, tensorboard: Path | None = None) -> Accelerator:
     """CUDA where there is a GPU, the CPU elsewhere; bf16 by default where the hardware has it."""
     bf16 = config.precision == "bf16" or (config.precision == "auto" and has_bf16())
+    AcceleratorState._reset_state()  # else a second run could not choose another precision
     accelerator = Accelerator(
         mixed_precision="bf16" if bf16 else "no",
         gradient_accumulation_steps=config.accumulate,

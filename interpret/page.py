@@ -133,7 +133,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     try:
         write_atomically(path, buffer.getvalue())
     except OSError as error:
-        raise DpnpError(f"{path}: {error.strerror or error}") from error
+        raise DpnpError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def legible(text: str) -> str:

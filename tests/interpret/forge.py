@@ -1,10 +1,15 @@
-"""Bundles that lie: contents changed with every hash put right again."""
+"""Variants of the toy bundle: contents changed with every hash put right again."""
 
 import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import onnx.parser
+
+from interpret.bundle import Bundle
+from tests.conftest import TOY_MODEL, write_toy_bundle
 
 Document = dict[str, Any]
 
@@ -28,3 +33,12 @@ def replace_file(bundle: Path, name: str, data: bytes) -> None:
         document["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
 
     change_manifest(bundle, enter)
+
+
+def bundle_without_evidence(path: Path) -> Bundle:
+    """The toy bundle of a network that has no evidence map."""
+    text = TOY_MODEL.replace(",\n      float[n, 3, 4, 4] evidence)", ")")
+    assert text != TOY_MODEL
+    write_toy_bundle(path, evidence=None)
+    replace_file(path, "model.onnx", onnx.parser.parse_model(text).SerializeToString())
+    return Bundle.load(path)

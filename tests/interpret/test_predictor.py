@@ -11,7 +11,7 @@ from interpret.devices import cpu_count, cuda_device_count
 from interpret.errors import BundleError, DpnpError
 from interpret.predictor import Predictor
 from tests.conftest import TOY_MODEL, write_toy_bundle
-from tests.interpret.forge import change_manifest, replace_file
+from tests.interpret.forge import bundle_without_evidence, change_manifest, replace_file
 
 RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, (150, 4, 4, 3), dtype=np.uint8)
@@ -159,11 +159,7 @@ def test_a_model_at_odds_with_its_manifest(
 
 
 def test_a_model_without_evidence(tmp_path: Path) -> None:
-    text = TOY_MODEL.replace(",\n      float[n, 3, 4, 4] evidence)", ")")
-    assert text != TOY_MODEL
-    bundle = write_toy_bundle(tmp_path / "toy", evidence=None)
-    replace_file(bundle.path, "model.onnx", _model(text))
-    predictor = Predictor(Bundle.load(bundle.path), device="cpu")
+    predictor = Predictor(bundle_without_evidence(tmp_path / "toy"), device="cpu")
     assert not predictor.has_evidence
     assert predictor(PICTURES[:1], evidence=True).evidence is None
 

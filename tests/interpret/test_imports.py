@@ -1,0 +1,30 @@
+"""What importing must not bring along, seen in a fresh process."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stdout.split())
+
+
+def test_interpret_stands_on_neither_training_nor_serving() -> None:
+    loaded = loaded_by("import interpret.explanation, interpret.cli, interpret.figures")
+    assert {"interpret", "numpy", "onnxruntime", "faiss", "matplotlib"} <= loaded
+    assert not {"torch", "torchvision", "captum", "training", "serving", "bentoml"} & loaded
+
+
+@pytest.mark.parametrize("module", ["interpret.cli", "interpret.errors"])
+def test_the_command_line_starts_light(module: str) -> None:
+    heavy = {"numpy", "onnxruntime", "faiss", "pyarrow", "matplotlib", "pydantic", "PIL", "torch"}
+    assert not heavy & loaded_by(f"import {module}")
+
+
+def test_explaining_draws_nothing() -> None:
+    assert "matplotlib" not in loaded_by("import interpret.explanation")

@@ -46,7 +46,8 @@ class Page:
 
     def __init__(self, width: float, height: float) -> None:
         self.figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
-        self._renderer = FigureCanvasAgg(self.figure).get_renderer()  # type: ignore[no-untyped-call]
+        canvas = FigureCanvasAgg(self.figure)
+        self._renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
         self._width, self._height = width, height
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:

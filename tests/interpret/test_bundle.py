@@ -22,7 +22,7 @@ def copy(toy_bundle: Bundle, tmp_path: Path) -> Path:
     return shutil.copytree(toy_bundle.path, tmp_path / "toy")
 
 
-def refused(path: Path, *words: str) -> None:
+def assert_refused(path: Path, *words: str) -> None:
     """Loading must fail with one line that holds every word."""
     with pytest.raises(BundleError) as caught:
         Bundle.load(path)
@@ -74,9 +74,9 @@ def test_a_flipped_byte_is_found_and_named(copy: Path, name: str) -> None:
             damaged = bytearray(content)
             damaged[position] ^= mask
             file.write_bytes(damaged)
-            refused(copy, name)
+            assert_refused(copy, name)
     file.write_bytes(content + b"\n")
-    refused(copy, name)
+    assert_refused(copy, name)
     file.write_bytes(content)
     assert Bundle.load(copy).manifest.name == "toy"
 
@@ -84,14 +84,14 @@ def test_a_flipped_byte_is_found_and_named(copy: Path, name: str) -> None:
 @pytest.mark.parametrize("name", EVERY_FILE)
 def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
-    refused(copy, name, "No such file")
+    assert_refused(copy, name, "No such file")
 
 
 @pytest.mark.parametrize("name", EVERY_FILE)
 def test_a_folder_in_place_of_a_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
     (copy / name).mkdir()
-    refused(copy, name)
+    assert_refused(copy, name)
 
 
 def test_a_file_changed_after_loading_is_found_when_read_again(copy: Path) -> None:
@@ -104,13 +104,13 @@ def test_a_file_changed_after_loading_is_found_when_read_again(copy: Path) -> No
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", "3", "\xff", '{"format_version": 1}'])
 def test_a_manifest_that_is_none(copy: Path, text: str) -> None:
     (copy / "manifest.json").write_bytes(text.encode("latin-1"))
-    refused(copy, "manifest.json: not a bundle's manifest")
+    assert_refused(copy, "manifest.json: not a bundle's manifest")
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_an_unknown_format_version(copy: Path, version: object) -> None:
     change_manifest(copy, lambda document: document.update(format_version=version))
-    refused(copy, "manifest.json", f"format version {version!r}", "reads version 1")
+    assert_refused(copy, "manifest.json", f"format version {version!r}", "reads version 1")
 
 
 def test_every_key_of_the_manifest_is_needed(copy: Path) -> None:
@@ -123,7 +123,7 @@ def test_every_key_of_the_manifest_is_needed(copy: Path) -> None:
             (copy / "manifest.json").write_text(json.dumps(document))
         else:
             change_manifest(copy, lambda document, key=key: document.pop(key))
-        refused(copy, "manifest.json")
+        assert_refused(copy, "manifest.json")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_every_key_of_the_manifest_is_needed(copy: Path) -> None:
 )
 def test_a_manifest_that_does_not_fit(copy: Path, change: object, words: tuple[str, ...]) -> None:
     change_manifest(copy, change)  # type: ignore[arg-type]
-    refused(copy, *words)
+    assert_refused(copy, *words)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_file_names_cannot_leave_the_bundle(copy: Path, name: str) -> None:
         document["files"][name] = document["files"]["weights.safetensors"]
 
     change_manifest(copy, list_it)
-    refused(copy, "manifest.json", "is not a plain file name")
+    assert_refused(copy, "manifest.json", "is not a plain file name")
 
 
 def _npy(array: np.ndarray, *, pickled: bool = False) -> bytes:
@@ -180,7 +180,7 @@ def test_nothing_is_unpickled(copy: Path, tmp_path: Path) -> None:
     objects = np.array([[trap]], dtype=object)
     for data in (_npy(objects, pickled=True), pickle.dumps(trap)):
         replace_file(copy, "prototypes.npy", data)
-        refused(copy, "prototypes.npy: not a NumPy array")
+        assert_refused(copy, "prototypes.npy: not a NumPy array")
     assert not sprung.exists()
 
 
@@ -208,7 +208,7 @@ def _archive() -> bytes:
 )
 def test_arrays_that_do_not_fit(copy: Path, name: str, data: bytes, words: str) -> None:
     replace_file(copy, name, data)
-    refused(copy, name, words)
+    assert_refused(copy, name, words)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_norms_are_the_radius(copy: Path, row: tuple[float, ...], good: bool) ->
     if good:
         np.testing.assert_array_equal(Bundle.load(copy).prototypes, prototypes)
     else:
-        refused(copy, "prototypes.npy", "norms")
+        assert_refused(copy, "prototypes.npy", "norms")
 
 
 def _gallery(**columns: object) -> bytes:
@@ -258,17 +258,17 @@ def _gallery(**columns: object) -> bytes:
 )
 def test_galleries_that_do_not_fit(copy: Path, data: bytes, words: str) -> None:
     replace_file(copy, "gallery.parquet", data)
-    refused(copy, "gallery.parquet", words)
+    assert_refused(copy, "gallery.parquet", words)
 
 
 def test_gallery_and_embeddings_have_the_same_rows(copy: Path) -> None:
     replace_file(copy, "gallery.parquet", _gallery())
-    refused(copy, "embeddings.npy", "shape (6, 3), not (2, 3)")
+    assert_refused(copy, "embeddings.npy", "shape (6, 3), not (2, 3)")
 
 
 def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
-    refused(tmp_path / "none", "none a bundle?")
-    refused(tmp_path, "manifest.json", "No such file")
+    assert_refused(tmp_path / "none", "none a bundle?")
+    assert_refused(tmp_path, "manifest.json", "No such file")
     file = tmp_path / "file"
     file.write_text("x")
-    refused(file, "manifest.json", "Not a directory")
+    assert_refused(file, "manifest.json", "Not a directory")

@@ -131,10 +131,10 @@ def test_nothing_overlaps_and_nothing_leaves_the_page(explainer: Explainer, k: i
         for name in ("positive_examples", "negative_examples", "neighbours")
     }
     figure = explanation_figure(explainer.bundle, PIXELS, answer.model_copy(update=many))
-    _check_layout(figure)
+    assert_layout(figure)
 
 
-def _check_layout(figure: Figure) -> None:
+def assert_layout(figure: Figure) -> None:
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     boxes = [t.get_window_extent(renderer).padded(-1) for t in figure.texts if t.get_text()]
     boxes += [axes.get_window_extent(renderer) for axes in figure.axes]
@@ -156,12 +156,12 @@ def test_class_names_no_font_or_formula_could_take(tmp_path: Path) -> None:
     explainer = Explainer(write_toy_bundle(tmp_path / "toy", class_names=ODD), device="cpu")
     pixels = np.full((4, 4, 3), (200, 160, 0), np.uint8)
     figure = explanation_figure(explainer.bundle, pixels, explainer.explain(pixels, 6))
-    _check_layout(figure)
+    assert_layout(figure)
     for kind in ("png", "svg", "pdf"):
         save_figure(figure, tmp_path / f"figure.{kind}")
     ElementTree.parse(tmp_path / "figure.svg")
     sheet = example_sheet(explainer.bundle, explainer.similar_to_prototype(LONG, 6), LONG)
-    _check_layout(sheet)
+    assert_layout(sheet)
     save_figure(sheet, tmp_path / "sheet.png")
 
 
@@ -193,7 +193,7 @@ def test_other_grids_and_sizes(
     figure = explanation_figure(explainer.bundle, pixels, answer)
     save_figure(figure, tmp_path / "figure.png")
     assert f"as the model sees it, {side}×{side} pixels" in texts(figure)
-    _check_layout(figure)
+    assert_layout(figure)
 
 
 def test_an_empty_gallery(explainer: Explainer) -> None:
@@ -208,7 +208,7 @@ def test_a_sheet(explainer: Explainer) -> None:
     sheet = example_sheet(explainer.bundle, explainer.similar_to_prototype("blue", 9), "Blues")
     assert texts(sheet)[0] == "Blues"
     assert len(images(sheet)) == 6
-    _check_layout(sheet)
+    assert_layout(sheet)
 
 
 def test_a_broken_thumbnail_is_the_bundle_s_fault(explainer: Explainer) -> None:

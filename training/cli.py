@@ -13,60 +13,57 @@ import typer
 
 from interpret.cli import app, run
 
-_DATA_HELP = "digits, cifar10, cifar100, flowers102 or folder:PATH"
-Data = Annotated[str, typer.Option(help=_DATA_HELP)]
-DataRoot = Annotated[Path, typer.Option(help="where torchvision's data sets lie")]
-Download = Annotated[bool, typer.Option("--download", help="fetch a torchvision data set")]
+Option = typer.Option
+
+Data = Annotated[str, Option(help="digits, cifar10, cifar100, flowers102 or folder:PATH")]
+DataRoot = Annotated[Path, Option(help="where torchvision's data sets lie")]
+Download = Annotated[bool, Option("--download", help="fetch a torchvision data set")]
+Backbone = Annotated[str, Option(help="resnet18, resnet18-reduced, small or torchvision:NAME")]
+EmbeddingDim = Annotated[
+    int | None, Option(help="size d of the embedding; default: the backbone's own")
+]
+PrototypeLr = Annotated[float | None, Option(help="η_c, the prototypes' rate; default: as --lr")]
+PrototypeInit = Annotated[str, Option(help="packed (far apart from the first step) or random")]
+Gallery = Annotated[int | None, Option(help="pictures kept per class; default: all, up to 50,000")]
+RunFolder = Annotated[
+    Path | None, Option("--run", help="checkpoint and metrics; default: runs/NAME")
+]
+Resume = Annotated[bool, Option("--resume", help="go on from the checkpoint of a run that was cut")]
+Tensorboard = Annotated[
+    bool, Option("--tensorboard", help="log for TensorBoard into the run's folder")
+]
 
 
 @app.command()
 def train(
     data: Data,
-    out: Annotated[Path, typer.Option(help="the bundle to write, models/NAME")],
-    method: Annotated[str, typer.Option(help="dpnp or dpp")] = "dpnp",
-    backbone: Annotated[
-        str, typer.Option(help="resnet18, resnet18-reduced, small or torchvision:NAME")
-    ] = "resnet18",
-    weights: Annotated[
-        str | None, typer.Option(help="imagenet, or a file of tensors, to start from")
-    ] = None,
-    embedding_dim: Annotated[
-        int | None, typer.Option(help="size d of the embedding; default: the backbone's own")
-    ] = None,
-    image_size: Annotated[int | None, typer.Option(help="pixels; default: the data's")] = None,
+    out: Annotated[Path, Option(help="the bundle to write, models/NAME")],
+    method: Annotated[str, Option(help="dpnp or dpp")] = "dpnp",
+    backbone: Backbone = "resnet18",
+    weights: Annotated[str | None, Option(help="imagenet, or a file, to start from")] = None,
+    embedding_dim: EmbeddingDim = None,
+    image_size: Annotated[int | None, Option(help="pixels; default: the data's")] = None,
     epochs: int = 15,
-    batch_size: Annotated[int, typer.Option(help="pictures a step, over all processes")] = 64,
-    accumulate: Annotated[int, typer.Option(help="micro-batches a step")] = 1,
-    schedule: Annotated[str, typer.Option(help="onecycle, or the paper's step")] = "onecycle",
-    lr: Annotated[float, typer.Option(help="η, the network's rate")] = 0.1,
-    prototype_lr: Annotated[
-        float | None, typer.Option(help="η_c, the prototypes' rate; default: as --lr")
-    ] = None,
+    batch_size: Annotated[int, Option(help="pictures a step, over all processes")] = 64,
+    accumulate: Annotated[int, Option(help="micro-batches a step")] = 1,
+    schedule: Annotated[str, Option(help="onecycle, or the paper's step")] = "onecycle",
+    lr: Annotated[float, Option(help="η, the network's rate")] = 0.1,
+    prototype_lr: PrototypeLr = None,
     momentum: float = 0.9,
     weight_decay: float = 5e-4,
-    lambda_pos: Annotated[float, typer.Option(help="λ of the pull to the own prototype")] = 0.1,
-    lambda_neg_sample: Annotated[float, typer.Option(help="λ: samples from rivals")] = 0.1,
-    lambda_neg_class: Annotated[float, typer.Option(help="λ: prototypes from rivals")] = 0.1,
-    radius: Annotated[float, typer.Option(help="α, the norm of every prototype")] = 40.0,
-    prototype_init: Annotated[
-        str, typer.Option(help="packed (far apart from the first step) or random")
-    ] = "packed",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16")] = "auto",
-    workers: Annotated[int, typer.Option(help="decoding processes for large pictures")] = 2,
-    gallery: Annotated[
-        int | None, typer.Option(help="pictures kept per class; default: all, up to 50,000")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="fail on a corrupt picture")] = False,
+    lambda_pos: Annotated[float, Option(help="λ of the pull to the own prototype")] = 0.1,
+    lambda_neg_sample: Annotated[float, Option(help="λ: samples from rivals")] = 0.1,
+    lambda_neg_class: Annotated[float, Option(help="λ: prototypes from rivals")] = 0.1,
+    radius: Annotated[float, Option(help="α, the norm of every prototype")] = 40.0,
+    prototype_init: PrototypeInit = "packed",
+    precision: Annotated[str, Option(help="auto, fp32 or bf16")] = "auto",
+    workers: Annotated[int, Option(help="decoding processes for large pictures")] = 2,
+    gallery: Gallery = None,
+    strict: Annotated[bool, Option("--strict", help="fail on a corrupt picture")] = False,
     seed: int = 0,
-    run_folder: Annotated[
-        Path | None, typer.Option("--run", help="checkpoint and metrics; default: runs/NAME")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="go on from the checkpoint of a run that was cut")
-    ] = False,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="log for TensorBoard into the run's folder")
-    ] = False,
+    run_folder: RunFolder = None,
+    resume: Resume = False,
+    tensorboard: Tensorboard = False,
     data_root: DataRoot = Path("data"),
     download: Download = False,
 ) -> None:
@@ -99,12 +96,12 @@ def evaluate(
     bundle: Annotated[Path, typer.Argument(help="models/NAME")],
     data: Data,
     split: Annotated[
-        str | None, typer.Option(help="train, valid or test; default: test, or valid without one")
+        str | None, Option(help="train, valid or test; default: test, or valid without one")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="of the split; default: the one the model was trained with")
+        int | None, Option(help="of the split; default: the one the model was trained with")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+    json: Annotated[bool, Option("--json", help="print JSON instead of a table")] = False,
     data_root: DataRoot = Path("data"),
     download: Download = False,
 ) -> None:

@@ -122,7 +122,8 @@ def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Ru
     train, valid = load_batches(config, data, size, accelerator.device)
     statistics = channel_statistics(train, examples)
     network = build_network(config, len(data.class_names), size, statistics)
-    network.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(accelerator.device)
+    network.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(network, config)
     step = accelerator.prepare_model(Step(network, loss_for(config)))
     augment = Augmentation(size, data.flip, resized=size > RESIDENT_SIZE)

@@ -121,14 +121,9 @@ def _log_to_stderr() -> None:
     """The packages' own log as plain lines on stderr, from the first process alone."""
     import logging
 
-    from rich.console import Console
-    from rich.logging import RichHandler
-
     if os.environ.get("RANK", "0") != "0":
         return
-    handler = RichHandler(
-        console=Console(stderr=True), show_time=False, show_level=False, show_path=False
-    )
+    handler = logging.StreamHandler()
     for package in ("training", "interpret"):
         logger = logging.getLogger(package)
         logger.setLevel(logging.INFO)

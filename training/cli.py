@@ -128,7 +128,6 @@ def _log_to_stderr() -> None:
         logger = logging.getLogger(package)
         logger.setLevel(logging.INFO)
         logger.handlers = [handler]
-        logger.propagate = False
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,6 @@ from training.data import DataSet, load_data
 from training.errors import ConfigError, DataError
 from training.export import export_bundle, predict_split
 from training.loop import train
-
-_LOG = logging.getLogger(__name__)
 
 
 def train_and_export(
@@ -67,7 +64,6 @@ def evaluate_bundle(
         raise DataError(f"--split {split}: {data.name} has {', '.join(data.splits)}")
     pictures, labels = data.splits[split], _labels(bundle, data, split)
     predictor = Predictor(bundle)
-    _LOG.info("ONNX Runtime on %s", predictor.provider)
     prediction = predict_split(predictor, pictures, f"embedding {split}")
     measured = evaluation.measure_geometry(prediction.embedding, labels, bundle.prototypes)
     scored = evaluation.score(prediction, labels, bundle.prototypes)

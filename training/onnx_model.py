@@ -51,7 +51,9 @@ class ServedModel(nn.Module):
 
 def export(model: ServedModel, image_size: int) -> bytes:
     """model.onnx with a dynamic batch and no external data."""
-    example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)  # 1 would be frozen
+    example = torch.zeros(
+        2, image_size, image_size, 3, dtype=torch.uint8
+    )  # a batch of 1 would be frozen
     names = [name for name in Outputs._fields if name != "evidence" or model.network.locations]
     with warnings.catch_warnings():
         # The exporter's own deprecations; what it produces is checked by the certificate.
@@ -61,7 +63,7 @@ def export(model: ServedModel, image_size: int) -> bytes:
             (example,),
             input_names=["pixels"],
             output_names=names,
-            dynamic_shapes={"pixels": {0: torch.export.Dim("batch", min=1)}},
+            dynamic_shapes={"pixels": {0: torch.export.Dim("batch", min=2)}},
             dynamo=True,
             external_data=False,
             verbose=False,

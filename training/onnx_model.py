@@ -51,9 +51,8 @@ class ServedModel(nn.Module):
 
 def export(model: ServedModel, image_size: int) -> bytes:
     """model.onnx with a dynamic batch and no external data."""
-    example = torch.zeros(
-        2, image_size, image_size, 3, dtype=torch.uint8
-    )  # a batch of 1 would be frozen
+    # At least 2 pictures: the exporter takes a batch of 1 for a constant. The graph runs on 1 too.
+    example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
     names = [name for name in Outputs._fields if name != "evidence" or model.network.locations]
     with warnings.catch_warnings():
         # The exporter's own deprecations; what it produces is checked by the certificate.

@@ -1,0 +1,33 @@
+"""The bundles that come with the repository keep what their manifests promise."""
+
+from pathlib import Path
+
+import pytest
+
+from interpret.bundle import Bundle
+from training.job import evaluate_bundle
+
+MODELS = Path(__file__).parents[1] / "models"
+BUNDLES = sorted(path.parent for path in MODELS.glob("*/manifest.json"))
+
+
+def test_the_default_bundle_is_there():
+    assert MODELS / "digits-dpnp" in BUNDLES
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)
+def test_bundle_loads_and_is_small(path: Path):
+    bundle = Bundle.load(path)
+    assert bundle.manifest.name == path.name
+    assert sum(entry.size for entry in bundle.manifest.files.values()) < 25 * 2**20
+    assert len(bundle.gallery.ids) > 0
+
+
+def test_digits_are_as_accurate_as_the_manifest_says():
+    manifest = Bundle.load(MODELS / "digits-dpnp").manifest
+    measured = evaluate_bundle(MODELS / "digits-dpnp", "digits", None)
+    assert measured.accuracy == manifest.metrics.accuracy >= 0.97
+    assert measured.accuracy_nearest_prototype == measured.accuracy
+    assert measured.rules_disagree == 0
+    assert measured.geometry.min_sep_deg == pytest.approx(manifest.metrics.geometry.min_sep_deg)
+    assert measured.geometry.min_sep_deg > 66

@@ -1,0 +1,81 @@
+"""A user's folder of real photographs, from files to an explanation whose numbers add up."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from interpret.explanation import Explainer
+from interpret.images import decode, fit_square
+from training.config import TrainConfig
+from training.job import train_and_export
+
+FLOWERS = Path(__file__).parents[2] / "shared" / "data" / "flowers102-64px.zip"
+CLASSES = 4
+
+pytestmark = pytest.mark.skipif(
+    not FLOWERS.exists(), reason="the Flowers-102 pictures are not on this machine"
+)
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pictures of the first classes of Flowers-102 at 64 pixels, in train/valid/test."""
+    folder = tmp_path_factory.mktemp("flowers")
+    with zipfile.ZipFile(FLOWERS) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")]
+        classes = sorted({name.split("/")[1] for name in names})[:CLASSES]
+        archive.extractall(folder, [name for name in names if name.split("/")[1] in classes])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def explainer(flowers: Path, tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+    out = tmp_path_factory.mktemp("models") / "flowers"
+    config = TrainConfig.of(
+        data=f"folder:{flowers}",
+        backbone="small",
+        embedding_dim=3,
+        epochs=4,
+        batch_size=16,
+        lr=0.02,
+        lambda_pos=0.01,
+        lambda_neg_sample=0.01,
+        lambda_neg_class=0.02,
+    )
+    bundle = train_and_export(config, out, out.with_name("run"))
+    assert bundle is not None
+    return Explainer(bundle)
+
+
+def test_the_folder_is_understood(explainer: Explainer, flowers: Path):
+    manifest = explainer.bundle.manifest
+    assert manifest.input_size == 64
+    assert manifest.class_names == sorted(p.name for p in (flowers / "train").iterdir())
+    pictures = {
+        split: len(list((flowers / split).rglob("*.jpg"))) for split in manifest.data.splits
+    }
+    assert manifest.data.splits == pictures
+    assert manifest.metrics.accuracy > 1.5 / CLASSES
+
+
+def test_explanations_of_photographs_add_up(explainer: Explainer, flowers: Path):
+    for path in sorted((flowers / "test").rglob("*.jpg"))[::5]:
+        pixels = fit_square(decode(path.read_bytes()), 64)
+        answer = explainer.explain(pixels, k=3)
+        near, far = answer.positive.distance, answer.negative.distance
+        assert answer.margin == pytest.approx(far - near)
+        assert np.sum(answer.evidence.values) == pytest.approx(far**2 - near**2, rel=1e-3)
+        assert (answer.evidence.rows, answer.evidence.cols) == (8, 8)
+
+
+def test_a_training_picture_finds_itself(explainer: Explainer, flowers: Path):
+    gallery = explainer.bundle.gallery
+    for row in (0, 50, 100):
+        file = flowers / gallery.sources[row]
+        (found,) = explainer.similar_to_image(fit_square(decode(file.read_bytes()), 64), k=1)
+        assert found.id == gallery.ids[row]
+        assert found.distance == pytest.approx(0, abs=1e-3)
+        thumbnail = decode(gallery.thumbnails[row])
+        assert thumbnail.size == decode(file.read_bytes()).size

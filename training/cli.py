@@ -43,14 +43,14 @@ def train(
     weights: Annotated[str | None, Option(help="imagenet, or a file, to start from")] = None,
     embedding_dim: EmbeddingDim = None,
     image_size: Annotated[int | None, Option(help="pixels; default: the data's")] = None,
-    epochs: int = 15,
+    epochs: Annotated[int, Option(help="passes over the training pictures")] = 15,
     batch_size: Annotated[int, Option(help="pictures a step, over all processes")] = 64,
     accumulate: Annotated[int, Option(help="micro-batches a step")] = 1,
     schedule: Annotated[str, Option(help="onecycle, or the paper's step")] = "onecycle",
     lr: Annotated[float, Option(help="η, the network's rate")] = 0.1,
     prototype_lr: PrototypeLr = None,
-    momentum: float = 0.9,
-    weight_decay: float = 5e-4,
+    momentum: Annotated[float, Option(help="of SGD")] = 0.9,
+    weight_decay: Annotated[float, Option(help="not on prototypes")] = 5e-4,
     lambda_pos: Annotated[float, Option(help="λ of the pull to the own prototype")] = 0.1,
     lambda_neg_sample: Annotated[float, Option(help="λ: samples from rivals")] = 0.1,
     lambda_neg_class: Annotated[float, Option(help="λ: prototypes from rivals")] = 0.1,
@@ -60,7 +60,7 @@ def train(
     workers: Annotated[int, Option(help="decoding processes for large pictures")] = 2,
     gallery: Gallery = None,
     strict: Annotated[bool, Option("--strict", help="fail on a corrupt picture")] = False,
-    seed: int = 0,
+    seed: Annotated[int, Option(help="of weights, split, order and augmentation")] = 0,
     run_folder: RunFolder = None,
     resume: Resume = False,
     tensorboard: Tensorboard = False,
@@ -71,7 +71,7 @@ def train(
 
     Example: dpnp train --data folder:flowers --backbone small --embedding-dim 10 --out models/mine
 
-    On several GPUs: accelerate launch -m training.cli train …
+    On several GPUs: accelerate launch --multi_gpu --num_processes 4 -m training.cli train …
     """
     options = dict(locals())
     from training.config import TrainConfig

@@ -23,7 +23,6 @@ from training.config import TrainConfig
 from training.data import DataSet, Split
 from training.networks import PrototypeNetwork
 from training.onnx_model import ServedModel, export, run_torch
-from training.prototypes import renormalise_
 
 BATCH_SIZES = (1, 2, 7)  # of the certificate
 NEIGHBOURS = 10
@@ -45,11 +44,12 @@ def export_bundle(
 ) -> Bundle:
     """Export, measure with ONNX Runtime and write the bundle at `path`, replacing an old one.
 
+    `network` comes from `loop.train`, its prototypes on their sphere; it ends on the CPU.
+
     Raises BundleError when `path` is something else than a bundle.
     """
     size = config.image_size or data.image_size
     network.cpu().float().eval()
-    renormalise_(network.prototypes, config.radius)
     model = ServedModel(network, config.radius)
     served = export(model, size)
     prototypes = network.prototypes.detach().numpy().astype(np.float32)

@@ -11,6 +11,7 @@ from rich.table import Table
 from interpret import evaluation
 from interpret.bundle import Bundle
 from interpret.manifest import Metrics
+from interpret.packing import widest_angle
 from interpret.predictor import Predictor
 from training import checkpoint
 from training.config import TrainConfig
@@ -41,7 +42,8 @@ def train_and_export(
         return None
     bundle = export_bundle(network, config, data, out)
     checkpoint.mark_finished(run)
-    print_metrics(bundle.manifest.metrics, f"{out}  ({bundle.manifest.fingerprint[:12]})")
+    title = f"{out}  ({bundle.manifest.fingerprint[:12]})"
+    print_metrics(bundle.manifest.metrics, title, *bundle.prototypes.shape)
     return bundle
 
 
@@ -71,14 +73,15 @@ def evaluate_bundle(
     if as_json:
         print(metrics.model_dump_json(indent=2))
     else:
-        print_metrics(metrics, f"{path} on {data.name}")
+        print_metrics(metrics, f"{path} on {data.name}", *bundle.prototypes.shape)
     return metrics
 
 
-def print_metrics(metrics: Metrics, title: str) -> None:
-    """A table of the figures on stdout."""
+def print_metrics(metrics: Metrics, title: str, classes: int, dim: int) -> None:
+    """A table of the figures on stdout, for `classes` prototypes in `dim` dimensions."""
     geometry = metrics.geometry
     table = Table(title=title, show_header=False, title_justify="left")
+    limit = widest_angle(classes, dim)
     rows = {
         f"accuracy ({metrics.split}, {metrics.examples:,} pictures)": f"{metrics.accuracy:.2%}",
         "accuracy by nearest prototype": f"{metrics.accuracy_nearest_prototype:.2%}",
@@ -86,6 +89,7 @@ def print_metrics(metrics: Metrics, title: str) -> None:
         "expected calibration error": f"{metrics.expected_calibration_error:.4f}",
         "MinSep, MeanSep, Std": f"{geometry.min_sep_deg:.2f}°, {geometry.mean_sep_deg:.2f}°, "
         f"{geometry.std_deg:.2f}°",
+        "widest MinSep possible": f"{limit.degrees:.2f}° ({limit.source})" if limit else "unknown",
         "mean intra-class angle": f"{geometry.intra_class_angle_deg:.2f}°",
         "separation to compactness ratio": f"{geometry.scr:.2f}",
     }

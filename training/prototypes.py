@@ -5,40 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from interpret.packing import LARGEST, packing, random_directions
 from training.errors import ConfigError
 
 
 def initial_prototypes(classes: int, dim: int, radius: float, start: str, seed: int) -> Tensor:
-    """Prototypes (M, d) of norm `radius`: "random", or "packed" as far apart as can be found."""
+    """Prototypes (M, d) of norm `radius`: "random", or "packed" as far apart as can be found.
+
+    More than packing.LARGEST classes start at random: so many stand far enough apart anyway.
+    """
     if classes < 2:
         raise ConfigError(f"a classifier needs at least 2 classes, not {classes}")
-    generator = torch.Generator().manual_seed(seed)
-    points = normalised(torch.randn(classes, dim, generator=generator), 1.0)
-    if start == "packed":
-        points = packed(points)
-    return points * radius
-
-
-def packed(points: Tensor, steps: int = 500) -> Tensor:
-    """Spread unit vectors (M, d) over the sphere: gradient ascent on their smallest angles.
-
-    Minimises a soft maximum of the cosines that sharpens with time. 10 points in 3-D end within
-    0.1° of Tammes' 66.147° from most starts.
-    """
-    if len(points) > 1000:  # M² cosines a step, minutes; so many start far enough apart anyway
-        return points
-    points = points.clone().requires_grad_()
-    optimizer = torch.optim.Adam([points], lr=0.05)
-    for step in range(steps):
-        sharpness = 10 * (100 ** (step / steps))
-        optimizer.param_groups[0]["lr"] = 0.05 * (1 - step / steps) + 1e-4
-        unit = normalised(points, 1.0)
-        cosines = (unit @ unit.T).fill_diagonal_(-torch.inf)
-        loss = torch.logsumexp(sharpness * cosines.flatten(), 0) / sharpness
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return normalised(points.detach(), 1.0)
+    pack = start == "packed" and classes <= LARGEST
+    points = packing(classes, dim, seed) if pack else random_directions(classes, dim, seed)
+    return normalised(torch.from_numpy(points.copy()).float(), radius)
 
 
 def normalised(prototypes: Tensor, radius: float) -> Tensor:

@@ -1,0 +1,137 @@
+"""Points spread over a sphere: as far apart as can be found, and how far apart they could be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+# Tammes' problem in three dimensions: the widest smallest angle between M points, in degrees, for
+# the M for which it is proven and which no formula below covers.
+_TAMMES = {
+    7: 77.8695421554,
+    8: 74.8584922186,
+    9: 70.5287793655,
+    10: 66.1468220105,
+    11: 63.4349488229,
+    12: 63.4349488229,
+    13: 57.1367030784,
+    14: 55.6705700015,
+    24: 43.6907671030,
+}
+_SHARPNESS = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
+_ITERATIONS = 100  # at each sharpness
+LARGEST = 500  # points: M² cosines an iteration take minutes beyond
+_MOST_TRIES, _TRIED_POINTS = 40, 600  # packings tried: fewer when each has more points
+_CLOSE = 0.005  # degrees from a proven limit: good enough to stop
+
+
+class Limit(NamedTuple):
+    """The widest possible smallest angle between M points in d dimensions."""
+
+    degrees: float
+    source: str  # a proven value's name, or "numerical": the best packing found
+
+
+def spread(points: Array, sharpness: Sequence[float] = _SHARPNESS) -> Array:
+    """Unit vectors (M, d) moved apart until their smallest angle stops growing.
+
+    Minimises a soft maximum of the cosines, ever sharper, by L-BFGS. It ends in a local optimum:
+    see `packing`.
+    """
+    from scipy.optimize import minimize  # here: the service does not need it
+
+    shape = points.shape
+
+    def energy(flat: Array, value: float) -> tuple[float, Array]:
+        vectors = flat.reshape(shape)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit = vectors / norms
+        cosines = unit @ unit.T
+        np.fill_diagonal(cosines, -np.inf)
+        top = cosines.max()
+        weights = np.exp(value * (cosines - top))
+        total = weights.sum()
+        slope = 2 * (weights @ unit) / total
+        slope -= (slope * unit).sum(1, keepdims=True) * unit  # along the sphere
+        return top + math.log(total) / value, (slope / norms).ravel()
+
+    for value in sharpness:
+        found = minimize(
+            energy,
+            points.ravel(),
+            args=(value,),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": _ITERATIONS},
+        )
+        points = found.x.reshape(shape)
+        points = points / np.linalg.norm(points, axis=1, keepdims=True)
+    return points
+
+
+def random_directions(count: int, dim: int, seed: int) -> Array:
+    """Unit vectors (M, d), uniform on the sphere."""
+    points = np.random.default_rng(seed).standard_normal((count, dim))
+    unit: Array = points / np.linalg.norm(points, axis=1, keepdims=True)
+    return unit
+
+
+@lru_cache
+def packing(count: int, dim: int, seed: int = 0) -> Array:
+    """Unit vectors (M, d) as far apart as could be found, from several seeded starts.
+
+    Raises ValueError for more than LARGEST points.
+    """
+    if count > LARGEST:
+        raise ValueError(f"{count} points are too many to pack; the most is {LARGEST}")
+    limit, best = proven_widest_angle(count, dim), random_directions(count, dim, seed)
+    for attempt in range(max(1, min(_MOST_TRIES, _TRIED_POINTS // count))):
+        # A soft start finds the best basin for most (M, d), a harder one for some: take turns.
+        start = random_directions(count, dim, seed + 1000 * attempt)
+        points = spread(start, _SHARPNESS[attempt % 2 :])
+        if _smallest_angle(points) > _smallest_angle(best):
+            best = points
+        if limit and _smallest_angle(best) > limit.degrees - _CLOSE:
+            break
+    best.setflags(write=False)  # it is cached
+    return best
+
+
+def widest_angle(count: int, dim: int) -> Limit | None:
+    """How far apart `count` prototypes can be in `dim` dimensions at most: the proven value, or
+    that of the best packing found; None for more than LARGEST points without a proven one.
+    """
+    proven = proven_widest_angle(count, dim)
+    if proven or count > LARGEST:
+        return proven
+    return Limit(_smallest_angle(packing(count, dim)), "numerical")
+
+
+def proven_widest_angle(count: int, dim: int) -> Limit | None:
+    """The limit where it is known: d ≥ M − 1 (simplex), M ≤ 2 d (Rankin: a right angle), d = 2,
+    and Tammes' values in 3-D.
+    """
+    if dim == 1:
+        return Limit(180.0 if count == 2 else 0.0, "line")
+    if dim >= count - 1:
+        return Limit(math.degrees(math.acos(-1 / (count - 1))), "simplex")
+    if dim == 2:
+        return Limit(360 / count, "circle")
+    if count <= 2 * dim:
+        return Limit(90.0, "Rankin")
+    if dim == 3 and count in _TAMMES:
+        return Limit(_TAMMES[count], "Tammes")
+    return None
+
+
+def _smallest_angle(points: Array) -> float:
+    cosines = points @ points.T
+    np.fill_diagonal(cosines, -1)
+    return math.degrees(math.acos(min(1.0, float(cosines.max()))))

@@ -22,9 +22,7 @@ format: .venv/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-DIGITS := --data digits --backbone small --embedding-dim 3 --epochs 30 --batch-size 32 \
-	--lr 0.05 --prototype-lr 0.0025 \
-	--lambda-pos 0.01 --lambda-neg-sample 0.01 --lambda-neg-class 0.02
+DIGITS := --data digits --backbone small --embedding-dim 3 --epochs 30 --batch-size 32 --lr 0.05
 
 bundle: .venv/installed ## train the default bundle anew
 	rm -rf runs/digits-dpnp

@@ -40,9 +40,6 @@ def explainer(flowers: Path, tmp_path_factory: pytest.TempPathFactory) -> Explai
         epochs=4,
         batch_size=16,
         lr=0.02,
-        lambda_pos=0.01,
-        lambda_neg_sample=0.01,
-        lambda_neg_class=0.02,
     )
     bundle = train_and_export(config, out, out.with_name("run"))
     assert bundle is not None

@@ -22,7 +22,7 @@ Backbone = Annotated[str, Option(help="resnet18, resnet18-reduced, small or torc
 EmbeddingDim = Annotated[
     int | None, Option(help="size d of the embedding; default: the backbone's own")
 ]
-PrototypeLr = Annotated[float | None, Option(help="η_c, the prototypes' rate; default: as --lr")]
+PrototypeLr = Annotated[float | None, Option(help="η_c, the prototypes' rate; default: --lr / 20")]
 PrototypeInit = Annotated[str, Option(help="packed (far apart from the first step) or random")]
 Gallery = Annotated[int | None, Option(help="pictures kept per class; default: all, up to 50,000")]
 RunFolder = Annotated[
@@ -51,9 +51,9 @@ def train(
     prototype_lr: PrototypeLr = None,
     momentum: Annotated[float, Option(help="of SGD")] = 0.9,
     weight_decay: Annotated[float, Option(help="not on prototypes")] = 5e-4,
-    lambda_pos: Annotated[float, Option(help="λ of the pull to the own prototype")] = 0.1,
-    lambda_neg_sample: Annotated[float, Option(help="λ: samples from rivals")] = 0.1,
-    lambda_neg_class: Annotated[float, Option(help="λ: prototypes from rivals")] = 0.1,
+    lambda_pos: Annotated[float, Option(help="λ of the pull to the own prototype")] = 0.01,
+    lambda_neg_sample: Annotated[float, Option(help="λ: samples from rivals")] = 0.01,
+    lambda_neg_class: Annotated[float, Option(help="λ: prototypes from rivals")] = 0.02,
     radius: Annotated[float, Option(help="α, the norm of every prototype")] = 40.0,
     prototype_init: PrototypeInit = "packed",
     precision: Annotated[str, Option(help="auto, fp32 or bf16")] = "auto",

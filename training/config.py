@@ -16,7 +16,8 @@ Count = Annotated[int, Field(ge=1)]
 class TrainConfig(BaseModel):
     """A training run. The same configuration and seed give the same weights on a CPU.
 
-    λ, α, η and η_c are the paper's; their defaults are those of its standard ResNet18.
+    λ, α, η and η_c are the paper's symbols. The defaults are for short runs: the λ of its reduced
+    network on CIFAR-10, a packed start, and prototypes slow enough to stay packed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,12 +33,12 @@ class TrainConfig(BaseModel):
     accumulate: Count = 1
     schedule: Literal["step", "onecycle"] = "onecycle"
     lr: Positive = 0.1  # η
-    prototype_lr: NotNegative | None = None  # η_c; None: as lr
+    prototype_lr: NotNegative | None = None  # η_c; None: lr / 20
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NotNegative = 5e-4  # not on prototypes: their norm is fixed
-    lambda_pos: NotNegative = 0.1
-    lambda_neg_sample: NotNegative = 0.1
-    lambda_neg_class: NotNegative = 0.1
+    lambda_pos: NotNegative = 0.01
+    lambda_neg_sample: NotNegative = 0.01
+    lambda_neg_class: NotNegative = 0.02
     radius: Positive = 40.0  # α
     prototype_init: Literal["packed", "random"] = "packed"
     precision: Literal["auto", "fp32", "bf16"] = "auto"

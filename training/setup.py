@@ -73,7 +73,7 @@ def channel_statistics(train: Batches, examples: int) -> tuple[list[float], list
 def optimizer_for(network: PrototypeNetwork, config: TrainConfig) -> torch.optim.SGD:
     """SGD with a rate of its own for the prototypes, which get no weight decay."""
     others = [p for name, p in network.named_parameters() if name != "prototypes"]
-    prototype_lr = config.lr if config.prototype_lr is None else config.prototype_lr
+    prototype_lr = config.lr / 20 if config.prototype_lr is None else config.prototype_lr
     groups = [
         {"params": others, "initial_lr": config.lr, "weight_decay": config.weight_decay},
         {"params": [network.prototypes], "initial_lr": prototype_lr, "weight_decay": 0.0},

@@ -27,10 +27,6 @@ def quick_config(**changes: object) -> TrainConfig:
         "precision": "fp32",
         "batch_size": 32,
         "lr": 0.05,
-        "prototype_lr": 0.0025,
-        "lambda_pos": 0.01,
-        "lambda_neg_sample": 0.01,
-        "lambda_neg_class": 0.02,
     }
     return TrainConfig.of(**(options | changes))
 

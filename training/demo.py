@@ -28,7 +28,7 @@ START_TIMEOUT = 60.0  # seconds until the service must be ready
 TRAIN = (
     "train --data digits --backbone small --embedding-dim 3 --image-size 24 --epochs 12 "
     "--batch-size 32 --lr 0.05"
-).split()
+)
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True)
 
     console.rule("Train on scikit-learn's handwritten digits, export a bundle")
-    _dpnp(*TRAIN, "--out", str(bundle), "--run", str(FOLDER / "run"))
+    _dpnp(*TRAIN.split(), "--out", str(bundle), "--run", str(FOLDER / "run"))
 
     test = load_data("digits").splits["test"]
     row = len(test) // 2

@@ -43,3 +43,14 @@ def test_the_packages_are_listed_for_the_wheel():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(MAY_IMPORT)
+
+
+def test_a_bento_needs_what_the_project_needs_but_no_torch():
+    import tomllib
+
+    import yaml
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    bento = yaml.safe_load((ROOT / "bentofile.yaml").read_text())["python"]["packages"]
+    assert set(bento) <= set(project["dependencies"])
+    assert not [line for line in bento if line.startswith(("torch", "accelerate", "captum"))]

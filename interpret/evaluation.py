@@ -62,9 +62,12 @@ def metrics(scored: Scored, split: str, measured: Geometry) -> Metrics:
 
 
 def measure_geometry(
-    embeddings: NDArray[np.float32], labels: NDArray[np.int64], prototypes: NDArray[np.float32]
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    prototypes: NDArray[np.float32],
+    split: str,
 ) -> Geometry:
-    """MinSep, MeanSep, Std, intra-class angle and SCR of training embeddings (N, d)."""
+    """MinSep, MeanSep, Std, intra-class angle and SCR of a split's embeddings (N, d)."""
     nearest = geometry.nearest_angles(prototypes)
     return Geometry(
         min_sep_deg=float(nearest.min()),
@@ -74,6 +77,7 @@ def measure_geometry(
             geometry.intra_class_angles(embeddings, labels, prototypes).mean()
         ),
         scr=geometry.separation_to_compactness(embeddings, labels, prototypes),
+        split=split,
     )
 
 

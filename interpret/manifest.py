@@ -45,15 +45,16 @@ class Thresholds(_Strict):
 
 
 class Geometry(_Strict):
-    """How the prototypes and the training embeddings lie; eq. 11–13 of the paper."""
+    """How the prototypes and the embeddings of a split lie; eq. 11–13 of the paper."""
 
     min_sep_deg: float = Field(description="smallest angle between two prototypes (MinSep)")
     mean_sep_deg: float = Field(description="mean angle to the nearest prototype (MeanSep)")
     std_deg: float = Field(description="standard deviation of those angles (Std)")
     intra_class_angle_deg: float = Field(
-        description="mean angle of a training embedding to its own prototype (eq. 12)"
+        description="mean angle of an embedding to its own prototype (eq. 12)"
     )
-    scr: float = Field(description="separation to compactness ratio, training samples (eq. 13)")
+    scr: float = Field(description="separation to compactness ratio (eq. 13)")
+    split: str = Field("train", description="the split whose embeddings were measured")
 
 
 class Metrics(_Strict):

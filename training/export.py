@@ -66,7 +66,7 @@ def export_bundle(
         )
         for name in {final, held_out}
     }
-    measured = evaluation.measure_geometry(embeddings, train.labels, prototypes)
+    measured = evaluation.measure_geometry(embeddings, train.labels, prototypes, "train")
     kept = gallery_rows(train.labels, config.gallery)
     manifest = Manifest(
         name=path.name,

@@ -67,7 +67,7 @@ def evaluate_bundle(
     pictures, labels = data.splits[split], _labels(bundle, data, split)
     predictor = Predictor(bundle)
     prediction = predict_split(predictor, pictures, f"embedding {split}")
-    measured = evaluation.measure_geometry(prediction.embedding, labels, bundle.prototypes)
+    measured = evaluation.measure_geometry(prediction.embedding, labels, bundle.prototypes, split)
     scored = evaluation.score(prediction, labels, bundle.prototypes)
     metrics = evaluation.metrics(scored, split, measured)
     if as_json:
@@ -90,8 +90,8 @@ def print_metrics(metrics: Metrics, title: str, classes: int, dim: int) -> None:
         "MinSep, MeanSep, Std": f"{geometry.min_sep_deg:.2f}°, {geometry.mean_sep_deg:.2f}°, "
         f"{geometry.std_deg:.2f}°",
         "widest MinSep possible": f"{limit.degrees:.2f}° ({limit.source})" if limit else "unknown",
-        "mean intra-class angle": f"{geometry.intra_class_angle_deg:.2f}°",
-        "separation to compactness ratio": f"{geometry.scr:.2f}",
+        f"mean intra-class angle ({geometry.split})": f"{geometry.intra_class_angle_deg:.2f}°",
+        f"separation to compactness ratio ({geometry.split})": f"{geometry.scr:.2f}",
     }
     for name, value in rows.items():
         table.add_row(name, value)

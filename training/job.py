@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from training.errors import ConfigError, DataError
 from training.export import export_bundle, predict_split
 from training.loop import train
 
+_LOG = logging.getLogger(__name__)
+
 
 def train_and_export(
     config: TrainConfig,
@@ -37,7 +40,12 @@ def train_and_export(
     data = load_data(
         config.data, seed=config.seed, strict=config.strict, root=data_root, download=download
     )
-    network = train(config, data, run, resume=resume, tensorboard=tensorboard)
+    try:
+        network = train(config, data, run, resume=resume, tensorboard=tensorboard)
+    except KeyboardInterrupt:
+        if (run / checkpoint.FILE).exists():
+            _LOG.warning("interrupted; --resume goes on from %s", run / checkpoint.FILE)
+        raise
     if network is None:
         return None
     bundle = export_bundle(network, config, data, out)

@@ -1,6 +1,10 @@
 """`dpnp train` and `dpnp evaluate` as a user types them."""
 
 import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +78,27 @@ def test_a_trained_bundle_may_be_trained_again(
     assert dpnp(*command, "--seed", 1, monkeypatch=monkeypatch) == 0
     assert Bundle.load("m").manifest.fingerprint != first
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "runs"]
+
+
+def test_control_c_says_how_to_go_on(
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.chdir(tmp_path)
+
+    def interrupt() -> None:
+        while not Path("runs/m/metrics.jsonl").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    command = ["train", "--data", f"folder:{pictures}", *QUICK, "--out", "m", "--batch-size", 4]
+    command[command.index("--epochs") + 1] = 500
+    assert dpnp(*command, monkeypatch=monkeypatch) == 130
+    assert "interrupted; --resume goes on from runs/m/checkpoint.pt" in capsys.readouterr().err
+    assert not Path("m").exists()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +150,9 @@ def write_bundle(
     with temporary_sibling(path) as folder:
         for name, data in content.items():
             (folder / name).write_bytes(data)
-        Bundle.load(folder)
+        bundle = Bundle.load(folder)
         replace_folder(folder, path)
-    return Bundle.load(path)
+    return replace(bundle, path=path)
 
 
 def _manifest_text(manifest: Manifest) -> str:

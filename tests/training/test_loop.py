@@ -40,7 +40,7 @@ def test_training_learns_and_logs(uninterrupted):
     network, folder = uninterrupted
     lines = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
-    assert lines[-1]["valid_accuracy"] > 0.85
+    assert lines[-1]["valid_accuracy"] > 0.9
     assert lines[-1]["loss"] < lines[0]["loss"]
     assert lines[-1]["min_sep_deg"] == pytest.approx(
         nearest_angles(network.prototypes.detach().numpy()).min(), abs=1e-4

@@ -102,11 +102,11 @@ class Bundle:
         expected = (len(manifest.class_names), manifest.embedding_dim)
         if shape != expected:
             raise BundleError(f"{self.path / 'prototypes.npy'}: shape {shape}, not {expected}")
-        norms = np.linalg.norm(self.prototypes, axis=1)
-        if not np.allclose(norms, manifest.radius, rtol=_NORM_TOLERANCE):
+        norms, radius = np.linalg.norm(self.prototypes, axis=1), manifest.radius
+        if radius is not None and not np.allclose(norms, radius, rtol=_NORM_TOLERANCE):
             raise BundleError(
                 f"{self.path / 'prototypes.npy'}: norms from {norms.min():.4g} to "
-                f"{norms.max():.4g}, not all {manifest.radius:g}"
+                f"{norms.max():.4g}, not all {radius:g}"
             )
         expected = (len(self.gallery.ids), manifest.embedding_dim)
         if self.embeddings.shape != expected:

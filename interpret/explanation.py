@@ -174,7 +174,8 @@ class Explainer:
         away, names = prediction.distances[row], self.bundle.manifest.class_names
         index = int(prediction.probabilities[row].argmax())
         nearest = np.argsort(away, kind="stable")[: NEAREST_SHOWN + 1].tolist()
-        # On the sphere the predicted class comes first by construction; a rounding tie may not.
+        # On the sphere the predicted class comes first by construction, but for a rounding tie. A
+        # method without a sphere (CE, CL) may answer a class whose prototype is not the nearest.
         order = [index, *(i for i in nearest if i != index)][:NEAREST_SHOWN]
         degrees = angles(prediction.embedding[row : row + 1], self.bundle.prototypes[order])[0]
         shown = [

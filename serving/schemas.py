@@ -130,6 +130,8 @@ class Similar(_Answer):
 class Prototypes(_Answer):
     """Every class's prototype."""
 
-    radius: float = Field(description="the norm of every prototype")
+    radius: float | None = Field(
+        description="the norm of every prototype; null: each has its own (CE, CL, CPN)"
+    )
     prototypes: list[PrototypeSummary] = Field(description="in the order of the class index")
     model: ModelInfo

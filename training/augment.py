@@ -45,6 +45,12 @@ class Augmentation:
             return self._resized_crop(pixels, numbers)
         return self._padded_crop(pixels, numbers)
 
+    def whole(self, pixels: Tensor) -> Tensor:
+        """The same pictures at `size`, not augmented."""
+        if pixels.shape[-1] == self.size:
+            return pixels
+        return F.interpolate(pixels.float(), self.size, mode="bilinear", antialias=True)
+
     def _padded_crop(self, pixels: Tensor, numbers: Tensor) -> Tensor:
         pad = self.size // 8
         padded = F.pad(pixels.float(), (pad,) * 4, mode="reflect").to(pixels.dtype)

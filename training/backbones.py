@@ -1,4 +1,4 @@
-"""Feature extractors: the paper's two ResNet18s, a small fast one, and any of torchvision's.
+"""Feature extractors: the paper's two ResNet18s, two small fast ones, and any of torchvision's.
 
 Each maps normalised pixels (N, 3, S, S) to features (N, F, h, w), which are average-pooled
 outside. A torchvision model that has no pooling (a ViT's class token) gives (N, F) instead.
@@ -20,31 +20,35 @@ from interpret.errors import DpnpError
 from training.errors import ConfigError
 
 SMALL_IMAGE = 64  # up to this size a picture is not shrunk before the first block
-NAMES = ("resnet18", "resnet18-reduced", "small", "torchvision:NAME")
+NAMES = ("resnet18", "resnet18-reduced", "small", "tiny", "torchvision:NAME")
 
 
-def backbone(name: str, image_size: int, weights: str | None = None) -> nn.Module:
-    """The named feature extractor for pictures of `image_size`.
-
-    `weights` is None (random), "imagenet" (torchvision's, downloaded) or a local file of tensors
-    (.safetensors, or .pth read with weights_only). Raises ConfigError.
-    """
+def backbone(name: str, image_size: int) -> nn.Module:
+    """The named feature extractor for pictures of `image_size`, random. Raises ConfigError."""
     if name.startswith("torchvision:"):
-        return _from_torchvision(name.removeprefix("torchvision:"), image_size, weights)
+        return without_head(_torchvision_model(name.removeprefix("torchvision:"), image_size))
     if name == "small":
-        model: nn.Module = SmallResNet(image_size)
-    elif name in ("resnet18", "resnet18-reduced"):
-        model = resnet18(image_size, last_width=256 if name == "resnet18-reduced" else 512)
-    else:
-        raise ConfigError(f"--backbone {name}: not one of {', '.join(NAMES)}")
-    if weights == "imagenet":
-        if not name.startswith("resnet18"):
-            raise ConfigError(f"--weights imagenet: there are none for the backbone {name!r}")
-        source = _torchvision_model("resnet18", image_size, "imagenet").state_dict()
-        load_matching(model, source, "imagenet")
-    elif weights is not None:
-        load_matching(model, _read_tensors(weights), weights)
-    return model
+        return SmallResNet(32, stride=1 if image_size <= SMALL_IMAGE else 4)
+    if name == "tiny":
+        return SmallResNet(16, stride=max(1, min(4, image_size // 32)))
+    if name in ("resnet18", "resnet18-reduced"):
+        return resnet18(image_size, last_width=256 if name == "resnet18-reduced" else 512)
+    raise ConfigError(f"--backbone {name}: not one of {', '.join(NAMES)}")
+
+
+def load_weights(model: nn.Module, name: str, image_size: int, weights: str) -> frozenset[str]:
+    """Fill the backbone `name` with `weights`: "imagenet" (torchvision's, downloaded) or a local
+    file of tensors (.safetensors, or .pth read with weights_only).
+
+    Returns the names of the tensors that were filled. Raises ConfigError.
+    """
+    if weights != "imagenet":
+        return load_matching(model, _read_tensors(weights), weights)
+    if not name.startswith(("resnet18", "torchvision:")):
+        raise ConfigError(f"--weights imagenet: there are none for the backbone {name!r}")
+    source = "resnet18" if name.startswith("resnet18") else name.removeprefix("torchvision:")
+    tensors = _torchvision_model(source, image_size, "DEFAULT").state_dict()
+    return load_matching(model, tensors, weights)
 
 
 def resnet18(image_size: int, last_width: int = 512) -> nn.Module:
@@ -77,18 +81,18 @@ def resnet18(image_size: int, last_width: int = 512) -> nn.Module:
 
 
 class SmallResNet(nn.Module):
-    """Nine layers, 32-64-128-256 filters, 1.6 M parameters: made for CPUs."""
+    """Nine layers of w, 2w, 4w and 8w filters, made for CPUs; `stride` is the first one's."""
 
-    def __init__(self, image_size: int) -> None:
+    def __init__(self, width: int, stride: int) -> None:
         super().__init__()
-        stride = 1 if image_size <= SMALL_IMAGE else 4
-        self.stem = _conv_bn(3, 32, stride=stride)
-        self.stage1, self.residual1 = _conv_bn(32, 64), _residual(64)
-        self.stage2 = _conv_bn(64, 128)
-        self.stage3, self.residual3 = _conv_bn(128, 256), _residual(256)
+        w = width
+        self.stem = _conv_bn(3, w, stride=stride)
+        self.stage1, self.residual1 = _conv_bn(w, 2 * w), _residual(2 * w)
+        self.stage2 = _conv_bn(2 * w, 4 * w)
+        self.stage3, self.residual3 = _conv_bn(4 * w, 8 * w), _residual(8 * w)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, S, S) to (N, 256, S/8, S/8), or S/32 for large pictures."""
+        """(N, 3, S, S) to (N, 8w, S/8, S/8), less by the stride."""
         x = F.max_pool2d(self.stage1(self.stem(x)), 2)
         x = x + self.residual1(x)
         x = F.max_pool2d(self.stage2(x), 2)
@@ -97,8 +101,9 @@ class SmallResNet(nn.Module):
         return features
 
 
-def load_matching(model: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
-    """Copy the tensors that fit by name and shape; raises ConfigError when fewer than half do.
+def load_matching(model: nn.Module, tensors: dict[str, Tensor], source: str) -> frozenset[str]:
+    """Copy the tensors that fit by name and shape, and return their names; raises ConfigError when
+    fewer than half do.
 
     Names may carry a prefix (`backbone.`, `module.`) or be a ResNet's own.
     """
@@ -118,6 +123,7 @@ def load_matching(model: nn.Module, tensors: dict[str, Tensor], source: str) -> 
             f"--weights {source}: only {len(fitting)} of the {len(own)} tensors fit the backbone"
         )
     model.load_state_dict(fitting, strict=False)
+    return frozenset(fitting)
 
 
 def _read_tensors(path: str) -> dict[str, Tensor]:
@@ -143,23 +149,15 @@ def _residual(width: int) -> nn.Sequential:
     return nn.Sequential(_conv_bn(width, width), _conv_bn(width, width))
 
 
-def _torchvision_model(name: str, image_size: int, weights: str | None) -> nn.Module:
+def _torchvision_model(name: str, image_size: int, weights: str | None = None) -> nn.Module:
     if name not in torchvision.models.list_models(module=torchvision.models):
         raise ConfigError(f"--backbone torchvision:{name}: torchvision has no such classifier")
     options = {"image_size": image_size} if name.startswith("vit_") else {}
     try:
-        chosen = "DEFAULT" if weights == "imagenet" else None
-        model: nn.Module = torchvision.models.get_model(name, weights=chosen, **options)
+        model: nn.Module = torchvision.models.get_model(name, weights=weights, **options)
     except (OSError, ValueError) as error:
         raise DpnpError(f"torchvision:{name}: {error}") from error
     return model
-
-
-def _from_torchvision(name: str, image_size: int, weights: str | None) -> nn.Module:
-    model = _torchvision_model(name, image_size, weights)
-    if weights not in (None, "imagenet"):
-        load_matching(model, _read_tensors(str(weights)), str(weights))
-    return without_head(model)
 
 
 def without_head(model: nn.Module) -> nn.Module:

@@ -17,28 +17,35 @@ class TrainConfig(BaseModel):
     """A training run. The same configuration and seed give the same weights on a CPU.
 
     λ, α, η and η_c are the paper's symbols. The defaults are for short runs: the λ of its reduced
-    network on CIFAR-10, a packed start, and prototypes slow enough to stay packed.
+    network on CIFAR-10, a packed start, and prototypes slow enough to stay packed. A method takes
+    what it has a use for: `lambda_pos` is the pull to the own centre in all but CE, the negative
+    terms are DPNP's, `gamma` is CPN's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: str
-    method: Literal["dpnp", "dpp"] = "dpnp"
+    method: Literal["ce", "cl", "cpn", "ccl", "sccl", "dpp", "dpnp"] = "dpnp"
     backbone: str = "resnet18"
     weights: str | None = None
     embedding_dim: Count | None = None
     image_size: Annotated[int, Field(ge=8, le=1024)] | None = None  # None: the data's own
     epochs: Count = 15
+    warmup_epochs: Annotated[int, Field(ge=0)] = (
+        0  # before them: layers that `weights` filled stand still
+    )
     batch_size: Count = 64  # pictures per optimizer step, over all processes and accumulation
     accumulate: Count = 1
-    schedule: Literal["step", "onecycle"] = "onecycle"
+    schedule: Literal["onecycle", "step", "late-step"] = "onecycle"
     lr: Positive = 0.1  # η
-    prototype_lr: NotNegative | None = None  # η_c; None: lr / 20
+    prototype_lr: NotNegative | None = None  # η_c; None: lr / 20, for CL's centres 0.5
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NotNegative = 5e-4  # not on prototypes: their norm is fixed
     lambda_pos: NotNegative = 0.01
     lambda_neg_sample: NotNegative = 0.01
     lambda_neg_class: NotNegative = 0.02
+    gamma: Positive | None = None  # sharpness of CPN's softmax; None: 1 / (2 α)
+    auxiliary: NotNegative = 0.0  # weight of a softmax on the wide features, for training alone
     radius: Positive = 40.0  # α
     prototype_init: Literal["packed", "random"] = "packed"
     precision: Literal["auto", "fp32", "bf16"] = "auto"

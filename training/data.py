@@ -31,6 +31,13 @@ class Split:
     sources: Sequence[str] = field(repr=False)  # where each comes from, relative to the data set
     open_picture: Callable[[int], Image.Image] = field(repr=False)
 
+    @classmethod
+    def of_arrays(
+        cls, images: NDArray[np.uint8], labels: NDArray[np.int64], sources: Sequence[str]
+    ) -> Split:
+        """Pictures held in memory: grey (N, H, W) or RGB (N, H, W, 3)."""
+        return cls(labels, sources, partial(_open_array, images))
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -117,10 +124,8 @@ def _digits(seed: int) -> DataSet:
     """scikit-learn's 1,797 real handwritten digits of 8×8, which it ships."""
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)
-    whole = Split(
-        bunch.target.astype(np.int64),
-        [f"digits/{i}" for i in range(len(images))],
-        partial(_open_array, images),
+    whole = Split.of_arrays(
+        images, bunch.target.astype(np.int64), [f"digits/{i}" for i in range(len(images))]
     )
     splits = {name: whole.subset(rows) for name, rows in stratified(whole.labels, seed).items()}
     return DataSet("digits", [str(i) for i in range(10)], splits, image_size=32, flip=False)

@@ -44,15 +44,17 @@ def export_bundle(
 ) -> Bundle:
     """Export, measure with ONNX Runtime and write the bundle at `path`, replacing an old one.
 
-    `network` comes from `loop.train`, its prototypes on their sphere; it ends on the CPU.
+    `network` comes from `loop.train`, its prototypes where its method wants them; it ends on the
+    CPU.
 
     Raises BundleError when `path` is something else than a bundle.
     """
     size = config.image_size or data.image_size
     network.cpu().float().eval()
-    model = ServedModel(network, config.radius)
+    network.auxiliary = None  # it was for training alone
+    model = ServedModel(network)
     served = export(model, size)
-    prototypes = network.prototypes.detach().numpy().astype(np.float32)
+    prototypes = network.head.prototypes.detach().numpy().astype(np.float32)
     predictor = Predictor(served)
 
     train = data.splits["train"]
@@ -73,7 +75,7 @@ def export_bundle(
         method=config.method,
         backbone=config.backbone,
         embedding_dim=network.embedding_dim,
-        radius=config.radius,
+        radius=config.radius if network.head.on_sphere else None,
         class_names=data.class_names,
         input_size=size,
         preprocessing=PREPROCESSING,
@@ -84,7 +86,7 @@ def export_bundle(
         metrics=evaluation.metrics(scored[final], final, measured),
         certificate=certify(model, predictor, train, embeddings),
         training=config.model_dump(mode="json"),
-        versions=_versions(),
+        versions=library_versions(),
     )
     return write_bundle(
         path,
@@ -186,7 +188,8 @@ def thumbnail(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Versions of what a result depends on, for the record."""
     versions = {"python": platform.python_version(), "platform": platform.platform()}
     for package in PACKAGES:
         try:

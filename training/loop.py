@@ -1,4 +1,4 @@
-"""The training loop: epochs, prototypes back on their sphere, metrics, checkpoint.
+"""The training loop: epochs, what the method does around them, metrics, checkpoint.
 
 One CPU, one GPU or many processes of either run the same code through Accelerate.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor, nn
 
@@ -25,18 +26,11 @@ from training.batches import Batches, in_order
 from training.config import TrainConfig
 from training.data import RESIDENT_SIZE, DataSet
 from training.errors import DivergedError
-from training.losses import DPNPLoss, LossTerms
+from training.methods import Terms
 from training.networks import PrototypeNetwork, build_network
 from training.plan import Plan
-from training.prototypes import renormalise_
 from training.schedule import factor
-from training.setup import (
-    accelerator_for,
-    channel_statistics,
-    load_batches,
-    loss_for,
-    optimizer_for,
-)
+from training.setup import accelerator_for, channel_statistics, load_batches, optimizer_for
 
 _LOG = logging.getLogger(__name__)
 METRICS = "metrics.jsonl"
@@ -47,17 +41,20 @@ Metrics = dict[str, float | int | None]
 class Step(nn.Module):
     """Network and loss in one forward, so that distributed training sees every parameter used."""
 
-    def __init__(self, network: PrototypeNetwork, loss: DPNPLoss) -> None:
+    def __init__(self, network: PrototypeNetwork, auxiliary: float) -> None:
         super().__init__()
-        self.network, self.loss = network, loss
+        self.network, self.weight = network, auxiliary
 
-    def forward(self, pixels: Tensor, labels: Tensor) -> tuple[LossTerms, Tensor]:
+    def forward(self, pixels: Tensor, labels: Tensor, counts: Tensor) -> tuple[Terms, Tensor]:
         """The loss terms of a batch, and how many of it the classifier gets right."""
-        embedding = self.network(pixels).embedding
+        (embedding, _, pooled), head = self.network(pixels), self.network.head
         with torch.autocast(pixels.device.type, enabled=False):
-            terms: LossTerms = self.loss(embedding, labels, self.network.prototypes)
+            terms: Terms = head(embedding, labels, counts)
+            if self.network.auxiliary is not None:
+                wide = F.cross_entropy(self.network.auxiliary(pooled), labels)
+                terms |= {"loss": terms["loss"] + self.weight * wide, "auxiliary": wide}
         with torch.no_grad():
-            right = (embedding @ self.network.prototypes.T).argmax(1).eq(labels).sum()
+            right = head.logits(embedding).argmax(1).eq(labels).sum()
         return terms, right
 
 
@@ -71,6 +68,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     step: nn.Module  # Step, wrapped for distribution
     train: Batches
+    labels: Tensor  # of the train split
     valid: Batches | None
     valid_size: int
     plan: Plan
@@ -96,7 +94,7 @@ def train(
     run = _prepare(config, data, accelerator)
     done = checkpoint.resume(folder, config, run.network, run.optimizer) if resume else 0
     lines = _lines(folder / METRICS)[:done]  # of an epoch that was cut, nothing is kept
-    for epoch in range(done, config.epochs):
+    for epoch in range(done, config.warmup_epochs + config.epochs):
         metrics = _epoch(run, epoch)
         if not all(math.isfinite(v) for v in metrics.values() if v is not None):
             raise DivergedError(
@@ -108,7 +106,7 @@ def train(
             state = checkpoint.Progress(epoch + 1, False)
             checkpoint.save(folder, config, state, run.network, run.optimizer)
             write_atomically(folder / METRICS, "".join(f"{li}\n" for li in lines).encode())
-            _LOG.info(_sentence(metrics, config.epochs))
+            _LOG.info(_sentence(metrics, config.warmup_epochs + config.epochs))
         if tensorboard:
             accelerator.log({k: v for k, v in metrics.items() if v is not None}, step=epoch + 1)
     accelerator.wait_for_everyone()
@@ -125,7 +123,7 @@ def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Ru
     network.to(accelerator.device)
     network.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(network, config)
-    step = accelerator.prepare_model(Step(network, loss_for(config)))
+    step = accelerator.prepare_model(Step(network, config.auxiliary))
     augment = Augmentation(size, data.flip, resized=size > RESIDENT_SIZE)
     if accelerator.is_main_process:
         _LOG.info(
@@ -138,7 +136,7 @@ def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Ru
             sum(p.numel() for p in network.parameters()) / 1e6,
             network.embedding_dim,
             examples,
-            plan.steps * config.epochs,
+            plan.steps * (config.warmup_epochs + config.epochs),
             plan.batch,
         )
     return Run(
@@ -148,6 +146,7 @@ def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Ru
         optimizer,
         step,
         train,
+        torch.from_numpy(data.splits["train"].labels),
         valid,
         len(data.splits.get("valid", ())),
         plan,
@@ -157,37 +156,43 @@ def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Ru
 
 def _epoch(run: Run, epoch: int) -> Metrics:
     """One epoch, with the metrics it is judged by."""
-    config, accelerator, plan = run.config, run.accelerator, run.plan
-    renormalise_(run.network.prototypes, config.radius)
+    config, accelerator, plan, head = run.config, run.accelerator, run.plan, run.network.head
+    epochs = config.warmup_epochs + config.epochs
+    head.constrain_()
     # What layers draw themselves (dropout) depends on the epoch alone too.
     torch.manual_seed(generator(config.seed, epoch, accelerator.process_index).initial_seed())
     run.step.train()
-    started, sums = time.perf_counter(), torch.zeros(6, device=accelerator.device)
-    rows = plan.rows(epoch)
+    started, sums = time.perf_counter(), torch.zeros(1, device=accelerator.device)
+    rows, rate = plan.rows(epoch), 0.0
+    counts = plan.counts(epoch, run.labels, len(head.prototypes)).to(accelerator.device)
     with progress() as bar:
-        task = bar.add_task(f"epoch {epoch + 1}/{config.epochs}", total=plan.steps * plan.batch)
+        task = bar.add_task(f"epoch {epoch + 1}/{epochs}", total=plan.steps * plan.batch)
         for i, (pixels, labels) in enumerate(run.train(rows)):
-            rate = _set_rates(run, epoch * plan.steps + i // config.accumulate)
+            step = i // config.accumulate
+            rate = _set_rates(run, (epoch - config.warmup_epochs) * plan.steps + step)
             numbers = plan.numbers(run.augment, epoch, i)
             with accelerator.accumulate(run.step):
-                terms, right = run.step(run.augment(pixels, numbers), labels)
-                accelerator.backward(terms.total)
+                terms, right = run.step(run.augment(pixels, numbers), labels, counts[step])
+                accelerator.backward(terms["loss"])
                 if accelerator.sync_gradients:
+                    if epoch < config.warmup_epochs:
+                        _forget_gradients(run.network)
                     run.optimizer.step()
                     run.optimizer.zero_grad()
-            sums += torch.stack([*(term.detach() for term in terms), right.float()])
+            sums = sums + torch.stack([*terms.values(), right]).detach()
             bar.advance(task, len(labels) * accelerator.num_processes)
-    if epoch + 1 == config.epochs:
-        renormalise_(run.network.prototypes, config.radius)
+    if epoch + 1 == epochs:
+        head.constrain_()
+    if head.mean_every and (epoch + 1) % head.mean_every == 0:
+        head.take_means_(_class_means(run))
     total: Tensor = accelerator.reduce(sums, "mean")
-    means = (total / len(rows)).tolist()  # waits for the device
+    *means, accuracy = (total / len(rows)).tolist()  # waits for the device
     seconds = time.perf_counter() - started
-    names = ("loss", *LossTerms._fields[1:])
-    angles = nearest_angles(run.network.prototypes.detach().float().cpu().numpy())
+    angles = nearest_angles(head.prototypes.detach().float().cpu().numpy())
     return {
         "epoch": epoch + 1,
-        **dict(zip(names, means[:5], strict=True)),
-        "train_accuracy": means[5] / len(rows[0]),
+        **dict(zip(terms, means, strict=True)),
+        "train_accuracy": accuracy / len(rows[0]),
         "valid_accuracy": _valid_accuracy(run),
         "min_sep_deg": float(angles.min()),
         "mean_sep_deg": float(angles.mean()),
@@ -197,10 +202,35 @@ def _epoch(run: Run, epoch: int) -> Metrics:
     }
 
 
+def _forget_gradients(network: PrototypeNetwork) -> None:
+    """Let the layers that came with weights stand still. (Their `requires_grad` could not change
+    once the network is wrapped for distribution; the optimizer passes over what has no gradient.)
+    """
+    for name, parameter in network.named_parameters():
+        if name in network.pretrained:
+            parameter.grad = None
+
+
+@torch.no_grad()
+def _class_means(run: Run) -> Tensor:
+    """Mean embedding (M, d) of each class over the whole train split, as it is: not augmented, the
+    network fixed. Every process takes a part.
+    """
+    network = run.network.eval()
+    own = in_order(run.plan.examples, 250)[run.plan.process :: run.plan.processes]
+    sums = torch.zeros_like(network.head.prototypes)
+    with run.accelerator.autocast():
+        for pixels, labels in run.train(own):
+            sums.index_add_(0, labels, network(run.augment.whole(pixels)).embedding)
+    total: Tensor = run.accelerator.reduce(sums, "sum")
+    counts = torch.bincount(run.labels, minlength=len(total)).to(total.device)
+    return total / counts[:, None]
+
+
 def _set_rates(run: Run, step: int) -> float:
     scale = factor(run.config.schedule, step, run.plan.steps, run.config.epochs)
     for group in run.optimizer.param_groups:
-        group["lr"] = group["initial_lr"] * scale
+        group["lr"] = group["initial_lr"] * (scale if group.get("scheduled", True) else 1.0)
     return float(run.optimizer.param_groups[0]["lr"])
 
 
@@ -214,7 +244,7 @@ def _valid_accuracy(run: Run) -> float | None:
     right = torch.zeros((), device=run.accelerator.device)
     with run.accelerator.autocast():
         for pixels, labels in run.valid(own):
-            logits = run.network(pixels).embedding @ run.network.prototypes.T
+            logits = run.network.head.logits(run.network(pixels).embedding)
             right += logits.argmax(1).eq(labels).sum()
     total: Tensor = run.accelerator.reduce(right, "sum")
     return float(total) / run.valid_size

@@ -1,37 +1,21 @@
-"""The DPNP loss, eq. 5–10 of the paper: one pure function per term.
+"""The loss terms of the seven methods: one pure function per term of its paper.
 
-Shapes: embedding h (N, d) float32, labels y (N,) int64, prototypes c (M, d) float32 with rows of
-norm α. Every term is a scalar. Choosing a rival (eq. 6 and 8) carries no gradient; the distance to
-the chosen one does, for both of its ends.
+Shapes: embedding h (N, d) float32, labels y (N,) int64, prototypes, centres or weights c (M, d)
+float32. Every term is a scalar. Equation numbers are those of the DPNP paper unless another is
+named. Choosing a rival (eq. 6 and 8) carries no gradient; the distance to the chosen one does, for
+both of its ends.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 # Smoothing of |x|^(1/2): each component's value stays within EPSILON of it, its slope below
 # 0.54 / EPSILON. Without it the slope at 0 is infinite.
 EPSILON = 1e-3
 _CHUNK = 1024  # rows of the class × class distances held at a time, for thousands of classes
-
-
-class LossTerms(NamedTuple):
-    """The terms of eq. 10, unweighted, and their weighted sum."""
-
-    total: Tensor
-    cross_entropy: Tensor
-    positive: Tensor
-    negative_sample: Tensor
-    negative_class: Tensor
-
-
-def cross_entropy(embedding: Tensor, labels: Tensor, prototypes: Tensor, radius: float) -> Tensor:
-    """Eq. 1 and 2: softmax over c·h/α. (Eq. 10 omits α, but undivided logits reach α².)"""
-    return F.cross_entropy(embedding @ prototypes.T / radius, labels)
 
 
 def positive(embedding: Tensor, labels: Tensor, prototypes: Tensor) -> Tensor:
@@ -72,22 +56,20 @@ def nearest_prototype(prototypes: Tensor) -> Tensor:
     return torch.cat([nearest_rival(rows, own, prototypes) for rows, own in parts])
 
 
-class DPNPLoss(nn.Module):
-    """Eq. 10. At zero `neg_sample` and `neg_class` it is the DPP loss, eq. 5."""
+def distance_logits(embedding: Tensor, prototypes: Tensor, gamma: float) -> Tensor:
+    """What CPN's distance-based cross-entropy takes the softmax of (Yang et al., Convolutional
+    Prototype Network): −γ‖h − c‖² (N, M), without −γ‖h‖², which is the same for all classes.
+    """
+    return gamma * (2 * embedding @ prototypes.T - prototypes.square().sum(1))
 
-    def __init__(self, radius: float, pos: float, neg_sample: float, neg_class: float) -> None:
-        super().__init__()
-        self.radius, self.pos = radius, pos
-        self.neg_sample, self.neg_class = neg_sample, neg_class
 
-    def forward(self, embedding: Tensor, labels: Tensor, prototypes: Tensor) -> LossTerms:
-        """The terms for one batch; all are computed, also those of weight 0, to be logged."""
-        terms = (
-            cross_entropy(embedding, labels, prototypes, self.radius),
-            positive(embedding, labels, prototypes),
-            negative_sample(embedding, labels, prototypes),
-            negative_class(prototypes),
-        )
-        weights = (1.0, self.pos, self.neg_sample, self.neg_class)
-        total = torch.stack([w * term for w, term in zip(weights, terms, strict=True)]).sum()
-        return LossTerms(total, *terms)
+def center_update(embedding: Tensor, labels: Tensor, centers: Tensor, counts: Tensor) -> Tensor:
+    """A scalar whose gradient for the centres is Δc of the centre loss (Wen et al., eq. 4):
+    Δc_j = Σ_{y_i = j} (c_j − h_i) / (1 + n_j), over a whole step.
+
+    `counts` (M,) are the step's pictures of each class, over all processes and micro-batches. This
+    is the part of one of them: the mean over the parts, which is how gradients are averaged, is
+    the whole. It carries no gradient for the embedding.
+    """
+    squares = (embedding.detach() - F.embedding(labels, centers)).square().sum(1)
+    return counts.sum() * (0.5 * squares / (1 + counts[labels])).mean()

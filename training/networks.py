@@ -1,4 +1,4 @@
-"""Networks that end in prototypes: backbone, average pooling, at most a linear layer, sphere.
+"""Networks that end in class vectors: backbone, average pooling, at most a linear layer, head.
 
 Because nothing non-linear follows the pooling, the embedding is the mean of per-location
 embeddings, and so is every margin: see interpret.evidence.
@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from training.backbones import backbone
+from training.backbones import backbone, load_weights
 from training.config import TrainConfig
-from training.prototypes import initial_prototypes
+from training.methods import Method, method_of
 
 
 class Features(NamedTuple):
@@ -22,16 +22,18 @@ class Features(NamedTuple):
 
     embedding: Tensor
     features: Tensor  # (N, F, h, w), or (N, F) for a backbone without locations
+    pooled: Tensor  # (N, F)
 
 
 class PrototypeNetwork(nn.Module):
-    """Pixels to embeddings, with the class prototypes (M, d) beside the backbone.
+    """Pixels to embeddings, with the method's class vectors beside the backbone, as `head`.
 
     `embedding_dim` adds a linear layer to that size; None takes the backbone's features as they
     are. `mean` and `std` are the data's, per channel, of pixels in [0, 255].
     """
 
-    prototypes: nn.Parameter
+    head: Method
+    pretrained: frozenset[str] = frozenset()  # names of the tensors that came with weights
     mean: Tensor
     std: Tensor
 
@@ -40,19 +42,18 @@ class PrototypeNetwork(nn.Module):
         backbone: nn.Module,
         image_size: int,
         embedding_dim: int | None,
-        prototypes: Tensor | None = None,
         statistics: tuple[Sequence[float], Sequence[float]] = ((0.0,) * 3, (1.0,) * 3),
     ) -> None:
         super().__init__()
         self.backbone = backbone
         shape = _feature_shape(backbone, image_size)
+        self.width = shape[0]  # F
+        self.auxiliary: nn.Linear | None = None  # a softmax on the wide features, for training
         self.locations = tuple(shape[1:])  # (h, w), or () without locations
         self.projection: nn.Module = nn.Identity()
         if embedding_dim is not None:
-            self.projection = nn.Linear(shape[0], embedding_dim)
-        self.embedding_dim = embedding_dim or shape[0]
-        if prototypes is not None:
-            self.prototypes = nn.Parameter(prototypes.clone())
+            self.projection = nn.Linear(self.width, embedding_dim)
+        self.embedding_dim = embedding_dim or self.width
         for name, values in zip(("mean", "std"), statistics, strict=True):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1))
 
@@ -62,7 +63,7 @@ class PrototypeNetwork(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             features = features.float()
             pooled = features.mean((2, 3)) if self.locations else features
-            return Features(self.projection(pooled), features)
+            return Features(self.projection(pooled), features, pooled)
 
     def local_embeddings(self, features: Tensor) -> Tensor:
         """Per-location embeddings (N, d, h, w); their mean over locations is the embedding."""
@@ -76,19 +77,17 @@ def build_network(
     image_size: int,
     statistics: tuple[Sequence[float], Sequence[float]],
 ) -> PrototypeNetwork:
-    """The network of a configuration, with its prototypes at their start, seeded."""
+    """The network of a configuration at its seeded start, its prototypes too."""
     torch.manual_seed(config.seed)
-    network = PrototypeNetwork(
-        backbone(config.backbone, image_size, config.weights),
-        image_size,
-        config.embedding_dim,
-        statistics=statistics,
-    )
-    network.prototypes = nn.Parameter(
-        initial_prototypes(
-            classes, network.embedding_dim, config.radius, config.prototype_init, config.seed
-        )
-    )
+    features = backbone(config.backbone, image_size)
+    filled: frozenset[str] = frozenset()
+    if config.weights is not None:
+        filled = load_weights(features, config.backbone, image_size, config.weights)
+    network = PrototypeNetwork(features, image_size, config.embedding_dim, statistics=statistics)
+    network.pretrained = frozenset(f"backbone.{name}" for name in filled)
+    network.head = method_of(config, classes, network.embedding_dim)
+    if config.auxiliary:
+        network.auxiliary = nn.Linear(network.width, classes)
     return network
 
 

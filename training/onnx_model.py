@@ -26,24 +26,27 @@ class Outputs(NamedTuple):
 
 
 class ServedModel(nn.Module):
-    """The network with its distances and probabilities, as served. Prototypes of norm `radius`."""
+    """The network with its distances and probabilities, as served."""
 
-    def __init__(self, network: PrototypeNetwork, radius: float) -> None:
+    def __init__(self, network: PrototypeNetwork) -> None:
         super().__init__()
-        self.network, self.radius = network, radius
+        self.network = network
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Outputs for uint8 pixels (N, S, S, 3)."""
-        embedding, features = self.network(pixels.permute(0, 3, 1, 2))
-        prototypes = self.network.prototypes
-        products = embedding @ prototypes.T
-        # On the sphere ‖h−c_j‖² = ‖h−c_p‖² + 2 (c_p − c_j)·h. With p the nearest prototype, only
-        # its own distance needs the difference: no digits are lost near a prototype, and the
-        # order of the distances is that of the logits, always.
-        best, nearest = products.max(1, keepdim=True)
+        embedding, features, _ = self.network(pixels.permute(0, 3, 1, 2))
+        head = self.network.head
+        prototypes = head.prototypes
+        scores = embedding @ prototypes.T
+        if not head.on_sphere:
+            scores = scores - prototypes.square().sum(1) / 2
+        # With s = c·h − ‖c‖²/2, ‖h−c_j‖² = ‖h−c_p‖² + 2 (s_p − s_j). With p the nearest prototype,
+        # only its own distance needs the difference: no digits are lost near a prototype. On the
+        # sphere the norms cancel and s is c·h: the order of the distances is that of the logits.
+        best, nearest = scores.max(1, keepdim=True)
         closest = (embedding - prototypes[nearest[:, 0]]).square().sum(1, keepdim=True)
-        distances = (closest + 2 * (best - products)).sqrt()
-        outputs = (embedding, distances, torch.softmax(products / self.radius, 1))
+        distances = (closest + 2 * (best - scores)).sqrt()
+        outputs = (embedding, distances, torch.softmax(head.logits(embedding), 1))
         if not self.network.locations:
             return outputs
         return (*outputs, self.network.local_embeddings(features))
@@ -75,6 +78,7 @@ def export(model: ServedModel, image_size: int) -> bytes:
 
 @torch.no_grad()
 def run_torch(model: ServedModel, pixels: NDArray[np.uint8]) -> Prediction:
-    """What torch computes for uint8 pixels (N, S, S, 3), in float32."""
-    outputs = [output.numpy() for output in model(torch.from_numpy(pixels))]
+    """What torch computes for uint8 pixels (N, S, S, 3), in float32, on the model's device."""
+    device = model.network.mean.device
+    outputs = [output.cpu().numpy() for output in model(torch.from_numpy(pixels).to(device))]
     return Prediction(*outputs, *([None] if len(outputs) == 3 else []))

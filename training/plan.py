@@ -45,18 +45,26 @@ class Plan(NamedTuple):
 
     def rows(self, epoch: int) -> list[Tensor]:
         """The rows of this process's micro-batches, `accumulate` for each step of the epoch."""
-        order = torch.randperm(self.examples, generator=generator(self.seed, epoch))
         return [
             self._own(whole, turn)
-            for whole in torch.split(order[: self.steps * self.batch], self.batch)
+            for whole in self._whole(epoch)
             for turn in range(self.accumulate)
         ]
+
+    def counts(self, epoch: int, labels: Tensor, classes: int) -> Tensor:
+        """Pictures of each class in each whole step of the epoch (steps, classes)."""
+        steps = [torch.bincount(labels[rows], minlength=classes) for rows in self._whole(epoch)]
+        return torch.stack(steps)
 
     def numbers(self, augment: Augmentation, epoch: int, micro_batch: int) -> Tensor:
         """The augmentation's random numbers for a micro-batch of `rows`, counted from 0."""
         step, turn = divmod(micro_batch, self.accumulate)
         whole = augment.draw(self.batch, generator(self.seed, epoch, step))
         return self._own(whole, turn)
+
+    def _whole(self, epoch: int) -> tuple[Tensor, ...]:
+        order = torch.randperm(self.examples, generator=generator(self.seed, epoch))
+        return torch.split(order[: self.steps * self.batch], self.batch)
 
     def _own(self, whole: Tensor, turn: int) -> Tensor:
         part = turn * self.processes + self.process

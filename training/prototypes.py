@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from interpret.packing import LARGEST, packing, random_directions
-from training.errors import ConfigError
 
 
 def initial_prototypes(classes: int, dim: int, radius: float, start: str, seed: int) -> Tensor:
@@ -14,8 +13,6 @@ def initial_prototypes(classes: int, dim: int, radius: float, start: str, seed: 
 
     More than packing.LARGEST classes start at random: so many stand far enough apart anyway.
     """
-    if classes < 2:
-        raise ConfigError(f"a classifier needs at least 2 classes, not {classes}")
     pack = start == "packed" and classes <= LARGEST
     points = packing(classes, dim, seed) if pack else random_directions(classes, dim, seed)
     return normalised(torch.from_numpy(points.copy()).float(), radius)

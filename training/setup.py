@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,6 @@ from accelerate.state import AcceleratorState
 from training.batches import Batches, batches, in_order
 from training.config import TrainConfig
 from training.data import RESIDENT_SIZE, DataSet
-from training.losses import DPNPLoss
 from training.networks import PrototypeNetwork
 
 SAMPLE = 10_000  # training pictures that the channel statistics are taken from, about
@@ -33,14 +34,25 @@ def accelerator_for(config: TrainConfig, tensorboard: Path | None = None) -> Acc
     return accelerator
 
 
+@functools.cache
 def has_bf16() -> bool:
-    """Whether bf16 pays here: on a GPU that has it, or on a CPU with matrix tiles (AMX).
+    """Whether bf16 pays here: on a GPU that has it, on a CPU where its products are faster.
 
-    AVX512-BF16 alone does not: bf16 products ran at half of float32's rate there.
+    That is measured: AVX512-BF16 doubles the rate on some CPUs and halves it on others.
     """
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_amx_tile_supported())
+    return _seconds_for_product(torch.bfloat16) < 0.8 * _seconds_for_product(torch.float32)
+
+
+def _seconds_for_product(dtype: torch.dtype) -> float:
+    """Of two matrices of 512²; the best of ten, whatever else runs. Some 20 ms in all."""
+    a, times = torch.ones(512, 512, dtype=dtype), []
+    for _ in range(10):
+        started = time.perf_counter()
+        a @ a
+        times.append(time.perf_counter() - started)
+    return min(times)
 
 
 def load_batches(
@@ -71,22 +83,10 @@ def channel_statistics(train: Batches, examples: int) -> tuple[list[float], list
 
 
 def optimizer_for(network: PrototypeNetwork, config: TrainConfig) -> torch.optim.SGD:
-    """SGD with a rate of its own for the prototypes, which get no weight decay."""
-    others = [p for name, p in network.named_parameters() if name != "prototypes"]
-    prototype_lr = config.lr / 20 if config.prototype_lr is None else config.prototype_lr
+    """SGD; the method says how its own vectors are learned."""
+    layers = [p for name, p in network.named_parameters() if not name.startswith("head.")]
     groups = [
-        {"params": others, "initial_lr": config.lr, "weight_decay": config.weight_decay},
-        {"params": [network.prototypes], "initial_lr": prototype_lr, "weight_decay": 0.0},
+        {"params": layers, "initial_lr": config.lr, "weight_decay": config.weight_decay},
+        *network.head.parameter_groups(config),
     ]
     return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
-
-
-def loss_for(config: TrainConfig) -> DPNPLoss:
-    """The loss of the configured method: DPP is DPNP without its two negative terms."""
-    negative = config.method == "dpnp"
-    return DPNPLoss(
-        config.radius,
-        config.lambda_pos,
-        config.lambda_neg_sample if negative else 0.0,
-        config.lambda_neg_class if negative else 0.0,
-    )

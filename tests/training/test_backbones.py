@@ -5,10 +5,16 @@ import safetensors.torch
 import torch
 from torchvision.models import VisionTransformer
 
-from training.backbones import backbone, resnet18, without_head
+from training.backbones import backbone, load_weights, resnet18, without_head
 from training.config import TrainConfig
 from training.errors import ConfigError
 from training.networks import PrototypeNetwork, build_network
+
+
+def filled(name: str, size: int, weights: Path | str) -> torch.nn.Module:
+    model = backbone(name, size)
+    load_weights(model, name, size, str(weights))
+    return model
 
 
 def parameters(module: torch.nn.Module) -> float:
@@ -45,7 +51,7 @@ def test_stem_follows_the_picture_size(size: int):
 )
 def test_any_torchvision_classifier_ends_before_its_pooling(name: str, features: int):
     network = PrototypeNetwork(backbone(f"torchvision:{name}", 64), 64, embedding_dim=5).eval()
-    embedding, maps = network(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
+    embedding, maps, _ = network(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
     assert maps.shape[:2] == (2, features)
     assert len(network.locations) == 2
     assert torch.allclose(network.local_embeddings(maps).mean((2, 3)), embedding, atol=1e-5)
@@ -76,7 +82,7 @@ def test_class_token_network_has_no_locations():
 
 def test_features_without_projection_are_the_embedding():
     network = PrototypeNetwork(backbone("small", 32), 32, embedding_dim=None).eval()
-    embedding, maps = network(torch.zeros(1, 3, 32, 32))
+    embedding, maps, _ = network(torch.zeros(1, 3, 32, 32))
     assert network.embedding_dim == 256
     assert torch.equal(embedding, maps.mean((2, 3)))
 
@@ -88,7 +94,7 @@ def test_weights_from_a_file(tmp_path: Path, suffix: str):
         torch.save(source.state_dict(), file)
     else:
         safetensors.torch.save_file(source.state_dict(), file)
-    loaded = backbone("small", 32, weights=str(file)).state_dict()
+    loaded = filled("small", 32, file).state_dict()
     assert all(torch.equal(loaded[name], value) for name, value in source.state_dict().items())
 
 
@@ -98,16 +104,16 @@ def test_torchvision_resnet_weights_fit_ours(tmp_path: Path):
 
     theirs = original().state_dict()
     torch.save(theirs, tmp_path / "resnet18.pth")
-    ours = backbone("resnet18", 32, weights=str(tmp_path / "resnet18.pth")).state_dict()
+    ours = filled("resnet18", 32, tmp_path / "resnet18.pth").state_dict()
     assert torch.equal(ours["7.1.conv2.weight"], theirs["layer4.1.conv2.weight"])
-    large = backbone("resnet18", 224, weights=str(tmp_path / "resnet18.pth")).state_dict()
+    large = filled("resnet18", 224, tmp_path / "resnet18.pth").state_dict()
     assert torch.equal(large["0.weight"], theirs["conv1.weight"])
 
 
 def test_weights_of_a_bundle_start_a_new_network(tmp_path: Path):
-    trained = PrototypeNetwork(backbone("small", 32), 32, 3, torch.eye(3))
+    trained = PrototypeNetwork(backbone("small", 32), 32, 3)
     safetensors.torch.save_file(trained.state_dict(), tmp_path / "weights.safetensors")
-    loaded = backbone("small", 32, weights=str(tmp_path / "weights.safetensors"))
+    loaded = filled("small", 32, tmp_path / "weights.safetensors")
     assert torch.equal(loaded.stem[0].weight, trained.backbone.stem[0].weight)
 
 
@@ -122,13 +128,13 @@ def test_weights_of_a_bundle_start_a_new_network(tmp_path: Path):
 )
 def test_errors_name_the_option(name: str, weights: str | None, message: str):
     with pytest.raises(ConfigError, match=message):
-        backbone(name, 32, weights=weights)
+        filled(name, 32, weights or "unused.pth")
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path):
     torch.save({"foo": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(ConfigError, match=r"only 0 of the \d+ tensors fit"):
-        backbone("small", 32, weights=str(tmp_path / "other.pth"))
+        filled("small", 32, tmp_path / "other.pth")
 
 
 def test_pickled_code_is_refused(tmp_path: Path):
@@ -138,4 +144,4 @@ def test_pickled_code_is_refused(tmp_path: Path):
 
     torch.save({"x": Evil()}, tmp_path / "evil.pth")
     with pytest.raises(ConfigError, match=r"evil\.pth"):
-        backbone("small", 32, weights=str(tmp_path / "evil.pth"))
+        filled("small", 32, tmp_path / "evil.pth")

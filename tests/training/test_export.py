@@ -14,21 +14,20 @@ from interpret.evidence import evidence_map
 from interpret.explanation import Explainer
 from interpret.predictor import Predictor
 from tests.training.conftest import quick_config
-from training.backbones import backbone, without_head
+from training.backbones import without_head
+from training.config import TrainConfig
 from training.data import DataSet
 from training.export import export_bundle, gallery_rows, thumbnail
-from training.networks import PrototypeNetwork
+from training.methods import method_of
+from training.networks import PrototypeNetwork, build_network
 from training.onnx_model import ServedModel, export, run_torch
-from training.prototypes import initial_prototypes
 
 
-def random_network(name: str, size: int, dim: int | None) -> PrototypeNetwork:
-    torch.manual_seed(0)
-    network = PrototypeNetwork(
-        backbone(name, size), size, dim, statistics=([128.0] * 3, [64.0] * 3)
+def random_network(name: str, size: int, dim: int | None, **options: object) -> PrototypeNetwork:
+    config = TrainConfig.of(
+        data="digits", backbone=name, embedding_dim=dim, prototype_init="random", **options
     )
-    prototypes = initial_prototypes(10, network.embedding_dim, 40.0, "random", 0)
-    network.prototypes = torch.nn.Parameter(prototypes)
+    network = build_network(config, 10, size, ([128.0] * 3, [64.0] * 3))
     for module in network.modules():  # statistics as after some training, not 0 and 1
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -52,9 +51,9 @@ def random_pixels(count: int, size: int) -> np.ndarray:
     ],
 )
 def test_onnx_equals_torch_and_evidence_sums_to_the_margin(name: str, size: int, dim: int | None):
-    model = ServedModel(random_network(name, size, dim), 40.0)
+    model = ServedModel(random_network(name, size, dim))
     predictor = Predictor(export(model, size))
-    prototypes = model.network.prototypes.detach().numpy()
+    prototypes = model.network.head.prototypes.detach().numpy()
     for count in (1, 2, 7):
         pixels = random_pixels(count, size)
         expected, actual = run_torch(model, pixels), predictor(pixels, evidence=True)
@@ -70,12 +69,29 @@ def test_onnx_equals_torch_and_evidence_sums_to_the_margin(name: str, size: int,
 
 
 def test_distances_are_euclidean_and_ordered_as_the_logits():
-    model = ServedModel(random_network("small", 32, 3), 40.0)
+    model = ServedModel(random_network("small", 32, 3))
     prediction = run_torch(model, random_pixels(50, 32))
-    prototypes = model.network.prototypes.detach().numpy()
+    prototypes = model.network.head.prototypes.detach().numpy()
     measured = geometry.distances(prediction.embedding, prototypes)
     np.testing.assert_allclose(prediction.distances, measured, rtol=1e-5)
     assert (prediction.probabilities.argmax(1) == prediction.distances.argmin(1)).all()
+
+
+@pytest.mark.parametrize("method", ["ce", "cl", "cpn", "ccl", "sccl", "dpp"])
+def test_every_method_is_served_with_distances_to_its_own_centres(method: str):
+    """Also where the centres have norms of their own, and where weights are not the centres."""
+    network = random_network("small", 32, 3, method=method)
+    if not network.head.on_sphere:
+        with torch.no_grad():
+            network.head.prototypes.mul_(torch.linspace(0.5, 1.5, 10)[:, None])
+    model, pixels = ServedModel(network), random_pixels(20, 32)
+    expected, actual = run_torch(model, pixels), Predictor(export(model, 32))(pixels, evidence=True)
+    for a, b in zip(expected, actual, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-3)
+    measured = geometry.distances(actual.embedding, network.head.prototypes.detach().numpy())
+    np.testing.assert_allclose(actual.distances, measured, rtol=1e-4)
+    logits = network.head.logits(torch.from_numpy(actual.embedding))
+    np.testing.assert_allclose(actual.probabilities, logits.softmax(1).detach(), atol=1e-5)
 
 
 def test_a_class_token_network_serves_without_evidence(digits: DataSet, tmp_path: Path):
@@ -83,9 +99,8 @@ def test_a_class_token_network_serves_without_evidence(digits: DataSet, tmp_path
     vit = VisionTransformer(
         image_size=16, patch_size=8, num_layers=1, num_heads=2, hidden_dim=16, mlp_dim=16
     )
-    network = PrototypeNetwork(
-        without_head(vit), 16, 3, initial_prototypes(10, 3, 40.0, "packed", 0)
-    )
+    network = PrototypeNetwork(without_head(vit), 16, 3)
+    network.head = method_of(quick_config(), 10, 3)
     bundle = export_bundle(network, quick_config(gallery=3), digits, tmp_path / "vit")
     assert bundle.manifest.evidence is None
     explanation = Explainer(bundle).explain(digits.splits["test"].pixels(16, "")[0])
@@ -124,7 +139,7 @@ def test_weights_are_the_networks(trained_bundle: Bundle, uninterrupted):
     import safetensors.torch
 
     tensors = safetensors.torch.load(trained_bundle.read("weights.safetensors"))
-    assert torch.equal(tensors["prototypes"], uninterrupted[0].prototypes.detach())
+    assert torch.equal(tensors["head.prototypes"], uninterrupted[0].head.prototypes.detach())
 
 
 def test_model_is_one_file_with_a_dynamic_batch(trained_bundle: Bundle):

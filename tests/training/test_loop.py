@@ -1,5 +1,6 @@
 """Training end to end on real digits: killed and resumed, accumulated, distributed, diverged."""
 
+import copy
 import json
 import os
 import signal
@@ -9,13 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 from interpret.geometry import nearest_angles
 from tests.training.conftest import quick_config
 from training import checkpoint
+from training.backbones import backbone
 from training.data import DataSet
 from training.errors import CheckpointError, DivergedError
+from training.export import export_bundle
 from training.loop import METRICS, train
 
 # A run as a process of its own, that can be killed or launched twice.
@@ -43,12 +47,12 @@ def test_training_learns_and_logs(uninterrupted):
     assert lines[-1]["valid_accuracy"] > 0.9
     assert lines[-1]["loss"] < lines[0]["loss"]
     assert lines[-1]["min_sep_deg"] == pytest.approx(
-        nearest_angles(network.prototypes.detach().numpy()).min(), abs=1e-4
+        nearest_angles(network.head.prototypes.detach().numpy()).min(), abs=1e-4
     )
 
 
 def test_prototypes_end_on_their_sphere(uninterrupted):
-    norms = uninterrupted[0].prototypes.detach().norm(dim=1)
+    norms = uninterrupted[0].head.prototypes.detach().norm(dim=1)
     assert torch.allclose(norms, torch.full((10,), 40.0), rtol=1e-6)
 
 
@@ -73,6 +77,19 @@ def test_killed_in_mid_epoch_and_resumed_bit_for_bit(
     assert len((tmp_path / METRICS).read_text().splitlines()) == 3
 
 
+def test_an_auxiliary_softmax_trains_with_the_network_and_stays_behind(
+    digits: DataSet, tmp_path: Path
+):
+    config = quick_config(auxiliary=1.0, epochs=1, gallery=2)
+    network = train(config, digits, tmp_path / "run")
+    (line,) = (tmp_path / "run" / METRICS).read_text().splitlines()
+    assert 0 < json.loads(line)["auxiliary"] < 2.4  # learned: under ln 10 and a little
+    assert network.auxiliary is not None
+    bundle = export_bundle(network, config, digits, tmp_path / "bundle")
+    names = safetensors.torch.load(bundle.read("weights.safetensors"))
+    assert not [name for name in names if "auxiliary" in name]
+
+
 def test_accumulation_changes_nothing_but_memory(digits: DataSet, tmp_path: Path):
     """On a network without batch statistics: same global batch, same weights up to rounding."""
     options = {"backbone": "torchvision:vgg11", "epochs": 1, "image_size": 32, "batch_size": 630}
@@ -82,10 +99,20 @@ def test_accumulation_changes_nothing_but_memory(digits: DataSet, tmp_path: Path
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6, msg=name)
 
 
-def test_two_processes_train_the_weights_of_one(digits: DataSet, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("method", "epochs"),
+    [
+        ("dpnp", 1),
+        ("cl", 1),  # centres by a rule over the whole step
+        ("sccl", 2),  # centres are class means over the whole split
+    ],
+)
+def test_two_processes_train_the_weights_of_one(
+    method: str, epochs: int, digits: DataSet, tmp_path: Path
+):
     """As above, through `accelerate launch` with two CPU processes."""
-    options = {"backbone": "torchvision:vgg11", "epochs": 1, "image_size": 32, "batch_size": 420}
-    config = quick_config(**options, lr=1e-3)
+    options = {"backbone": "torchvision:vgg11", "image_size": 32, "batch_size": 420}
+    config = quick_config(**options, lr=1e-3, method=method, epochs=epochs)
     one = train(config, digits, tmp_path / "one")
     script = tmp_path / "run.py"
     script.write_text(SCRIPT)
@@ -107,6 +134,35 @@ def test_two_processes_train_the_weights_of_one(digits: DataSet, tmp_path: Path)
     two = torch.load(tmp_path / "two" / checkpoint.FILE, weights_only=True)["network"]
     for name, value in one.state_dict().items():
         torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_warm_up_moves_only_what_did_not_come_with_weights(
+    digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Weights that fit all but the last stage: the rest of the network stands still at first."""
+    source = backbone("small", 16).state_dict()
+    kept = {k: v for k, v in source.items() if not k.startswith("residual3")}
+    torch.save(kept, tmp_path / "source.pth")
+    options = {"weights": str(tmp_path / "source.pth"), "warmup_epochs": 1, "epochs": 1}
+    config = quick_config(**options)
+
+    after_warm_up = {}
+    save = checkpoint.save
+
+    def kept_too(run, config, progress, network, optimizer):
+        after_warm_up.setdefault("state", copy.deepcopy(network.state_dict()))
+        save(run, config, progress, network, optimizer)
+
+    monkeypatch.setattr(checkpoint, "save", kept_too)
+    second = train(config, digits, tmp_path / "run").state_dict()
+    first = after_warm_up["state"]
+    for name, value in kept.items():
+        if name.endswith(("weight", "bias")):
+            assert torch.equal(first[f"backbone.{name}"], value), name
+            assert not torch.equal(second[f"backbone.{name}"], value), name
+    name = "residual3.0.0.weight"
+    assert not torch.equal(first[f"backbone.{name}"], source[name])
+    assert not torch.equal(first["projection.weight"], second["projection.weight"])
 
 
 def test_an_unfinished_run_is_not_overwritten(uninterrupted, digits: DataSet):

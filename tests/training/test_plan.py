@@ -57,6 +57,21 @@ def test_generators_depend_on_the_whole_key():
     assert draws[0] == torch.rand(1, generator=generator(0, 1)).item()
 
 
+def test_counts_are_of_the_whole_step():
+    labels = torch.arange(100) % 4
+    counts = plan(processes=2, process=1, accumulate=3).counts(5, labels, 4)
+    for step, rows in enumerate(plan().rows(epoch=5)):
+        assert counts[step].tolist() == torch.bincount(labels[rows], minlength=4).tolist()
+    assert counts.sum() == 8 * 12
+
+
+def test_late_step_drops_at_half_and_three_quarters_and_a_warm_up_is_at_full_rate():
+    """The paper's flowers: the first of the three drops removed."""
+    rates = [factor("late-step", epoch * 10, 10, 160) for epoch in (0, 40, 79, 80, 119, 120, 159)]
+    assert rates == pytest.approx([1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+    assert [factor(name, -1, 10, 160) for name in ("onecycle", "step", "late-step")] == [1, 1, 1]
+
+
 def test_step_schedule_is_the_papers():
     """÷10 at 25 %, 50 % and 75 % of 200 epochs."""
     values = [factor("step", epoch * 7, 7, 200) for epoch in (0, 49, 50, 99, 100, 149, 150, 199)]

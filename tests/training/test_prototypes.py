@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from interpret.geometry import nearest_angles
-from training.errors import ConfigError
 from training.prototypes import initial_prototypes, renormalise_
 
 
@@ -36,8 +35,3 @@ def test_renormalise_keeps_directions():
     prototypes = torch.tensor([[3.0, 4.0], [0.0, 0.5]])
     renormalise_(prototypes, 10.0)
     np.testing.assert_allclose(prototypes, [[6.0, 8.0], [0.0, 10.0]])
-
-
-def test_one_class_is_refused():
-    with pytest.raises(ConfigError, match="at least 2 classes"):
-        initial_prototypes(1, 3, 40.0, "packed", 0)

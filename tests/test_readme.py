@@ -78,7 +78,7 @@ def test_own_pictures_from_folder_to_figures(tmp_path: Path):
         for i in (split.labels == label).nonzero()[0][:10]:
             split.open_picture(int(i)).resize((16, 16)).save(tmp_path / f"pictures/{name}/{i}.jpg")
     shutil.copy(next((tmp_path / "pictures" / "cat").iterdir()), tmp_path / "photo.jpg")
-    lines = commands("dpnp")
+    lines = [line for line in commands("dpnp") if "reproduce" not in line]
     assert len(lines) == 5
     for line in lines:
         words = shlex.split(line.replace("--epochs 15", "--epochs 1"))
@@ -94,6 +94,13 @@ def test_own_pictures_from_folder_to_figures(tmp_path: Path):
         assert result.returncode == 0, f"{line}\n{result.stderr}"
     assert (tmp_path / "explanation.png").stat().st_size > 10_000
     assert (tmp_path / "cats.png").stat().st_size > 1_000
+
+
+@pytest.mark.parametrize("line", commands("dpnp reproduce"))
+def test_the_papers_comparison_is_planned_as_typed(line: str):
+    words = [*shlex.split(line, comments=True), "--dry-run"]
+    result = subprocess.run([BIN / words[0], *words[1:]], check=True, capture_output=True)
+    assert {run["method"] for run in json.loads(result.stdout)} >= {"ce", "dpnp"}
 
 
 def test_committed_picture_is_the_one_its_command_makes(tmp_path: Path):

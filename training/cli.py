@@ -30,7 +30,12 @@ PrototypeLr = Annotated[
 Gamma = Annotated[
     float | None, Option(help="γ, sharpness of CPN's softmax; default: 1 / (2 --radius)")
 ]
-PrototypeInit = Annotated[str, Option(help="packed (far apart from the first step) or random")]
+PrototypeInit = Annotated[
+    str,
+    Option(
+        help="packed (far apart from the first step), arranged (and look-alikes near) or random"
+    ),
+]
 Auxiliary = Annotated[
     float,
     Option(

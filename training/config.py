@@ -47,7 +47,7 @@ class TrainConfig(BaseModel):
     gamma: Positive | None = None  # sharpness of CPN's softmax; None: 1 / (2 α)
     auxiliary: NotNegative = 0.0  # weight of a softmax on the wide features, for training alone
     radius: Positive = 40.0  # α
-    prototype_init: Literal["packed", "random"] = "packed"
+    prototype_init: Literal["packed", "arranged", "random"] = "packed"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     workers: Annotated[int, Field(ge=0)] = 2  # decoding processes, for data that streams
     gallery: Annotated[int, Field(ge=0)] | None = None  # pictures per class; None: up to 50,000

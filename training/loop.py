@@ -30,7 +30,13 @@ from training.methods import Terms
 from training.networks import PrototypeNetwork, build_network
 from training.plan import Plan
 from training.schedule import factor
-from training.setup import accelerator_for, channel_statistics, load_batches, optimizer_for
+from training.setup import (
+    accelerator_for,
+    arrange_prototypes,
+    channel_statistics,
+    load_batches,
+    optimizer_for,
+)
 
 _LOG = logging.getLogger(__name__)
 METRICS = "metrics.jsonl"
@@ -120,6 +126,8 @@ def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Ru
     train, valid = load_batches(config, data, size, accelerator.device)
     statistics = channel_statistics(train, examples)
     network = build_network(config, len(data.class_names), size, statistics)
+    if config.prototype_init == "arranged":
+        arrange_prototypes(network, train, examples, config.seed)
     network.to(accelerator.device)
     network.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(network, config)

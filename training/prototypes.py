@@ -9,11 +9,12 @@ from interpret.packing import LARGEST, packing, random_directions
 
 
 def initial_prototypes(classes: int, dim: int, radius: float, start: str, seed: int) -> Tensor:
-    """Prototypes (M, d) of norm `radius`: "random", or "packed" as far apart as can be found.
+    """Prototypes (M, d) of norm `radius`: "random", or "packed" and "arranged" as far apart as can
+    be found. (Which class gets which is arranged once the data is there: see arrangement.)
 
     More than packing.LARGEST classes start at random: so many stand far enough apart anyway.
     """
-    pack = start == "packed" and classes <= LARGEST
+    pack = start != "random" and classes <= LARGEST
     points = packing(classes, dim, seed) if pack else random_directions(classes, dim, seed)
     return normalised(torch.from_numpy(points.copy()).float(), radius)
 

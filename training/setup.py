@@ -8,15 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from torch import Tensor
 
-from training.batches import Batches, batches, in_order
+from training.arrangement import arrange, class_similarity
+from training.batches import Batches, batches
 from training.config import TrainConfig
 from training.data import RESIDENT_SIZE, DataSet
+from training.errors import ConfigError
 from training.networks import PrototypeNetwork
 
-SAMPLE = 10_000  # training pictures that the channel statistics are taken from, about
+SAMPLE = 10_000  # training pictures that statistics are taken from, at most
+THUMBNAIL = 8  # pixels a side: how alike classes look is told from as little
 
 
 def accelerator_for(config: TrainConfig, tensorboard: Path | None = None) -> Accelerator:
@@ -69,10 +74,8 @@ def load_batches(
 
 def channel_statistics(train: Batches, examples: int) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel, of pixels in [0, 255], over a fixed sample."""
-    rows = in_order(examples, 250)
-    rows = rows[:: max(1, len(rows) * 250 // SAMPLE)]
     sums, squares, count = np.zeros(3), np.zeros(3), 0
-    for pixels, _ in train(rows):
+    for pixels, _ in train(_sample(examples)):
         values = pixels.double()
         sums += values.sum((0, 2, 3)).cpu().numpy()
         squares += values.square().sum((0, 2, 3)).cpu().numpy()
@@ -80,6 +83,29 @@ def channel_statistics(train: Batches, examples: int) -> tuple[list[float], list
     mean = sums / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 1.0))  # a constant channel: no blow-up
     return mean.tolist(), std.tolist()
+
+
+@torch.no_grad()
+def arrange_prototypes(network: PrototypeNetwork, train: Batches, examples: int, seed: int) -> None:
+    """Give the packed prototypes to the classes by how alike these look, over a fixed sample."""
+    parts = [
+        (F.adaptive_avg_pool2d(pixels.float(), THUMBNAIL).cpu().numpy(), labels.cpu().numpy())
+        for pixels, labels in train(_sample(examples))
+    ]
+    thumbnails, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
+    prototypes = network.head.prototypes
+    missing = len(prototypes) - len(np.unique(labels))
+    if missing:
+        raise ConfigError(f"--prototype-init arranged: {missing} classes have too few pictures")
+    order = arrange(prototypes.cpu().numpy(), class_similarity(thumbnails, labels), seed)
+    prototypes.copy_(prototypes[torch.from_numpy(order)])
+
+
+def _sample(examples: int) -> list[Tensor]:
+    """Rows of some SAMPLE pictures, spread evenly over all of them."""
+    count = min(examples, SAMPLE)
+    rows = torch.linspace(0, examples - 1, count, dtype=torch.float64).long()
+    return list(torch.split(rows, 250))
 
 
 def optimizer_for(network: PrototypeNetwork, config: TrainConfig) -> torch.optim.SGD:

@@ -246,7 +246,8 @@ class Explainer:
             return None
         values = evidence_map(prediction.evidence[0], positive, negative)
         buffer = io.BytesIO()
-        overlay(pixels, values, OVERLAY_SIDE).save(buffer, "PNG")
+        # Quickly packed: on its way once, it is not worth the time that the last bytes take.
+        overlay(pixels, values, OVERLAY_SIDE).save(buffer, "PNG", compress_level=1)
         return Evidence(
             rows=values.shape[0],
             cols=values.shape[1],

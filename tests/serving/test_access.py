@@ -35,7 +35,6 @@ def lines(server: Server, **wanted: object) -> list[dict[str, Any]]:
         None,
         "",
         "Bearer",
-        "Bearer ",
         TOKEN,
         f"Basic {TOKEN}",
         f"Bearer {TOKEN}x",

@@ -4,10 +4,10 @@ import { get, post, thumbnailBlob, thumbnailUrl } from "./api.js";
 import { $, colour, element, number } from "./dom.js";
 import { Sphere } from "./sphere.js";
 
-const EXAMPLES = 8, BROWSED = 16, SAMPLES = 10;
+const EXAMPLES = 10, BROWSED = 16, SAMPLES = 10;
 const VERDICTS = {
   accept: ["clear", "The nearest prototype is near, and all others are far."],
-  ambiguous: ["ambiguous", "Two prototypes are almost as near: look at both."],
+  ambiguous: ["ambiguous", "Two prototypes are about equally near: look at both."],
   none_of_these: ["none of these", "Even the nearest prototype is far: this may be none of the classes."],
 };
 
@@ -77,8 +77,8 @@ function showAnswer(answer) {
   $("badge").dataset.verdict = answer.verdict;
   const { positive, negative, margin } = answer;
   $("sentence").textContent =
-    `${meaning} ${positive.label} is ${number(positive.distance)} away, ${negative.label} ` +
-    `${number(negative.distance)}: a margin of ${number(margin)}. ` +
+    `${meaning} That of ${positive.label} is ${number(positive.distance)} away, that of ` +
+    `${negative.label} ${number(negative.distance)}: a margin of ${number(margin)}. ` +
     `Probability ${number(100 * answer.probability)} %.`;
   const rows = [...answer.prototypes];
   if (!rows.some((row) => row.index === answer.rival.index)) rows.push(answer.rival);

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import bentoml
 import httpx
 import pytest
 
@@ -62,8 +61,6 @@ def test_with_the_token(guarded: Server, scheme: str) -> None:
     headers = {"authorization": f"{scheme} {TOKEN}"}
     response = httpx.post(f"{guarded.url}/predict", files=upload(plain(RED)), headers=headers)
     assert response.json()["label"] == "red"
-    with bentoml.SyncHTTPClient(guarded.url, token=TOKEN) as client:
-        assert len(client.prototypes()["prototypes"]) == 3
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/ui/"])
@@ -124,5 +121,5 @@ def test_the_log_tells_of_each_request(guarded: Server) -> None:
 
 
 def test_every_line_of_the_log_is_json(guarded: Server) -> None:
-    httpx.get(f"{guarded.url}/nowhere\n\x1b[31m", headers=BEARER)
+    httpx.get(f"{guarded.url}/nowhere%0A%1B[31m", headers=BEARER)
     assert all(json.loads(line)["level"] for line in guarded.log.splitlines())

@@ -109,8 +109,12 @@ def export_int8(
 def quantise(model: bytes, pictures: Pixels) -> bytes:
     """The model with its backbone in INT8 (QDQ), calibrated on pixels (N, S, S, 3)."""
     graph = onnx.load_from_string(model)
-    kept = [node.name for node in graph.graph.node if node.name not in _backbone(graph)]
-    kept.append(next(node.name for node in graph.graph.node if node.op_type == "Conv"))
+    backbone = _backbone(graph)
+    convolutions = [node.name for node in graph.graph.node if node.op_type == "Conv"]
+    if not backbone.intersection(convolutions[1:]):
+        raise QuantizationError("INT8: no convolution after the first one to be quantised")
+    kept = [node.name for node in graph.graph.node if node.name not in backbone]
+    kept.append(convolutions[0])
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "int8.onnx"
         quantization.quantize_static(

@@ -25,7 +25,7 @@ def scrape(server: Server) -> Series:
     }
 
 
-def value(series: Series, name: str, **labels: str) -> float:
+def value(series: Series, name: str, /, **labels: str) -> float:
     """The sum of all series of this name with at least these labels."""
     return sum(v for (n, given), v in series.items() if n == name and labels.items() <= given)
 
@@ -53,7 +53,7 @@ def test_numbers_are_those_of_both_workers(pair: Server, toy_bundle: Bundle) -> 
 
     after = scrape(pair)
 
-    def more(name: str, **labels: str) -> float:
+    def more(name: str, /, **labels: str) -> float:
         return value(after, name, **labels) - value(before, name, **labels)
 
     assert {row["worker"] for row in lines(pair, path="/predict", status=200)} == {1, 2}

@@ -103,7 +103,8 @@ def _loopback(scope: Scope) -> bool:
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
     path = scope["path"]
-    endpoint = next((e for e in (path, path[: path.find("/", 1)]) if e in _COUNTED), "other")
+    first = "/" + path.split("/", 2)[1] if path.startswith("/") else path
+    endpoint = next((e for e in (path, first) if e in _COUNTED), "other")
     counted = metrics()
     counted.requests.labels(endpoint, status or "none").inc()  # none: the client went away
     counted.request_seconds.labels(endpoint).observe(seconds)

@@ -18,6 +18,8 @@ from serving.schemas import Map, Prototypes
 from serving.settings import Settings
 
 WATCH_SECONDS = 1.0
+# On CPUs batches of large pictures gain nothing, and each takes its memory for good.
+CPU_BATCH_PIXELS = 16 * 64**2
 MAP_POINTS = 2000  # of the gallery, at most: what a browser draws without effort
 _DECIMALS = 3  # of the map
 
@@ -36,8 +38,11 @@ class Engine:
         # The first inference allocates memory and picks kernels; no client shall wait for that.
         blank = np.zeros((self.input_size, self.input_size, 3), np.uint8)
         explainer.explain(blank, k=1)
-        explainer.predictor(np.stack([blank] * settings.max_batch), evidence=True)
-        explainer.predictor = BatchingPredictor(explainer.predictor, settings.max_batch)
+        batch = settings.max_batch
+        if explainer.predictor.provider == "CPUExecutionProvider":
+            batch = max(1, min(batch, CPU_BATCH_PIXELS // self.input_size**2))
+        explainer.predictor(np.stack([blank] * batch), evidence=True)
+        explainer.predictor = BatchingPredictor(explainer.predictor, batch)
         self.prototypes = Prototypes(
             radius=explainer.bundle.manifest.radius,
             prototypes=explainer.prototypes(),
@@ -83,7 +88,8 @@ class Running:
             except Exception as error:  # whatever it is, the old bundle keeps serving
                 metrics().reloads.labels("refused").inc()
                 still = f"{old.model.name} ({old.model.fingerprint:.12}) keeps serving"
-                LOG.error("the new bundle is refused: %s; %s", error, still)
+                ours = isinstance(error, DpnpError)
+                LOG.error("the new bundle is refused: %s; %s", error, still, exc_info=not ours)
                 raise DpnpError(f"{error}; {still}") from error
             if new.model == old.model:
                 return False

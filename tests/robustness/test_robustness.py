@@ -1,11 +1,10 @@
-"""Short versions of the commands beside this file, and the OpenAPI document put to the test."""
+"""Short versions of the commands beside this file."""
 
 import asyncio
 from pathlib import Path
 
 import httpx
 import psutil
-import pytest
 
 from interpret.bundle import Bundle
 from tests.robustness.malformed import attack
@@ -15,16 +14,6 @@ from tests.serving.servers import Server, plain, serve, upload
 from tests.serving.test_metrics import scrape, value
 
 RED = (255, 0, 0)
-
-
-@pytest.fixture(scope="module")
-def hurried(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory):
-    """A server that gives a body two seconds, and waits long for a thread on a busy machine."""
-    log = tmp_path_factory.mktemp("hurried") / "log"
-    with serve(
-        log, DPNP_BUNDLE=toy_bundle.path, DPNP_UPLOAD_SECONDS=2, DPNP_QUEUE_SECONDS=60
-    ) as running:
-        yield running
 
 
 def test_malformed_requests_get_no_5xx(hurried: Server) -> None:

@@ -77,6 +77,11 @@ class BatchingPredictor:
         pixels = np.concatenate([item.pixels for item in batch])
         outputs = self._predictor(pixels, evidence=evidence)
         for row, item in enumerate(batch):
-            item.outcome = Prediction(
-                *(None if part is None else part[row : row + 1] for part in outputs)  # type: ignore[arg-type]
-            )
+            item.outcome = _part(outputs, slice(row, row + 1))
+
+
+def _part(whole: Prediction, rows: slice) -> Prediction:
+    evidence = None if whole.evidence is None else whole.evidence[rows]
+    return Prediction(
+        whole.embedding[rows], whole.distances[rows], whole.probabilities[rows], evidence
+    )

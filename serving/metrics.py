@@ -9,7 +9,8 @@ import atexit
 import os
 import shutil
 import tempfile
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 from prometheus_client import (
@@ -49,64 +50,50 @@ class Metrics:
     def __init__(self) -> None:
         if FOLDER in os.environ:
             os.environ[_MULTIPROCESS] = os.environ[FOLDER]
-        self._registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "dpnp_requests", "Answered requests", ["endpoint", "status"], registry=registry
+        self._registry = CollectorRegistry()
+        counter, gauge, histogram = (
+            partial(kind, registry=self._registry) for kind in (Counter, Gauge, Histogram)
         )
-        self.request_seconds = Histogram(
+        self.requests = counter("dpnp_requests", "Answered requests", ["endpoint", "status"])
+        self.request_seconds = histogram(
             "dpnp_request_seconds",
             "From a request's head to the end of its answer",
             ["endpoint"],
             buckets=_FAST,
-            registry=registry,
         )
-        stage = Histogram(
-            "dpnp_stage_seconds",
-            "Where the time of a request goes",
-            ["stage"],
-            buckets=_FAST,
-            registry=registry,
+        stage = histogram(
+            "dpnp_stage_seconds", "Where the time of a request goes", ["stage"], buckets=_FAST
         )
         self.upload, self.queue, self.decode, self.inference = (
             stage.labels(name) for name in ("upload", "queue", "decode", "inference")
         )
-        self.batch = Histogram(
-            "dpnp_batch_pictures", "Pictures in an inference", buckets=_SIZES, registry=registry
-        )
-        self._predictions = Counter(
-            "dpnp_predictions",
-            "Answers by class and verdict",
-            ["label", "verdict"],
-            registry=registry,
+        self.batch = histogram("dpnp_batch_pictures", "Pictures in an inference", buckets=_SIZES)
+        self._predictions = counter(
+            "dpnp_predictions", "Answers by class and verdict", ["label", "verdict"]
         )
         self._distance, self._margin = (
-            Histogram(
+            histogram(
                 f"dpnp_{name}_rank",
                 f"Share of the class's training images with a smaller {name}",
                 ["label"],
                 buckets=_SHARES,
-                registry=registry,
             )
             for name in ("distance", "margin")
         )
-        self._drift = Gauge(
+        self._drift = gauge(
             "dpnp_drift",
             "Kolmogorov-Smirnov distance of the latest distance ranks from an even spread",
             ["label"],
             multiprocess_mode="livemax",
-            registry=registry,
         )
         self._scored: set[str] = set()
-        self._workers = Gauge(
+        self._workers = gauge(
             "dpnp_bundle_workers",
             "Workers that serve this bundle",
             ["name", "fingerprint"],
             multiprocess_mode="livesum",
-            registry=registry,
         )
-        self.reloads = Counter(
-            "dpnp_reloads", "Bundles read anew, by outcome", ["outcome"], registry=registry
-        )
+        self.reloads = counter("dpnp_reloads", "Bundles read anew, by outcome", ["outcome"])
 
     def serving(self, new: ModelInfo, old: ModelInfo | None) -> None:
         """Tell which bundle this worker serves from now on, and that `old` is out."""
@@ -133,13 +120,18 @@ class Metrics:
         """The numbers of all workers in Prometheus's text format."""
         if FOLDER not in os.environ:
             return generate_latest(self._registry)
-        folder = Path(os.environ[FOLDER])
-        for pid in {file.stem.rpartition("_")[2] for file in folder.glob("gauge_live*.db")}:
+        folder = os.environ[FOLDER]
+        for pid in {file.stem.rpartition("_")[2] for file in Path(folder).glob("gauge_live*.db")}:
             if _PROC.is_dir() and not (_PROC / pid).exists():  # a worker that was killed
-                multiprocess.mark_process_dead(int(pid), str(folder))  # type: ignore[no-untyped-call]
+                _forget(int(pid), folder)
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+        _gather(registry, folder)
         return generate_latest(registry)
+
+
+# prometheus_client has no types for these two.
+_forget: Callable[[int, str], None] = multiprocess.mark_process_dead
+_gather: Callable[[CollectorRegistry, str], object] = multiprocess.MultiProcessCollector
 
 
 @cache

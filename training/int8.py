@@ -22,9 +22,9 @@ from interpret import evaluation
 from interpret.bundle import Bundle, write_bundle
 from interpret.gallery import Gallery
 from interpret.images import decode, fit_square
-from interpret.manifest import Quantization
+from interpret.manifest import Metrics, Quantization
 from interpret.predictor import Pixels, Prediction, Predictor
-from training.data import load_data
+from training.data import DataSet, load_data
 from training.errors import QuantizationError
 from training.export import NEIGHBOURS, predict_split
 from training.job import labels_in
@@ -61,39 +61,18 @@ def export_int8(
     pictures = gallery_pictures(bundle, CALIBRATION_PICTURES)
     model = quantise(bundle.read("model.onnx"), pictures)
 
-    final = data.evaluation_split()
-    held_out = "valid" if "valid" in data.splits else final
+    held_out = "valid" if "valid" in data.splits else data.evaluation_split()
     predictor = Predictor(model)
-    scored = {
-        split: evaluation.score(
-            prediction := predict_split(predictor, data.splits[split], f"INT8 {split}"),
-            labels_in(bundle, data, split),
-            bundle.prototypes,
-        )
-        for split in dict.fromkeys((held_out, final))
-    }
-    expected = predict_split(Predictor(bundle), data.splits[final], f"fp32 {final}")
-    before = evaluation.score(expected, labels_in(bundle, data, final), bundle.prototypes)
-    metrics = evaluation.metrics(scored[final], final, manifest.metrics.geometry)
-    certificate = Quantization(
-        parent=manifest.fingerprint,
-        calibration_pictures=len(pictures),
-        split=f"{data.name} {final}",
-        examples=metrics.examples,
-        accuracy_difference=metrics.accuracy - float(np.mean(before.predicted == before.labels)),
-        argmax_agreement=float(np.mean(before.predicted == scored[final].predicted)),
-        distance_error=_relative(prediction.distances, expected.distances),
-        neighbour_overlap=_overlap(bundle, prediction, expected),
-        evidence_error=_evidence_error(predictor, pictures[:_EVIDENCE_PICTURES]),
-    )
-    _print(certificate, before, metrics.accuracy)
+    certificate, metrics = measure(bundle, predictor, data, pictures[:_EVIDENCE_PICTURES])
     refuse(certificate, max_accuracy_drop, min_agreement, max_distance_error)
+    prediction = predict_split(predictor, data.splits[held_out], f"INT8 {held_out}")
+    thresholds = evaluation.thresholds(_score(bundle, prediction, data, held_out), held_out)
     return write_bundle(
         out,
         manifest.model_copy(
             update={
                 "name": out.name,
-                "thresholds": evaluation.thresholds(scored[held_out], held_out),
+                "thresholds": thresholds,
                 "metrics": metrics,
                 "quantization": certificate,
             }
@@ -104,6 +83,36 @@ def export_int8(
         gallery=bundle.gallery,
         weights=bundle.read("weights.safetensors"),
     )
+
+
+def measure(
+    bundle: Bundle, int8: Predictor, data: DataSet, pictures: Pixels
+) -> tuple[Quantization, Metrics]:
+    """How the INT8 model stands against the bundle's own on the data's final split, printed too.
+
+    The evidence is looked at on `pictures`, pixels (N, S, S, 3).
+    """
+    final, manifest = data.evaluation_split(), bundle.manifest
+    actual, expected = (
+        predict_split(predictor, data.splits[final], f"{name} {final}")
+        for name, predictor in (("INT8", int8), ("fp32", Predictor(bundle)))
+    )
+    after, before = (_score(bundle, p, data, final) for p in (actual, expected))
+    metrics = evaluation.metrics(after, final, manifest.metrics.geometry)
+    fp32_accuracy = float(np.mean(before.predicted == before.labels))
+    certificate = Quantization(
+        parent=manifest.fingerprint,
+        calibration_pictures=min(CALIBRATION_PICTURES, len(bundle.gallery.ids)),
+        split=f"{data.name} {final}",
+        examples=metrics.examples,
+        accuracy_difference=metrics.accuracy - fp32_accuracy,
+        argmax_agreement=float(np.mean(before.predicted == after.predicted)),
+        distance_error=_relative(actual.distances, expected.distances),
+        neighbour_overlap=_overlap(bundle, actual, expected),
+        evidence_error=_evidence_error(int8, pictures),
+    )
+    _print(certificate, fp32_accuracy, metrics.accuracy)
+    return certificate, metrics
 
 
 def quantise(model: bytes, pictures: Pixels) -> bytes:
@@ -195,6 +204,10 @@ def _backbone(model: onnx.ModelProto) -> set[str]:
     }
 
 
+def _score(bundle: Bundle, prediction: Prediction, data: DataSet, split: str) -> evaluation.Scored:
+    return evaluation.score(prediction, labels_in(bundle, data, split), bundle.prototypes)
+
+
 def _relative(actual: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
     return float(np.abs(actual - expected).mean() / expected.mean())
 
@@ -216,11 +229,10 @@ def _evidence_error(predictor: Predictor, pictures: Pixels) -> float:
     return float(np.abs(difference).max() / np.abs(prediction.embedding).max())
 
 
-def _print(certificate: Quantization, before: evaluation.Scored, accuracy: float) -> None:
+def _print(certificate: Quantization, before: float, accuracy: float) -> None:
     table = Table(title=f"INT8 against fp32 on {certificate.split}", show_header=False)
-    was = float(np.mean(before.predicted == before.labels))
     rows = {
-        "accuracy": f"{accuracy:.2%} (fp32 {was:.2%})",
+        "accuracy": f"{accuracy:.2%} (fp32 {before:.2%})",
         "same answer": f"{certificate.argmax_agreement:.2%} of {certificate.examples:,}",
         "distances off by, on average": f"{certificate.distance_error:.2%}",
         f"of the {NEIGHBOURS} nearest training images the same": (

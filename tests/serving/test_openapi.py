@@ -87,7 +87,7 @@ def test_examples_are_answers(document: dict, model: type[BaseModel]) -> None:
 
 def test_examples_of_errors_are_errors() -> None:
     for example in ERRORS.values():
-        ErrorAnswer.model_validate(example)
+        assert ErrorAnswer.model_validate(example).error.message
 
 
 def test_the_document_stays_the_same(client: httpx.Client, document: dict) -> None:

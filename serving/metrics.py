@@ -51,9 +51,9 @@ class Metrics:
         if FOLDER in os.environ:
             os.environ[_MULTIPROCESS] = os.environ[FOLDER]
         self._registry = CollectorRegistry()
-        counter, gauge, histogram = (
-            partial(kind, registry=self._registry) for kind in (Counter, Gauge, Histogram)
-        )
+        counter = partial(Counter, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry)
+        histogram = partial(Histogram, registry=self._registry)
         self.requests = counter("dpnp_requests", "Answered requests", ["endpoint", "status"])
         self.request_seconds = histogram(
             "dpnp_request_seconds",

@@ -71,10 +71,15 @@ async def _client(host: str, port: int, request: bytes, end: float, result: Resu
         if reader is None or writer is None:
             reader, writer = await asyncio.open_connection(host, port)
         writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        lower = head.lower()
-        length = int(lower.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        await reader.readexactly(length)
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            lower = head.lower()
+            length = int(lower.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            await reader.readexactly(length)
+        except (OSError, asyncio.IncompleteReadError):
+            result.statuses[0] += 1  # cut
+            reader = None
+            continue
         result.statuses[int(head[9:12])] += 1
         result.seconds.append(time.perf_counter() - begin)
         result.retry_after += b"\r\nretry-after: " in lower

@@ -6,7 +6,7 @@ import { Sphere } from "./sphere.js";
 
 const EXAMPLES = 10, BROWSED = 16, SAMPLES = 10;
 const VERDICTS = {
-  accept: ["clear", "The nearest prototype is near, and all others are far."],
+  accept: ["accepted", "Near enough to its prototype, and clear enough of the others."],
   ambiguous: ["ambiguous", "Two prototypes are about equally near: look at both."],
   none_of_these: ["none of these", "Even the nearest prototype is far: this may be none of the classes."],
 };

@@ -79,9 +79,16 @@ def write_predictions(explainer: Explainer, files: Sequence[Path], out: Path) ->
     """Write a table of the answers to `out`, .parquet or .csv; returns how many files are bad.
 
     A picture that cannot be read has a row too, with its error. The table appears whole at the
-    end or not at all.
+    end or not at all. Raises DpnpError when it cannot be written.
     """
     check_format(out)
+    try:
+        return _write(explainer, files, out)
+    except OSError as error:
+        raise DpnpError(f"{out} cannot be written: {error.strerror or error}") from error
+
+
+def _write(explainer: Explainer, files: Sequence[Path], out: Path) -> int:
     bad, rows = 0, []
     with _table(out) as write, progress() as bar:
         task = bar.add_task("pictures", total=len(files))
@@ -122,6 +129,7 @@ def _row(file: Path, answer: Classification | ImageError) -> dict[str, Any]:
 @contextmanager
 def _table(out: Path) -> Iterator[Any]:
     """A function that appends rows; the file comes to `out` when all went well."""
+    out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}-{secrets.token_hex(8)}")
     try:
         if out.suffix.lower() == ".parquet":

@@ -81,7 +81,7 @@ async def _send(host: str, port: int, request: bytes, generator: random.Random) 
             writer.write(request)
             if generator.random() < 0.5 and writer.can_write_eof():
                 writer.write_eof()
-        line = await asyncio.wait_for(reader.readline(), 5)
+        line = await asyncio.wait_for(reader.readline(), 60)
     except (OSError, TimeoutError):
         return "closed"
     finally:

@@ -73,15 +73,16 @@ async def attack(url: str, number: int, seed: int) -> Counter[str]:
 
 async def _send(host: str, port: int, request: bytes, generator: random.Random) -> str:
     reader, writer = await asyncio.open_connection(host, port)
+    slow = generator.random() < SLOW
     try:
-        if generator.random() < SLOW:
+        if slow:
             writer.write(request[: len(request) // 2])
             await asyncio.sleep(generator.uniform(0, 3))
         else:
             writer.write(request)
             if generator.random() < 0.5 and writer.can_write_eof():
                 writer.write_eof()
-        line = await asyncio.wait_for(reader.readline(), 60)
+        line = await asyncio.wait_for(reader.readline(), 4 if slow else 60)
     except (OSError, TimeoutError):
         return "closed"
     finally:

@@ -31,6 +31,8 @@ _COUNTED = {
     "/admin/reload",
 } | _OPEN
 _QUIET = {"/healthz", "/livez", "/readyz", "/metrics"}  # asked for all the time; not logged
+# BentoML refuses it as well, but logs a traceback each time.
+_PICKLE = "application/vnd.bentoml+pickle"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -74,6 +76,8 @@ class Access:
             _record(scope, status, time.perf_counter() - start)
 
     def _refused(self, scope: Scope, headers: Headers) -> ServiceError | None:
+        if headers.get("content-type", "").partition(";")[0].strip().lower() == _PICKLE:
+            return ServiceError(415, "unsupported_media_type", "pickles are not accepted")
         path = scope["path"]
         if path in _OPEN or path.startswith(f"{PAGE}/"):
             return None

@@ -127,7 +127,7 @@ def _map(explainer: Explainer) -> Map:
     rows = np.unique(np.linspace(0, count - 1, min(count, MAP_POINTS)).astype(int))
     return Map(
         kept=view.kept,
-        radius=bundle.manifest.radius,
+        radius=float(np.linalg.norm(bundle.prototypes, axis=1).mean()),
         class_names=bundle.manifest.class_names,
         prototypes=view(bundle.prototypes).round(_DECIMALS).tolist(),
         ids=bundle.gallery.ids[rows].tolist(),

@@ -142,7 +142,7 @@ class Map(_Answer):
     """Prototypes and gallery in three dimensions: as they are, or onto the principal directions."""
 
     kept: float = Field(description="share of the squared lengths that the view shows")
-    radius: float = Field(description="of the sphere of the prototypes")
+    radius: float = Field(description="of the sphere of the prototypes: their mean norm")
     class_names: list[str]
     prototypes: list[list[float]] = Field(description="x, y, z of each class")
     ids: list[int] = Field(description="of the training images, at most 2,000")

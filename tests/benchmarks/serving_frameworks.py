@@ -42,6 +42,8 @@ def main(
                 load(url, request, connections=connections, seconds=min(seconds, 3))
                 many = load(url, request, connections=connections, seconds=seconds)
                 alone = load(url, request, connections=1, seconds=min(seconds, 10))
+        if set(many.statuses) | set(alone.statuses) != {200}:
+            raise RuntimeError(f"{name} answers {dict(many.statuses)}")
         rates[name] = many.rate
         print(f"{name:9} {connections} connections  {told(many)}")
         print(f"{name:9} one connection   {told(alone)}")
@@ -60,8 +62,8 @@ def serving(name: str, bundle: Path) -> Iterator[str]:
             yield server.url
         return
     port = free_port()
-    command = [sys.executable, "-m", "tests.benchmarks.other_frameworks", name, str(bundle)]
-    process = subprocess.Popen([*command, str(port)], cwd=ROOT)
+    command = [sys.executable, "-m", f"tests.benchmarks.{name}_server", str(bundle), str(port)]
+    process = subprocess.Popen(command, cwd=ROOT)
     url = f"http://127.0.0.1:{port}"
     try:
         while True:

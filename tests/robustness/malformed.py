@@ -80,7 +80,7 @@ async def _send(host: str, port: int, request: bytes, generator: random.Random) 
             await asyncio.sleep(generator.uniform(0, 3))
         else:
             writer.write(request)
-            if generator.random() < 0.5 and writer.can_write_eof():
+            if generator.random() < 0.1 and writer.can_write_eof():  # half closed: often no answer
                 writer.write_eof()
         line = await asyncio.wait_for(reader.readline(), 4 if slow else 60)
     except (OSError, TimeoutError):

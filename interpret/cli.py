@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from interpret.explanation import Classification, Example, Explainer
 
-_BATCH = 64  # pictures decoded and classified at a time: bounds the memory for long lists
 _PIPE_WIDTH = 200  # columns of a table that is not on a terminal: wide enough never to cut
 _MAX_K = 100
 
@@ -58,17 +57,35 @@ def run(app: typer.Typer) -> None:
 @app.command()
 def predict(
     bundle: BundleFolder,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="pictures")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE", help="pictures, or folders of them")
+    ],
     as_json: AsJson = False,
+    out: Annotated[
+        Path | None, typer.Option(help="write a table instead: .parquet or .csv")
+    ] = None,
 ) -> None:
     """Classify pictures and say how near the nearest prototypes are.
 
     Example: dpnp predict models/digits-dpnp three.png seven.png
+
+    A folder, into a table: dpnp predict models/digits-dpnp pictures --out predictions.parquet
     """
-    explainer = _load(bundle)
+    from interpret.predictions import check_format, classify_files, find_pictures, write_predictions
+
+    if out is not None:
+        check_format(out)
+    explainer, images = _load(bundle), find_pictures(images)
+    if out is not None:
+        bad = write_predictions(explainer, images, out)
+        typer.echo(f"written: {_printable(out)}, {len(images)} pictures, {bad} of them unreadable")
+        raise typer.Exit(2 if bad else 0)
     answers: list[tuple[Path, Classification]] = []
-    for start in range(0, len(images), _BATCH):
-        answers += _classify(explainer, images[start : start + _BATCH])
+    for path, answer in classify_files(explainer, images):
+        if isinstance(answer, ImageError):
+            _complain(answer)
+        else:
+            answers.append((path, answer))
     if not as_json:
         _print_answers(answers)
     elif len(images) > 1:
@@ -164,22 +181,6 @@ def _pixels(explainer: Explainer, path: Path) -> NDArray[np.uint8]:
     from interpret.images import fit_square, open_image
 
     return fit_square(open_image(path), explainer.predictor.input_size)
-
-
-def _classify(explainer: Explainer, paths: Sequence[Path]) -> list[tuple[Path, Classification]]:
-    """The answers for the pictures that can be read; the others are named on stderr."""
-    import numpy as np
-
-    pixels = {}
-    for number, path in enumerate(paths):
-        try:
-            pixels[number] = _pixels(explainer, path)
-        except ImageError as error:
-            _complain(error)
-    if not pixels:
-        return []
-    answers = explainer.classify(np.stack(list(pixels.values())))
-    return [(paths[number], answer) for number, answer in zip(pixels, answers, strict=True)]
 
 
 def _print_json(document: Any) -> None:

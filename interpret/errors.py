@@ -31,3 +31,7 @@ class UnknownLabelError(DpnpError):
 
 class UnknownExampleError(DpnpError):
     """A gallery id that the bundle does not have."""
+
+
+class OwnRivalError(DpnpError):
+    """The rival asked for is the class that the picture was given."""

@@ -54,7 +54,8 @@ def overlay(
     """
     side = size or len(pixels)
     smooth = Image.Resampling.NEAREST if len(pixels) <= TINY else Image.Resampling.BICUBIC
-    grey = np.asarray(Image.fromarray(pixels).convert("L").resize((side, side), smooth))
+    picture = Image.fromarray(pixels).convert("L").resize((side, side), smooth)
+    grey = np.asarray(picture, dtype=np.float32)
     low, high = _GREYS
     strongest = float(np.abs(evidence).max()) or 1.0
     scaled = Image.fromarray((evidence / strongest).astype(np.float32))
@@ -72,6 +73,8 @@ def colour_scale(steps: int = 255) -> NDArray[np.uint8]:
 def _tint(grey: NDArray[np.floating], strength: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Greys (...,) in [0, 255] as RGB (..., 3), tinted by strengths (...,) in [−1, 1]."""
     opacity = _STRONGEST_TINT * np.abs(strength)[..., None]
-    colour = np.where(strength[..., None] > 0, FOR, AGAINST)
-    tinted: NDArray[np.floating] = grey[..., None] * (1 - opacity) + colour * opacity
-    return tinted.round().astype(np.uint8)
+    colours = np.asarray((AGAINST, FOR), dtype=np.float32)[(strength > 0).astype(np.intp)]
+    colours -= grey[..., None]
+    colours *= opacity
+    colours += grey[..., None]
+    return colours.round().astype(np.uint8)

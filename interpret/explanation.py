@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from interpret.bundle import Bundle
+from interpret.errors import OwnRivalError
 from interpret.evidence import evidence_map, overlay
 from interpret.gallery import Gallery
 from interpret.geometry import angles, distances
 from interpret.manifest import Thresholds
-from interpret.predictor import Device, Pixels, Prediction, Predictor
+from interpret.predictor import AnyPredictor, Device, Pixels, Prediction, Predictor
+from interpret.projection import Projection
 
 Verdict = Literal["accept", "ambiguous", "none_of_these"]
 Distance = Annotated[float, Field(ge=0, description="Euclidean, in the embedding space")]
@@ -78,7 +80,7 @@ class Evidence(_Answer):
     rows: int
     cols: int
     values: list[list[float]] = Field(
-        description="rows × cols; their sum is negative.distance² − positive.distance²"
+        description="rows × cols; their sum is rival.distance² − positive.distance²"
     )
     overlay_png: str = Field(description="the picture tinted by it, a PNG in base64")
 
@@ -86,8 +88,12 @@ class Evidence(_Answer):
 class Explanation(Classification):
     """A classification and what stands behind it."""
 
+    rival: PrototypeDistance = Field(
+        description="what the evidence speaks against: the class asked for, or the negative"
+    )
+    point: list[float] = Field(description="the picture's place on /map: x, y, z")
     positive_examples: list[Example] = Field(description="nearest to the positive prototype")
-    negative_examples: list[Example] = Field(description="nearest to the negative prototype")
+    negative_examples: list[Example] = Field(description="nearest to the rival's prototype")
     neighbours: list[Example] = Field(description="nearest to this picture")
     evidence: Evidence | None = Field(description="null: the network has no evidence map")
 
@@ -114,8 +120,9 @@ class Explainer:
         self, bundle: Bundle, *, threads: int | None = None, device: Device = "auto"
     ) -> None:
         self.bundle = bundle
-        self.predictor = Predictor(bundle, threads=threads, device=device)
+        self.predictor: AnyPredictor = Predictor(bundle, threads=threads, device=device)
         self.gallery = Gallery(bundle)
+        self.projection = Projection(np.concatenate([bundle.prototypes, bundle.embeddings]))
         self.model = ModelInfo(name=bundle.manifest.name, fingerprint=bundle.manifest.fingerprint)
 
     @classmethod
@@ -128,16 +135,28 @@ class Explainer:
         prediction = self.predictor(pixels)
         return [self._classification(prediction, row) for row in range(len(pixels))]
 
-    def explain(self, pixels: NDArray[np.uint8], k: int = 6) -> Explanation:
-        """The answer for one picture (S, S, 3), with k examples of each kind and the evidence."""
+    def explain(
+        self, pixels: NDArray[np.uint8], k: int = 6, rival: str | None = None
+    ) -> Explanation:
+        """The answer for one picture (S, S, 3), with k examples of each kind and the evidence.
+
+        `rival` is the class that the evidence speaks against, the negative when None. Raises
+        UnknownLabelError, and OwnRivalError when the picture is classified as the rival.
+        """
+        chosen = None if rival is None else self.bundle.class_index(rival)
         prediction = self.predictor(pixels[None], evidence=True)
         answer = self._classification(prediction, 0)
-        centres = self.bundle.prototypes[[answer.positive.index, answer.negative.index]]
+        if chosen == answer.index:
+            raise OwnRivalError(f"the picture is classified as {rival}: choose another rival")
+        against = answer.negative if chosen is None else self._at(prediction, 0, [chosen])[0]
+        centres = self.bundle.prototypes[[answer.index, against.index]]
         positive, negative, neighbours = self._examples(
             np.concatenate([centres, prediction.embedding]), k
         )
         return Explanation(
             **dict(answer),
+            rival=against,
+            point=self.projection(prediction.embedding)[0].tolist(),
             positive_examples=positive,
             negative_examples=negative,
             neighbours=neighbours,
@@ -171,21 +190,17 @@ class Explainer:
         ]
 
     def _classification(self, prediction: Prediction, row: int) -> Classification:
-        away, names = prediction.distances[row], self.bundle.manifest.class_names
+        away = prediction.distances[row]
         index = int(prediction.probabilities[row].argmax())
         nearest = np.argsort(away, kind="stable")[: NEAREST_SHOWN + 1].tolist()
         # On the sphere the predicted class comes first by construction, but for a rounding tie. A
         # method without a sphere (CE, CL) may answer a class whose prototype is not the nearest.
         order = [index, *(i for i in nearest if i != index)][:NEAREST_SHOWN]
-        degrees = angles(prediction.embedding[row : row + 1], self.bundle.prototypes[order])[0]
-        shown = [
-            PrototypeDistance(label=names[i], index=i, distance=float(away[i]), angle_deg=angle)
-            for i, angle in zip(order, degrees.tolist(), strict=True)
-        ]
+        shown = self._at(prediction, row, order)
         positive, negative = shown[:2]
         margin = negative.distance - positive.distance
         return Classification(
-            label=names[index],
+            label=positive.label,
             index=index,
             probability=float(prediction.probabilities[row, index]),
             verdict=verdict(positive.distance, margin, self.bundle.manifest.thresholds),
@@ -195,6 +210,15 @@ class Explainer:
             prototypes=shown,
             model=self.model,
         )
+
+    def _at(self, prediction: Prediction, row: int, order: list[int]) -> list[PrototypeDistance]:
+        """The prototypes of the classes in `order`, seen from one picture."""
+        away, names = prediction.distances[row], self.bundle.manifest.class_names
+        degrees = angles(prediction.embedding[row : row + 1], self.bundle.prototypes[order])[0]
+        return [
+            PrototypeDistance(label=names[i], index=i, distance=float(away[i]), angle_deg=angle)
+            for i, angle in zip(order, degrees.tolist(), strict=True)
+        ]
 
     def _examples(self, queries: NDArray[np.float32], k: int) -> list[list[Example]]:
         found, table = self.gallery.search(queries, k), self.bundle.gallery
@@ -223,7 +247,8 @@ class Explainer:
             return None
         values = evidence_map(prediction.evidence[0], positive, negative)
         buffer = io.BytesIO()
-        overlay(pixels, values, OVERLAY_SIDE).save(buffer, "PNG")
+        # Quickly packed: on its way once, it is not worth the time that the last bytes take.
+        overlay(pixels, values, OVERLAY_SIDE).save(buffer, "PNG", compress_level=1)
         return Evidence(
             rows=values.shape[0],
             cols=values.shape[1],

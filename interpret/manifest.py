@@ -78,6 +78,22 @@ class Certificate(_Strict):
     neighbour_overlap: float = Field(description="shared share of the nearest gallery neighbours")
 
 
+class Quantization(_Strict):
+    """How an INT8 model stands against the fp32 one it was made from, on the same pictures."""
+
+    parent: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
+        description="fingerprint of the fp32 bundle, which `certificate` is of"
+    )
+    calibration_pictures: int = Field(description="of the gallery")
+    split: str = Field(description="the data set and split that was measured on")
+    examples: int
+    accuracy_difference: float = Field(description="INT8 less fp32, as a fraction")
+    argmax_agreement: float = Field(description="share of the pictures with the same answer")
+    distance_error: float = Field(description="mean |difference| over the mean distance")
+    neighbour_overlap: float = Field(description="shared share of the nearest gallery neighbours")
+    evidence_error: float = Field(description="mean of the evidence less the embedding, relative")
+
+
 class Manifest(_Strict):
     """manifest.json. `files` and `fingerprint` are filled in by `bundle.write_bundle`."""
 
@@ -99,6 +115,7 @@ class Manifest(_Strict):
     thresholds: Thresholds
     metrics: Metrics
     certificate: Certificate
+    quantization: Quantization | None = Field(None, description="null: the model is fp32")
     training: dict[str, Any] = Field(description="the training configuration, in full")
     versions: dict[str, str]
     files: dict[str, FileEntry] = Field(default_factory=dict)

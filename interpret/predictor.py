@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import onnxruntime
@@ -47,6 +47,16 @@ class Prediction(NamedTuple):
     evidence: Floats | None  # (N, d, h, w): per-location embeddings, their mean is `embedding`
 
 
+class AnyPredictor(Protocol):
+    """What an explainer needs of a predictor: the service's gathers batches."""
+
+    input_size: int
+    provider: str
+
+    def __call__(self, pixels: Pixels, *, evidence: bool = False) -> Prediction:
+        """As `Predictor.__call__`."""
+
+
 class Predictor:
     """An ONNX Runtime session over a bundle's model, or over a model.onnx in memory.
 
@@ -64,6 +74,8 @@ class Predictor:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or cpu_count()
         options.inter_op_num_threads = 1
+        # Threads that wait for the next operator sleep: spinning takes the CPU from what decodes.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors only: its warnings are about graph optimisation
         try:
             self._session = onnxruntime.InferenceSession(

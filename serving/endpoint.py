@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import bentoml
@@ -11,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from interpret.errors import DpnpError
+from interpret.explanation import Classification
 from serving import forms
 from serving.errors import ServiceError, refusal
 from serving.lanes import Lane
+from serving.metrics import metrics
 from serving.schemas import Form
 from serving.settings import Settings
 
@@ -39,12 +43,21 @@ def endpoint(
     def decorate(method: Callable[[Any, F], BaseModel]) -> Any:
         async def handle(self: Host, request: Request) -> Response:
             limits, chosen = self.settings, self.lanes[lane]
+
+            def work(fields: F, handed_over: float) -> str:
+                metrics().queue.observe(time.perf_counter() - handed_over)
+                result = method(self, fields)
+                if isinstance(result, Classification):
+                    request.scope["dpnp.log"] |= {"label": result.label, "verdict": result.verdict}
+                return result.model_dump_json()
+
             try:
                 with chosen.place():
-                    fields = await forms.read(
-                        request, form, limits.max_bytes, limits.upload_seconds
-                    )
-                    body = await chosen.run(lambda: method(self, fields).model_dump_json())
+                    with metrics().upload.time():
+                        fields = await forms.read(
+                            request, form, limits.max_bytes, limits.upload_seconds
+                        )
+                    body = await chosen.run(partial(work, fields, time.perf_counter()))
             except (ServiceError, DpnpError) as error:
                 return refusal(error)
             return Response(body, media_type="application/json")

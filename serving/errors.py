@@ -13,6 +13,7 @@ from interpret.errors import (
     BrokenImageError,
     DpnpError,
     NotAnImageError,
+    OwnRivalError,
     TooManyPixelsError,
     UnknownExampleError,
     UnknownLabelError,
@@ -31,7 +32,11 @@ _DEFAULTS = {
     504: ("timeout", "the request took too long"),
 }
 _UNEXPECTED = ("internal", "something went wrong on our side; the log has the details")
-_RETRY_AFTER = {429: "1", 503: "2"}  # seconds
+_HEADERS = {  # Retry-After in seconds
+    401: {"www-authenticate": "Bearer"},
+    429: {"retry-after": "1"},
+    503: {"retry-after": "2"},
+}
 _KEPT_HEADERS = {b"allow", b"retry-after"}
 
 
@@ -66,6 +71,7 @@ _OF_INPUT: dict[type[DpnpError], tuple[int, str]] = {
     BrokenImageError: (415, "broken_image"),
     TooManyPixelsError: (413, "too_many_pixels"),
     UnknownLabelError: (422, "unknown_prototype"),
+    OwnRivalError: (422, "own_rival"),
     UnknownExampleError: (404, "unknown_example"),
 }
 
@@ -80,8 +86,9 @@ def refusal(error: ServiceError | DpnpError) -> Response:
 
 def _response(status: int, code: str, message: str, detail: Any = None) -> Response:
     body = ErrorAnswer(error=ErrorInfo(code=code, message=message, detail=detail))
-    headers = {"retry-after": _RETRY_AFTER[status]} if status in _RETRY_AFTER else None
-    return Response(body.model_dump_json(), status, headers, media_type="application/json")
+    return Response(
+        body.model_dump_json(), status, _HEADERS.get(status), media_type="application/json"
+    )
 
 
 def _default(status: int) -> Response:

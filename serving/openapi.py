@@ -8,12 +8,15 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from interpret.explanation import Classification, Explanation
+from serving import examples
 from serving.errors import ErrorAnswer
 from serving.schemas import (
     EmptyForm,
     ExplainForm,
+    Map,
     PredictForm,
     Prototypes,
+    Reload,
     Similar,
     SimilarForm,
 )
@@ -28,6 +31,8 @@ _ENDPOINTS = {
 }
 _ERRORS = {
     400: "the request is malformed: no form, or one that cannot be parsed",
+    401: "the service has a token, and the request does not bear it",
+    403: "the service has no token, and answers its own machine only",
     408: "the body took too long to arrive",
     413: "the body has too many bytes, or the picture too many pixels",
     415: "the body is no form, or the file no picture we read",
@@ -36,7 +41,8 @@ _ERRORS = {
     500: "something went wrong on our side",
     503: "overloaded; Retry-After says when to try again",
 }
-_WITHOUT_BODY = (429, 500, 503)  # what can go wrong when no body is read
+_WITHOUT_BODY = (401, 403, 429, 500, 503)  # what can go wrong when no body is read
+_SECURITY: list[dict[str, list[str]]] = [{"token": []}, {}]  # {}: without, where none is set
 _DIALECT = "3.1.0"  # pydantic's JSON Schema; 3.0 has no null type
 
 
@@ -53,15 +59,25 @@ def describe(document: dict[str, Any], about: str | None) -> dict[str, Any]:
         else:
             content = {str(form.media_type): {"schema": _ref(form.__name__)}}
             operation["requestBody"] = {"required": True, "content": content}
-    paths["/gallery/{id}"] = {"get": _gallery(paths["/predict"]["post"]["tags"])}
-    components = {"schemas": _schemas()}
-    return document | {"openapi": _DIALECT, "info": info, "components": components}
+    tags = paths["/predict"]["post"]["tags"]
+    paths["/gallery/{id}"] = {"get": _gallery(tags)}
+    paths["/map"] = {"get": _get_map(tags)}
+    paths["/admin/reload"] = {"post": _reload(tags)}
+    token = {"type": "http", "scheme": "bearer", "description": "DPNP_API_TOKEN, where it is set"}
+    components = {"schemas": _schemas(), "securitySchemes": {"token": token}}
+    return document | {
+        "openapi": _DIALECT,
+        "info": info,
+        "components": components,
+        "security": _SECURITY,
+    }
 
 
 @cache
 def _schemas() -> dict[str, Any]:
     forms = [(form, "validation") for form, _ in _ENDPOINTS.values() if form is not EmptyForm]
-    answers = [(answer, "serialization") for _, answer in _ENDPOINTS.values()]
+    kinds = (*(answer for _, answer in _ENDPOINTS.values()), Map, Reload)
+    answers = [(answer, "serialization") for answer in kinds]
     _, schema = models_json_schema(
         [*forms, *answers, (ErrorAnswer, "serialization")],  # type: ignore[list-item]
         ref_template=_REFS,
@@ -86,18 +102,48 @@ def _ref(name: str) -> dict[str, str]:
 
 
 def _responses(answer: str, has_body: bool) -> dict[str, Any]:
-    good = {"description": "the answer", "content": {"application/json": {"schema": _ref(answer)}}}
-    return {"200": good} | {
-        str(status): _error(text)
+    return {"200": _good(answer)} | {
+        str(status): _error(text, examples.ERRORS.get(status))
         for status, text in _ERRORS.items()
         if has_body or status in _WITHOUT_BODY
     }
 
 
-def _error(text: str) -> dict[str, Any]:
+def _good(answer: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": _ref(answer)}
+    if answer in examples.ANSWERS:
+        content["examples"] = {"a digit": {"value": examples.ANSWERS[answer]}}
+    return {"description": "the answer", "content": {"application/json": content}}
+
+
+def _error(text: str, example: dict[str, Any] | None = None) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": _ref(ErrorAnswer.__name__)}
+    if example is not None:
+        content["examples"] = {"refused": {"value": example}}
+    return {"description": text, "content": {"application/json": content}}
+
+
+def _guarded() -> dict[str, Any]:
+    return {str(status): _error(_ERRORS[status]) for status in (401, 403)}
+
+
+def _get_map(tags: list[str]) -> dict[str, Any]:
     return {
-        "description": text,
-        "content": {"application/json": {"schema": _ref(ErrorAnswer.__name__)}},
+        "tags": tags,
+        "description": "Prototypes and training images in three dimensions.",
+        "responses": {"200": _good(Map.__name__)} | _guarded(),
+    }
+
+
+def _reload(tags: list[str]) -> dict[str, Any]:
+    return {
+        "tags": tags,
+        "description": "Read the bundle's folder again; a good new bundle takes over at once.",
+        "responses": {
+            "200": _good(Reload.__name__),
+            "409": _error("the folder's bundle is bad; the old one keeps serving"),
+        }
+        | _guarded(),
     }
 
 
@@ -115,5 +161,6 @@ def _gallery(tags: list[str]) -> dict[str, Any]:
                 "content": {f"image/{kind}": picture for kind in ("webp", "jpeg", "png")},
             },
             "404": _error("no training image has this id"),
-        },
+        }
+        | _guarded(),
     }

@@ -85,6 +85,9 @@ class ExplainForm(Form):
 
     image: Picture = Field(description=_PICTURE)
     k: Count = Field(6, description=_COUNT)
+    rival: Label | None = Field(
+        None, description="why not this class? It takes the negative's place in the evidence"
+    )
 
 
 class SimilarForm(Form):
@@ -135,3 +138,23 @@ class Prototypes(_Answer):
     )
     prototypes: list[PrototypeSummary] = Field(description="in the order of the class index")
     model: ModelInfo
+
+
+class Map(_Answer):
+    """Prototypes and gallery in three dimensions: as they are, or onto the principal directions."""
+
+    kept: float = Field(description="share of the squared lengths that the view shows")
+    radius: float = Field(description="of the sphere of the prototypes: their mean norm")
+    class_names: list[str]
+    prototypes: list[list[float]] = Field(description="x, y, z of each class")
+    ids: list[int] = Field(description="of the training images, at most 2,000")
+    labels: list[int] = Field(description="their classes, by index")
+    points: list[list[float]] = Field(description="their x, y, z")
+    model: ModelInfo
+
+
+class Reload(_Answer):
+    """What a reload came to, in the worker that answered; the others follow within seconds."""
+
+    swapped: bool = Field(description="false: the folder holds the bundle that is served already")
+    model: ModelInfo = Field(description="what is served now")

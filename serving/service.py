@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import os
+import threading
 
 import bentoml
-import numpy as np
 from bentoml.exceptions import BentoMLException
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from interpret.bundle import Bundle
 from interpret.devices import cuda_device_count
-from interpret.errors import DpnpError, UnknownExampleError
-from interpret.explanation import Classification, Explainer, Explanation
+from interpret.errors import DpnpError
+from interpret.explanation import Classification, Explanation
 from interpret.images import decode, fit_square
 from interpret.predictor import Pixels
+from serving.access import Access
 from serving.endpoint import endpoint
-from serving.errors import ErrorSchema, refusal
+from serving.engine import Engine, Running
+from serving.errors import ErrorSchema
 from serving.lanes import Lane
+from serving.logs import LOG, as_json
+from serving.metrics import metrics, share_folder
 from serving.openapi import describe
+from serving.pages import routes
 from serving.schemas import (
     EmptyForm,
     ExplainForm,
@@ -35,55 +35,35 @@ from serving.schemas import (
 from serving.settings import Settings
 
 SETTINGS = Settings.read()
-_LOG = logging.getLogger("bentoml.dpnp")  # under BentoML's logger, which shows its INFO
-_MAGIC = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG", "image/png"), (b"RIFF", "image/webp"))
 
 
-async def _gallery(request: Request) -> Response:
-    running: Dpnp = bentoml.get_current_service()
-    try:
-        thumbnail = running.thumbnail(request.path_params["example_id"])
-    except UnknownExampleError as error:
-        return refusal(error)
-    kind = next((kind for magic, kind in _MAGIC if thumbnail.startswith(magic)), None)
-    return Response(
-        thumbnail,
-        media_type=kind or "application/octet-stream",
-        headers={"x-content-type-options": "nosniff"},
-    )
+def _running() -> Running:
+    service: Dpnp = bentoml.get_current_service()
+    return service.running
 
 
-async def _docs(request: Request) -> Response:
-    # Mounted apps come before BentoML's own /docs.json, which knows nothing of our errors.
-    return JSONResponse(describe(service.openapi_spec.asdict(), Dpnp.__doc__))
+def _document() -> dict[str, object]:
+    return describe(service.openapi_spec.asdict(), Dpnp.__doc__)
 
 
-_PAGES = Starlette(routes=[Route("/gallery/{example_id}", _gallery), Route("/docs.json", _docs)])
-
-
-@bentoml.asgi_app(_PAGES, path="/")
+@bentoml.asgi_app(routes(_running, _document), path="/")
 class Dpnp:
     """Classifies pictures by the nearest prototype, and shows what stands behind each answer."""
 
     def __init__(self) -> None:
+        as_json()
         self.settings = SETTINGS
-        threads = SETTINGS.process_threads
-        self._explainer = Explainer(
-            Bundle.load(SETTINGS.bundle_path), threads=threads, device=SETTINGS.device
-        )
-        _LOG.info(
-            "bundle %s (%.12s) on %s, %d threads",
-            self._explainer.model.name,
-            self._explainer.model.fingerprint,
-            self._explainer.predictor.provider,
-            threads,
-        )
-        room, patience = SETTINGS.max_concurrency, SETTINGS.queue_seconds
+        threads, room = SETTINGS.process_threads, SETTINGS.max_concurrency
+        self.running = Running(SETTINGS)
+        # More threads than CPUs, so that pictures wait for the next batch and not for a thread;
+        # what is heavy beside the inference, decoding, is done in as many as there are CPUs.
         self.lanes = {
-            "quick": Lane(threads, room, patience),
-            "explain": Lane(max(1, threads // 2), room, patience),
+            "quick": Lane(min(room, SETTINGS.max_batch), room, SETTINGS.queue_seconds),
+            "explain": Lane(max(1, threads // 2), room, SETTINGS.queue_seconds),
         }
-        self._warm_up()
+        self._decoding = threading.BoundedSemaphore(threads)
+        self._stop = threading.Event()
+        threading.Thread(target=self.running.watch, args=(self._stop,), daemon=True).start()
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
@@ -98,56 +78,58 @@ class Dpnp:
             raise BentoMLException(str(error)) from error
         if SETTINGS.device == "cuda" and not cuda_device_count():
             raise BentoMLException("DPNP_DEVICE is cuda, but the driver shows no GPU")
+        as_json()
+        if SETTINGS.api_token is None:
+            LOG.warning("no DPNP_API_TOKEN is set: only clients on this machine are answered")
+        share_folder()
+        # FAISS searches for one request at a time: its OpenMP threads would spin between two.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
         # Workers start in another folder when a built bento is served.
         os.environ["DPNP_BUNDLE"] = str(SETTINGS.bundle_path)
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        """End the watch over the bundle's folder."""
+        self._stop.set()
 
     @endpoint(PredictForm, Classification, lane="quick")
     def predict(self, form: PredictForm) -> Classification:
         """Classify a picture: its nearest prototypes, the margin, and whether to trust it."""
-        return self._explainer.classify(self._pixels(form.image)[None])[0]
+        engine = self.running.engine
+        answer = engine.explainer.classify(self._pixels(engine, form.image)[None])[0]
+        engine.count(answer)
+        return answer
 
     @endpoint(ExplainForm, Explanation, lane="explain")
     def explain(self, form: ExplainForm) -> Explanation:
         """Classify a picture, with the training images behind the answer and the evidence map."""
-        return self._explainer.explain(self._pixels(form.image), form.k)
+        engine = self.running.engine
+        answer = engine.explainer.explain(self._pixels(engine, form.image), form.k, form.rival)
+        engine.count(answer)
+        return answer
 
     @endpoint(SimilarForm, Similar, lane="quick")
     def similar(self, form: SimilarForm) -> Similar:
         """Find the training images nearest to a picture or to a class's prototype."""
+        engine = self.running.engine
         if form.image is not None:
             query = Query(kind="image", label=None, k=form.k)
-            results = self._explainer.similar_to_image(self._pixels(form.image), form.k)
+            pixels = self._pixels(engine, form.image)
+            results = engine.explainer.similar_to_image(pixels, form.k)
         else:
             label = str(form.prototype)
             query = Query(kind="prototype", label=label, k=form.k)
-            results = self._explainer.similar_to_prototype(label, form.k)
+            results = engine.explainer.similar_to_prototype(label, form.k)
         return Similar(query=query, results=results)
 
     @endpoint(EmptyForm, Prototypes, lane="quick")
     def prototypes(self, form: EmptyForm) -> Prototypes:
         """List every class with its nearest rival; the request's body is ignored."""
-        return self._prototypes
+        return self.running.engine.prototypes
 
-    def thumbnail(self, example_id: str) -> bytes:
-        """A training image's thumbnail. Raises UnknownExampleError."""
-        bundle = self._explainer.bundle
-        if not (example_id.isascii() and example_id.isdigit() and len(example_id) < 19):
-            raise UnknownExampleError(f"no training image {example_id[:40]!r} in the gallery")
-        return bundle.gallery.thumbnails[bundle.gallery_row(int(example_id))]
-
-    def _pixels(self, picture: bytes) -> Pixels:
-        size = self._explainer.predictor.input_size
-        return fit_square(decode(picture, SETTINGS.max_pixels), size)
-
-    def _warm_up(self) -> None:
-        # The first inference allocates memory and picks kernels; no client shall wait for that.
-        size = self._explainer.predictor.input_size
-        self._explainer.explain(np.zeros((size, size, 3), np.uint8), k=1)
-        self._prototypes = Prototypes(
-            radius=self._explainer.bundle.manifest.radius,
-            prototypes=self._explainer.prototypes(),
-            model=self._explainer.model,
-        )
+    def _pixels(self, engine: Engine, picture: bytes) -> Pixels:
+        with metrics().decode.time(), self._decoding:
+            return fit_square(decode(picture, SETTINGS.max_pixels), engine.input_size)
 
 
 service = bentoml.service(
@@ -155,5 +137,11 @@ service = bentoml.service(
     workers=SETTINGS.workers,
     http={"host": "127.0.0.1"},  # `--host` or BENTOML_HOST opens it to others
     traffic={"timeout": SETTINGS.upload_seconds + SETTINGS.queue_seconds + 60},
+    # Access has its own log and metrics, and a span that nobody collects costs as much as both.
+    # BENTOML_CONFIG turns each of BentoML's on again.
+    logging={"access": {"enabled": False}},
+    metrics={"enabled": False},
+    tracing={"excluded_urls": ".*"},
 )(Dpnp)
+service.add_asgi_middleware(Access, settings=SETTINGS)
 service.add_asgi_middleware(ErrorSchema)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from bentoml.exceptions import BentoMLException
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from interpret.devices import cpu_count
@@ -25,6 +25,9 @@ class Settings(BaseSettings):
         Path("models/digits-dpnp"),
         description="a bundle's folder; looked up in the working folder, then beside serving/",
     )
+    api_token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        None, description="the bearer token to ask for; without one only loopback is answered"
+    )
     device: Device = Field("auto", description="auto, cpu or cuda")
     workers: PositiveInt = Field(1, description="processes; each loads the bundle")
     threads: PositiveInt | None = Field(
@@ -36,6 +39,9 @@ class Settings(BaseSettings):
     max_pixels: PositiveInt = Field(MAX_PIXELS, description="largest picture, width × height")
     max_concurrency: PositiveInt = Field(
         32, description="requests of one kind in a process, waiting ones too; more get a 429"
+    )
+    max_batch: PositiveInt = Field(
+        16, description="pictures in one inference, of requests that wait at the same moment"
     )
     upload_seconds: PositiveFloat = Field(30, description="for a body to arrive; then a 408")
     queue_seconds: PositiveFloat = Field(

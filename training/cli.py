@@ -194,6 +194,47 @@ def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+@app.command()
+def export(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="models/NAME, in fp32")],
+    out: Annotated[Path, Option(help="the bundle to write")],
+    data: Data,
+    int8: Annotated[bool, Option("--int8", help="the network in 8-bit integers")] = False,
+    max_accuracy_drop: Annotated[
+        float, Option(min=0, max=1, help="refuse a larger loss of accuracy")
+    ] = 0.002,
+    min_agreement: Annotated[
+        float, Option(min=0, max=1, help="refuse fewer of the same answers")
+    ] = 0.98,
+    max_distance_error: Annotated[
+        float, Option(min=0, help="refuse a larger mean error of the distances, relative")
+    ] = 0.05,
+    data_root: DataRoot = Path("data"),
+    download: Download = False,
+) -> None:
+    """Write a bundle in another precision, if measured on labelled pictures it is good enough.
+
+    Example: dpnp export models/digits-dpnp --int8 --data digits --out models/digits-int8
+    """
+    from training.errors import ConfigError
+
+    if not int8:
+        raise ConfigError("say into what to export: --int8")
+    _log_to_stderr()
+    from training.int8 import export_int8
+
+    export_int8(
+        bundle,
+        data,
+        out,
+        max_accuracy_drop=max_accuracy_drop,
+        min_agreement=min_agreement,
+        max_distance_error=max_distance_error,
+        data_root=data_root,
+        download=download,
+    )
+
+
 def _log_to_stderr() -> None:
     """The packages' own log as plain lines on stderr, from the first process alone."""
     import logging

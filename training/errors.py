@@ -15,5 +15,9 @@ class CheckpointError(DpnpError):
     """A checkpoint that cannot be resumed from, or would be lost."""
 
 
+class QuantizationError(DpnpError):
+    """A model that cannot be had in INT8, or not with the accuracy that was asked for."""
+
+
 class DivergedError(DpnpError):
     """Training left the finite numbers."""

@@ -72,7 +72,7 @@ def evaluate_bundle(
     split = split or data.evaluation_split()
     if split not in data.splits:
         raise DataError(f"--split {split}: {data.name} has {', '.join(data.splits)}")
-    pictures, labels = data.splits[split], _labels(bundle, data, split)
+    pictures, labels = data.splits[split], labels_in(bundle, data, split)
     predictor = Predictor(bundle)
     prediction = predict_split(predictor, pictures, f"embedding {split}")
     measured = evaluation.measure_geometry(prediction.embedding, labels, bundle.prototypes, split)
@@ -106,7 +106,7 @@ def print_metrics(metrics: Metrics, title: str, classes: int, dim: int) -> None:
     Console().print(table)
 
 
-def _labels(bundle: Bundle, data: DataSet, split: str) -> np.ndarray:
+def labels_in(bundle: Bundle, data: DataSet, split: str) -> np.ndarray:
     """The split's labels in the bundle's order of classes."""
     index = np.array([bundle.class_index(name) for name in data.class_names])
     labels: np.ndarray = index[data.splits[split].labels]

@@ -115,7 +115,7 @@ def test_an_unknown_format_version(copy: Path, version: object) -> None:
 
 def test_every_key_of_the_manifest_is_needed(copy: Path) -> None:
     text = (copy / "manifest.json").read_text()
-    for key in json.loads(text):
+    for key in json.loads(text).keys() - {"quantization"}:  # which older bundles do not have
         (copy / "manifest.json").write_text(text)
         if key == "fingerprint":
             document = json.loads(text)

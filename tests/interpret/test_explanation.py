@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from interpret.bundle import Bundle, write_bundle
-from interpret.errors import BundleError, UnknownLabelError
+from interpret.errors import BundleError, OwnRivalError, UnknownLabelError
 from interpret.evidence import overlay
 from interpret.explanation import OVERLAY_SIDE, Explainer, verdict
 from interpret.manifest import Thresholds
@@ -195,3 +195,26 @@ def test_more_classes_than_are_shown(tmp_path: Path) -> None:
     assert {p.label for p in answer.prototypes[1:3]} == {"b", "g"}
     assert {p.label for p in answer.prototypes[3:]} == {"c", "f"}
     assert answer.negative.distance == pytest.approx(2 * math.sin(math.pi / 7), rel=1e-5)
+
+
+def test_why_not_another_class(toy_bundle: Bundle) -> None:
+    explainer = Explainer(toy_bundle)
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    pixels[:, :2, 0] = 255  # left half red,
+    pixels[:, 2:, 2] = 128  # right half blue at half strength
+    answer = explainer.explain(pixels, k=1, rival="green")
+    assert (answer.label, answer.negative.label, answer.rival.label) == ("red", "blue", "green")
+    assert answer.negative_examples[0].label == "green"
+    assert answer.evidence is not None
+    assert np.sum(answer.evidence.values) == pytest.approx(
+        answer.rival.distance**2 - answer.positive.distance**2
+    )
+    assert answer.evidence.values == [[0.125, 0.125, 0, 0]] * 4
+    assert answer.point == pytest.approx([0.5, 0, 64 / 255])
+    default = explainer.explain(pixels, k=1)
+    assert default.rival == default.negative
+    assert default.negative_examples[0].label == "blue"
+    with pytest.raises(UnknownLabelError):
+        explainer.explain(pixels, rival="pink")
+    with pytest.raises(OwnRivalError, match="classified as red"):
+        explainer.explain(pixels, rival="red")

@@ -62,6 +62,13 @@ BAD = {
     "k 1000": ("/similar", {"files": upload(PNG), "data": {"k": "1000"}}, 422, "invalid_field"),
     "k abc": ("/similar", {"files": upload(PNG), "data": {"k": "abc"}}, 422, "invalid_field"),
     "pink": ("/similar", {"data": {"prototype": "pink"}}, 422, "unknown_prototype"),
+    "rival pink": (
+        "/explain",
+        {"files": upload(PNG), "data": {"rival": "pink"}},
+        422,
+        "unknown_prototype",
+    ),
+    "own rival": ("/explain", {"files": upload(PNG), "data": {"rival": "red"}}, 422, "own_rival"),
     "both": (
         "/similar",
         {"files": upload(PNG), "data": {"prototype": "red"}},

@@ -80,6 +80,27 @@ def test_explain(client: httpx.Client) -> None:
     assert (overlay.format, overlay.size) == ("PNG", (224, 224))
 
 
+def test_explain_why_not_another_class(client: httpx.Client) -> None:
+    answer = post(client, "/explain", plain(RED), rival="blue")
+    assert (answer["negative"]["label"], answer["rival"]["label"]) == ("green", "blue")
+    assert answer["negative_examples"][0]["label"] == "blue"
+    assert answer["point"] == [1, 0, 0]
+
+
+def test_map(client: httpx.Client, toy_bundle: Bundle) -> None:
+    answer = client.get("/map").json()
+    assert answer == {
+        "kept": 1.0,
+        "radius": 1.0,
+        "class_names": ["red", "green", "blue"],
+        "prototypes": np.eye(3).tolist(),
+        "ids": [10, 11, 12, 13, 14, 15],
+        "labels": [0, 1, 2, 0, 1, 2],
+        "points": toy_bundle.embeddings.tolist(),
+        "model": {"name": "toy", "fingerprint": toy_bundle.manifest.fingerprint},
+    }
+
+
 def test_explain_shows_six_by_default(client: httpx.Client) -> None:
     answer = post(client, "/explain", plain(RED))
     assert len(answer["neighbours"]) == 6

@@ -4,6 +4,12 @@ import json
 
 import httpx
 import pytest
+from pydantic import BaseModel
+
+from interpret.explanation import Classification, Explanation
+from serving.errors import ErrorAnswer
+from serving.examples import ANSWERS, ERRORS
+from serving.schemas import Prototypes, Reload, Similar
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +35,7 @@ def test_every_reference_is_defined(document: dict) -> None:
     ("path", "form", "answer"),
     [
         ("/predict", {"image"}, "Classification"),
-        ("/explain", {"image", "k"}, "Explanation"),
+        ("/explain", {"image", "k", "rival"}, "Explanation"),
         ("/similar", {"image", "prototype", "k"}, "Similar"),
     ],
 )
@@ -42,7 +48,7 @@ def test_forms_and_answers(document: dict, path: str, form: set[str], answer: st
     assert fields.get("required", []) == ([] if path == "/similar" else ["image"])
     good = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert good["$ref"].endswith(f"/{answer}")
-    for status in ("400", "413", "415", "422", "429", "500", "503"):
+    for status in ("400", "401", "403", "413", "415", "422", "429", "500", "503"):
         bad = operation["responses"][status]
         body = schema(document, bad["content"]["application/json"]["schema"])
         assert bad["description"]
@@ -64,9 +70,24 @@ def test_other_paths(document: dict) -> None:
     paths = document["paths"]
     assert "requestBody" not in paths["/prototypes"]["post"]
     gallery = paths["/gallery/{id}"]["get"]["responses"]
-    assert set(gallery) == {"200", "404"}
+    assert set(gallery) == {"200", "401", "403", "404"}
     assert "image/webp" in gallery["200"]["content"]
     assert {"/livez", "/readyz", "/metrics"} <= set(paths)
+    assert paths["/map"]["get"]["responses"]["200"]
+    assert "409" in paths["/admin/reload"]["post"]["responses"]
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+@pytest.mark.parametrize("model", [Classification, Explanation, Similar, Prototypes, Reload])
+def test_examples_are_answers(document: dict, model: type[BaseModel]) -> None:
+    text = json.dumps(document)
+    model.model_validate(ANSWERS[model.__name__])
+    assert json.dumps(ANSWERS[model.__name__]) in text
+
+
+def test_examples_of_errors_are_errors() -> None:
+    for example in ERRORS.values():
+        assert ErrorAnswer.model_validate(example).error.message
 
 
 def test_the_document_stays_the_same(client: httpx.Client, document: dict) -> None:

@@ -1,0 +1,137 @@
+"""A verified bundle that is ready to answer, and its replacement while requests come in."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from interpret.bundle import Bundle
+from interpret.errors import DpnpError
+from interpret.explanation import Classification, Explainer
+from serving.batching import BatchingPredictor
+from serving.drift import Drift, Reference
+from serving.logs import LOG
+from serving.metrics import metrics
+from serving.schemas import Map, Prototypes
+from serving.settings import Settings
+
+WATCH_SECONDS = 1.0
+# On CPUs batches of large pictures gain nothing, and each takes its memory for good.
+CPU_BATCH_PIXELS = 16 * 64**2
+MAP_POINTS = 2000  # of the gallery, at most: what a browser draws without effort
+_DECIMALS = 3  # of the map
+
+
+class Engine:
+    """One bundle with its answers that never change, warmed up. Raises BundleError."""
+
+    def __init__(self, settings: Settings) -> None:
+        explainer = Explainer(
+            Bundle.load(settings.bundle_path),
+            threads=settings.process_threads,
+            device=settings.device,
+        )
+        self.explainer, self.model = explainer, explainer.model
+        self.input_size = explainer.predictor.input_size
+        # The first inference allocates memory and picks kernels; no client shall wait for that.
+        blank = np.zeros((self.input_size, self.input_size, 3), np.uint8)
+        explainer.explain(blank, k=1)
+        batch = settings.max_batch
+        if explainer.predictor.provider == "CPUExecutionProvider":
+            batch = max(1, min(batch, CPU_BATCH_PIXELS // self.input_size**2))
+        explainer.predictor(np.stack([blank] * batch), evidence=True)
+        explainer.predictor = BatchingPredictor(explainer.predictor, batch)
+        self.prototypes = Prototypes(
+            radius=explainer.bundle.manifest.radius,
+            prototypes=explainer.prototypes(),
+            model=self.model,
+        )
+        self.map = _map(explainer).model_dump_json().encode()
+        self._reference = Reference(explainer.bundle)
+        self._drift, self._lock = Drift(len(explainer.bundle.prototypes)), threading.Lock()
+        LOG.info(
+            "bundle %s (%.12s) is ready on %s, %d threads",
+            self.model.name,
+            self.model.fingerprint,
+            explainer.predictor.provider,
+            settings.process_threads,
+        )
+
+    def count(self, answer: Classification) -> None:
+        """Count an answer in the metrics."""
+        with self._lock:
+            metrics().answered(answer, self._reference, self._drift)
+
+
+class Running:
+    """The engine that answers. A new bundle in the folder takes its place when it is good."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._lock = settings, threading.Lock()
+        self._stamp = _stamp(settings.bundle_path)
+        self.engine = Engine(settings)
+        metrics().serving(self.engine.model, None)
+
+    def reload(self) -> bool:
+        """Read the folder; True when it holds another bundle, which then answers.
+
+        It is verified and warmed up first, and swapped in by one assignment: requests under way
+        end with the engine they began with. Raises DpnpError, the old engine stays.
+        """
+        with self._lock:
+            self._stamp = _stamp(self._settings.bundle_path)
+            old = self.engine
+            try:
+                new = Engine(self._settings)
+            except Exception as error:  # whatever it is, the old bundle keeps serving
+                metrics().reloads.labels("refused").inc()
+                still = f"{old.model.name} ({old.model.fingerprint:.12}) keeps serving"
+                ours = isinstance(error, DpnpError)
+                LOG.error("the new bundle is refused: %s; %s", error, still, exc_info=not ours)
+                raise DpnpError(f"{error}; {still}") from error
+            if new.model == old.model:
+                return False
+            self.engine = new
+            metrics().serving(new.model, old.model)
+            metrics().reloads.labels("swapped").inc()
+            return True
+
+    def watch(self, stop: threading.Event) -> None:
+        """Reload whenever the folder has changed and then rested for WATCH_SECONDS."""
+        last = self._stamp
+        while not stop.wait(WATCH_SECONDS):
+            now = _stamp(self._settings.bundle_path)
+            rested, last = now == last, now
+            if rested and now not in (self._stamp, ()):
+                try:
+                    self.reload()
+                except DpnpError:
+                    continue  # said in the log; the next change is the next chance
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """What changes when a bundle does; () while there is none."""
+    try:
+        files = sorted(path.iterdir())
+        stats = [(file.name, file.stat()) for file in files]
+    except OSError:
+        return ()
+    return tuple((name, stat.st_ino, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+def _map(explainer: Explainer) -> Map:
+    bundle, view = explainer.bundle, explainer.projection
+    count = len(bundle.embeddings)
+    rows = np.unique(np.linspace(0, count - 1, min(count, MAP_POINTS)).astype(int))
+    return Map(
+        kept=view.kept,
+        radius=float(np.linalg.norm(bundle.prototypes, axis=1).mean()),
+        class_names=bundle.manifest.class_names,
+        prototypes=view(bundle.prototypes).round(_DECIMALS).tolist(),
+        ids=bundle.gallery.ids[rows].tolist(),
+        labels=bundle.gallery.labels[rows].tolist(),
+        points=view(bundle.embeddings[rows]).round(_DECIMALS).tolist(),
+        model=explainer.model,
+    )

@@ -1,0 +1,37 @@
+"""The same model and answer in FastAPI with uvicorn, as its tutorial has it: for comparison.
+
+python -m tests.benchmarks.fastapi_server BUNDLE PORT
+"""
+
+import sys
+from typing import Annotated
+
+import uvicorn
+from fastapi import FastAPI, File
+
+from interpret.bundle import Bundle
+from interpret.devices import cpu_count
+from interpret.explanation import Classification, Explainer
+from interpret.images import decode, fit_square
+
+
+def application(bundle: str) -> FastAPI:
+    explainer = Explainer(Bundle.load(bundle), threads=cpu_count(), device="cpu")
+    app = FastAPI()
+
+    @app.post("/predict")  # a plain function: it runs in FastAPI's thread pool
+    def predict(image: Annotated[bytes, File()]) -> Classification:
+        pixels = fit_square(decode(image), explainer.predictor.input_size)
+        return explainer.classify(pixels[None])[0]
+
+    @app.get("/health")
+    def health() -> str:
+        return "ok"
+
+    return app
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        application(sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]), log_level="warning"
+    )

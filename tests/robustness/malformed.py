@@ -1,0 +1,190 @@
+"""Malformed requests to a real server: none gets a 5xx, and good ones are answered beside them.
+
+    python -m tests.robustness.malformed BUNDLE [--requests 10000] [--seed 0]
+
+Bodies, boundaries, headers, sizes, methods, pictures cut and flipped, and slow clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from PIL import Image
+
+from tests.serving.servers import encode, serve, upload
+
+PARALLEL = 16
+SLOW = 0.01  # the share of clients that stop half way and wait
+PATHS = ("/predict", "/explain", "/similar", "/prototypes", "/gallery/1", "/map", "/nowhere")
+PICTURES = [
+    encode(Image.effect_noise((24, 24), 60).convert("RGB"), kind)
+    for kind in ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+]
+Head = list[tuple[str, str]]
+
+
+def main(
+    bundle: Annotated[Path, typer.Argument(help="models/NAME")],
+    requests: int = 10_000,
+    seed: int = 0,
+) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve(
+            Path(folder) / "log",
+            DPNP_BUNDLE=bundle.absolute(),
+            DPNP_UPLOAD_SECONDS=2,
+            DPNP_MAX_BYTES=200_000,
+        ) as server,
+    ):
+        counts = asyncio.run(attack(server.url, requests, seed))
+        for status, number in sorted(counts.items()):
+            print(f"{number:7,} × {status}")
+        print("tracebacks in the log:", server.log.count("Traceback"))
+        good = httpx.post(f"{server.url}/predict", files=upload(PICTURES[1]), timeout=60)
+        print("a good request afterwards:", good.status_code)
+    if good.status_code != 200 or any(status.startswith("5") for status in counts):
+        raise typer.Exit(1)
+
+
+async def attack(url: str, number: int, seed: int) -> Counter[str]:
+    """Send them; returns how many got which status, "closed" without one."""
+    host, port = url.removeprefix("http://").split(":")
+    counts: Counter[str] = Counter()
+    pending = iter(range(number))
+
+    async def client() -> None:
+        for i in pending:
+            generator = random.Random(f"{seed} {i}")
+            status = await _send(host, int(port), malformed(generator), generator)
+            counts[status] += 1
+
+    await asyncio.gather(*(client() for _ in range(PARALLEL)))
+    return counts
+
+
+async def _send(host: str, port: int, request: bytes, generator: random.Random) -> str:
+    reader, writer = await asyncio.open_connection(host, port)
+    slow = generator.random() < SLOW
+    try:
+        if slow:
+            writer.write(request[: len(request) // 2])
+            await asyncio.sleep(generator.uniform(0, 3))
+        else:
+            writer.write(request)
+            if generator.random() < 0.1 and writer.can_write_eof():  # half closed: often no answer
+                writer.write_eof()
+        line = await asyncio.wait_for(reader.readline(), 4 if slow else 60)
+    except (OSError, TimeoutError):
+        return "closed"
+    finally:
+        writer.close()
+    return line.split()[1].decode() if line.startswith(b"HTTP/1.1 ") else "closed"
+
+
+def malformed(generator: random.Random) -> bytes:
+    """One request, most of them wrong somewhere; a little of everything comes out right."""
+    method = generator.choice(("POST",) * 8 + ("GET", "PUT", "HEAD", "BREW"))
+    body, content_type = _body(generator)
+    head: Head = [("Host", "x"), ("Content-Type", content_type), ("Content-Length", str(len(body)))]
+    if generator.random() < 0.4:
+        generator.choice(_HEADS)(head, generator)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head)
+    start = f"{method} {generator.choice(PATHS)} HTTP/1.1\r\n"
+    return f"{start}{lines}\r\n".encode("latin-1", "replace") + body
+
+
+def _body(generator: random.Random) -> tuple[bytes, str]:
+    fields = {"k": generator.choice(["3", "0", "-1", "1e9", "", "９", "9" * 400, "\x00"])}
+    fields["prototype"] = generator.choice(["0", "", "\ud7ff", "x" * 1000, '"', "../.."])
+    chosen = {name: value for name, value in fields.items() if generator.random() < 0.3}
+    name = generator.choice(["image", "image", "image", "Image", "", "k"])
+    picture = damaged(generator.choice(PICTURES), generator)
+    made = httpx.Request(
+        "POST", "http://x", data=chosen, files={name: ("p.png", picture, "image/png")}
+    )
+    body, content_type = made.read(), made.headers["content-type"]
+    if generator.random() < 0.3:
+        body = damaged(body, generator)
+    return body, generator.choice([content_type] * 6 + _TYPES)
+
+
+_TYPES = [
+    "",
+    "multipart/form-data",
+    "multipart/form-data; boundary=",
+    "multipart/form-data; boundary=" + "x" * 300,
+    "multipart/form-data; boundary=\xff\xfe",
+    "application/x-www-form-urlencoded",
+    "application/json",
+    "application/vnd.bentoml+pickle",
+    "text/plain; charset=utf-7",
+    ";;;",
+]
+
+
+def damaged(data: bytes, generator: random.Random) -> bytes:
+    """The data cut, with bytes flipped, a part repeated or zeroed, or as it is."""
+    start = generator.randrange(len(data) + 1)
+    end = min(len(data), start + generator.randrange(1, 64))
+    flipped = bytearray(data)
+    for _ in range(generator.randrange(1, 8)):
+        flipped[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
+    return generator.choice(
+        (
+            data,
+            data[:start],
+            data[start:],
+            bytes(flipped),
+            data[:end] + data[start:],
+            data[:start] + bytes(end - start) + data[end:],
+            data + generator.randbytes(50),
+        )
+    )
+
+
+def _wrong_length(head: Head, generator: random.Random) -> None:
+    wrong = generator.choice(["0", "1", "-1", "1e3", "99999999999", "12, 12", "", "٣"])
+    head[2] = ("Content-Length", wrong)
+
+
+def _chunked(head: Head, generator: random.Random) -> None:
+    head[2] = ("Transfer-Encoding", generator.choice(["chunked", "gzip", "chunked, chunked", ""]))
+
+
+def _many(head: Head, generator: random.Random) -> None:
+    head.extend((f"X-{i}", "y" * 50) for i in range(generator.randrange(1, 300)))
+
+
+def _long(head: Head, generator: random.Random) -> None:
+    head.append(("X-Request-ID", "z" * generator.randrange(70_000)))
+
+
+def _odd(head: Head, generator: random.Random) -> None:
+    value = "".join(chr(generator.randrange(1, 256)) for _ in range(20))
+    head.append((generator.choice(["Authorization", "Expect", "Connection", "Cookie"]), value))
+
+
+def _doubled(head: Head, generator: random.Random) -> None:
+    head.append(generator.choice(head))
+
+
+_HEADS: tuple[Callable[[Head, random.Random], None], ...] = (
+    _wrong_length,
+    _chunked,
+    _many,
+    _long,
+    _odd,
+    _doubled,
+)
+
+if __name__ == "__main__":
+    typer.run(main)

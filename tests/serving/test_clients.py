@@ -1,0 +1,79 @@
+"""The clients of docs/serving.md, typed as they stand, against a server that asks for a token."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.serving.servers import ROOT, Server, serve
+from tests.serving.test_access import TOKEN
+
+TEXT = (ROOT / "docs" / "serving.md").read_text()
+ADDRESS = "http://127.0.0.1:3000"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("clients") / "log", DPNP_API_TOKEN=TOKEN) as running:
+        yield running
+
+
+def output(words: list[str]) -> str:
+    done = subprocess.run(
+        words,
+        cwd=ROOT,
+        env=os.environ | {"DPNP_API_TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+CURL = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("curl")]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("command", CURL)
+def test_curl(digits: Server, command: str) -> None:
+    words = shlex.split(command.replace(ADDRESS, digits.url).replace("$DPNP_API_TOKEN", TOKEN))
+    answer = json.loads(output(words))
+    assert answer["model"]["name"] == "digits-dpnp"
+    if "rival=5" in words:
+        assert answer["rival"]["label"] == "5"
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python(digits: Server, code: str) -> None:
+    assert output([sys.executable, "-c", code.replace(ADDRESS, digits.url)]).startswith("8 ")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.parametrize("code", blocks("javascript"))
+def test_javascript(digits: Server, code: str) -> None:
+    program = code.replace(ADDRESS, digits.url)
+    words = ["node", "--input-type=module", "--eval", program]
+    assert output(words).split() == ["8", "ambiguous"]
+
+
+def test_every_client_is_there() -> None:
+    assert len(CURL) == 3
+    assert len(blocks("python")) == 2
+    assert len(blocks("javascript")) == 1
+
+
+def test_every_setting_is_told() -> None:
+    from serving.settings import Settings
+
+    told = set(re.findall(r"^\| `(DPNP_\w+)` \|", TEXT, re.MULTILINE))
+    assert told == {f"DPNP_{name.upper()}" for name in Settings.model_fields}

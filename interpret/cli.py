@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interpret.errors import DpnpError, ImageError
+from interpret.methods import Method
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,19 +86,35 @@ def explain(
     image: Annotated[Path, typer.Argument(help="a picture")],
     out: Annotated[Path, typer.Option(help="the figure to write: .png, .pdf or .svg")],
     k: Count = 6,
+    method: Annotated[Method, typer.Option(help="of the map over the picture")] = "evidence",
+    positive: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="why this class; default: the answer")
+    ] = None,
+    negative: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="and not that; default: the next nearest")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw why a picture gets its label: evidence, distances and training images.
 
     Example: dpnp explain models/digits-dpnp three.png --out explanation.png
+
+    Example: dpnp explain models/digits-dpnp 8.png --negative 3 --method ig --out why-not-3.png
     """
     from interpret.figures import explanation_figure, figure_format, save_figure
 
     figure_format(out)
     explainer = _load(bundle)
     pixels = _pixels(explainer, image)
-    explanation = explainer.explain(pixels, k)
-    save_figure(explanation_figure(explainer.bundle, pixels, explanation), out)
+    explanation = explainer.explain(pixels, k, positive=positive, negative=negative)
+    attribution = None
+    if method != "evidence":
+        from interpret.attribution import Attributor
+
+        pair = explanation.positive.index, explanation.negative.index
+        attribution = Attributor(explainer.bundle).attribute(pixels, method, *pair)
+    figure = explanation_figure(explainer.bundle, pixels, explanation, attribution)
+    save_figure(figure, out)
     if as_json:
         _print_json(explanation.model_dump())
     else:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from interpret.bundle import Bundle
+from interpret.errors import DpnpError
 from interpret.evidence import evidence_map, overlay
 from interpret.gallery import Gallery
 from interpret.geometry import angles, distances
@@ -128,10 +129,24 @@ class Explainer:
         prediction = self.predictor(pixels)
         return [self._classification(prediction, row) for row in range(len(pixels))]
 
-    def explain(self, pixels: NDArray[np.uint8], k: int = 6) -> Explanation:
-        """The answer for one picture (S, S, 3), with k examples of each kind and the evidence."""
+    def explain(
+        self,
+        pixels: NDArray[np.uint8],
+        k: int = 6,
+        *,
+        positive: str | None = None,
+        negative: str | None = None,
+    ) -> Explanation:
+        """The answer for one picture (S, S, 3), with k examples of each kind and the evidence.
+
+        `positive` and `negative` ask "why this class and not that": the two prototypes, margin,
+        examples and evidence are theirs then, whatever the answer's label is. Raises
+        UnknownLabelError, or DpnpError for a class against itself.
+        """
         prediction = self.predictor(pixels[None], evidence=True)
         answer = self._classification(prediction, 0)
+        if positive is not None or negative is not None:
+            answer = self._asked(answer, prediction, positive, negative)
         centres = self.bundle.prototypes[[answer.positive.index, answer.negative.index]]
         positive, negative, neighbours = self._examples(
             np.concatenate([centres, prediction.embedding]), k
@@ -194,6 +209,34 @@ class Explainer:
             prototypes=shown,
             model=self.model,
         )
+
+    def _asked(
+        self,
+        answer: Classification,
+        prediction: Prediction,
+        positive: str | None,
+        negative: str | None,
+    ) -> Classification:
+        """The answer with the prototypes that were asked for; the nearest where one was not."""
+        find = self.bundle.class_index
+        taken = answer.index if positive is None else find(positive)
+        away = prediction.distances[0].copy()
+        away[taken] = np.inf
+        rival = int(away.argmin()) if negative is None else find(negative)
+        if taken == rival:
+            name = self.bundle.manifest.class_names[taken]
+            raise DpnpError(f"{name!r} against itself: give two different classes")
+        near, far = (
+            PrototypeDistance(
+                label=self.bundle.manifest.class_names[i],
+                index=i,
+                distance=float(prediction.distances[0, i]),
+                angle_deg=float(angles(prediction.embedding, self.bundle.prototypes[[i]])[0, 0]),
+            )
+            for i in (taken, rival)
+        )
+        margin = far.distance - near.distance
+        return answer.model_copy(update={"positive": near, "negative": far, "margin": margin})
 
     def _examples(self, queries: NDArray[np.float32], k: int) -> list[list[Example]]:
         found, table = self.gallery.search(queries, k), self.bundle.gallery

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from interpret.errors import BrokenImageError, ImageError, NotAnImageError, TooManyPixelsError
 
@@ -104,6 +104,14 @@ def fit_square(image: Image.Image, size: int) -> NDArray[np.uint8]:
     """The largest centred square of an RGB picture as uint8 (size, size, 3): see PREPROCESSING."""
     square = ImageOps.fit(image, (size, size), method=Image.Resampling.BILINEAR)
     return np.asarray(square, dtype=np.uint8)
+
+
+def featureless(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture (S, S, 3) blurred until only its arrangement of colours is left: what
+    attributions compare with. An even grey is no such neutral ground: a network may be sure of it.
+    """
+    blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(len(pixels) / 8))
+    return np.asarray(blurred, dtype=np.uint8)
 
 
 def _upright(image: Image.Image) -> Image.Image:

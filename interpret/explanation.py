@@ -202,7 +202,7 @@ class Explainer:
             label=names[index],
             index=index,
             probability=float(prediction.probabilities[row, index]),
-            verdict=verdict(positive.distance, margin, self.bundle.manifest.thresholds),
+            verdict=verdict(positive.distance, margin, self.bundle.manifest.limits(index)),
             positive=positive,
             negative=negative,
             margin=margin,

@@ -115,7 +115,7 @@ def _source(bundle: Bundle) -> str:
 
 
 def _heading(page: Page, bundle: Bundle, explanation: Explanation, colour: str) -> None:
-    limits, answer = bundle.manifest.thresholds, explanation
+    limits, answer = bundle.manifest.limits(explanation.index), explanation
     nearest, rival = answer.prototypes[:2]  # of the answer, whichever pair was asked for
     near, margin = _number(nearest.distance), _number(rival.distance - nearest.distance)
     far, least = _number(limits.max_distance), _number(limits.min_margin)

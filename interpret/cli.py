@@ -1,17 +1,28 @@
-"""The commands over a bundle: predict, explain, similar. `training.cli` adds its own to `app`.
+"""The commands over a bundle and pictures: predict, explain, similar. Those that change a bundle
+or report on it are in `bundle_cli`; `training.cli` adds its own.
 
 Heavy imports sit inside the commands, so that --help answers at once.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interpret import bundle_cli
+from interpret.console import (
+    AsJson,
+    BundleFolder,
+    app,
+    complain,
+    print_json,
+    print_table,
+    printable,
+    run,
+)
 from interpret.errors import DpnpError, ImageError
 from interpret.methods import Method
 
@@ -21,39 +32,14 @@ if TYPE_CHECKING:
 
     from interpret.explanation import Classification, Example, Explainer
 
+__all__ = ["app", "bundle_cli", "run"]
+
 _BATCH = 64  # pictures decoded and classified at a time: bounds the memory for long lists
-_PIPE_WIDTH = 200  # columns of a table that is not on a terminal: wide enough never to cut
 _MAX_K = 100
 
-app = typer.Typer(
-    help="Image classifiers that explain themselves: Deep Positive-Negative Prototypes.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="models/NAME")]
 Count = Annotated[
     int, typer.Option("-k", min=1, max=_MAX_K, help="how many training images of each kind")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
-
-
-def run(app: typer.Typer) -> None:
-    """Run the command line and exit.
-
-    What is the input's fault, a DpnpError or a file that cannot be read or written, becomes one
-    line on stderr and exit code 2; so do Typer's own usage errors. Anything else is a bug and
-    keeps its traceback.
-    """
-    try:
-        app(prog_name="dpnp")
-    except DpnpError as error:
-        _complain(error)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _complain(f"{where}{error.strerror or error}")
-    sys.exit(2)
 
 
 @app.command()
@@ -73,9 +59,9 @@ def predict(
     if not as_json:
         _print_answers(answers)
     elif len(images) > 1:
-        _print_json([{"file": str(path)} | answer.model_dump() for path, answer in answers])
+        print_json([{"file": str(path)} | answer.model_dump() for path, answer in answers])
     elif answers:
-        _print_json(answers[0][1].model_dump())
+        print_json(answers[0][1].model_dump())
     if len(answers) < len(images):
         raise typer.Exit(2)
 
@@ -116,10 +102,10 @@ def explain(
     figure = explanation_figure(explainer.bundle, pixels, explanation, attribution)
     save_figure(figure, out)
     if as_json:
-        _print_json(explanation.model_dump())
+        print_json(explanation.model_dump())
     else:
         _print_answers([(image, explanation)])
-        typer.echo(f"written: {_printable(out)}")
+        typer.echo(f"written: {printable(out)}")
 
 
 @app.command()
@@ -152,7 +138,7 @@ def similar(
         title = f"Training images nearest to the prototype of {prototype}"
     elif image is not None:
         examples = explainer.similar_to_image(_pixels(explainer, image), k)
-        title = f"Training images nearest to {_printable(image.name)}"
+        title = f"Training images nearest to {printable(image.name)}"
     if out is not None:
         from interpret.figures import example_sheet, save_figure
 
@@ -160,15 +146,11 @@ def similar(
     if as_json:
         kind = "image" if prototype is None else "prototype"
         query = {"kind": kind, "label": prototype, "k": k}
-        _print_json({"query": query, "results": [e.model_dump() for e in examples]})
+        print_json({"query": query, "results": [e.model_dump() for e in examples]})
     else:
         _print_examples(explainer, examples)
         if out is not None:
-            typer.echo(f"written: {_printable(out)}")
-
-
-def _complain(problem: object) -> None:
-    typer.echo("error: " + " ".join(str(problem).splitlines()), err=True)
+            typer.echo(f"written: {printable(out)}")
 
 
 def _load(bundle: Path) -> Explainer:
@@ -192,48 +174,18 @@ def _classify(explainer: Explainer, paths: Sequence[Path]) -> list[tuple[Path, C
         try:
             pixels[number] = _pixels(explainer, path)
         except ImageError as error:
-            _complain(error)
+            complain(error)
     if not pixels:
         return []
     answers = explainer.classify(np.stack(list(pixels.values())))
     return [(paths[number], answer) for number, answer in zip(pixels, answers, strict=True)]
 
 
-def _print_json(document: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(document, indent=2))  # ASCII: any file name survives any terminal
-
-
-def _printable(path: object) -> str:
-    """Text that every UTF-8 stream takes: names on disk may hold bytes that are no text."""
-    return str(path).encode(errors="replace").decode()
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout; columns whose heading starts with a space are numbers."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    for name in columns:
-        number = name.startswith(" ")
-        table.add_column(
-            name.strip(), justify="right" if number else "left", no_wrap=number, overflow="fold"
-        )
-    for row in rows:
-        table.add_row(*map(_printable, row))
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
-    console.print(table)
-
-
 def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
     if not answers:
         return
     distances = (" distance", "negative", " distance", " margin")
-    _print_table(
+    print_table(
         ("file", "label", " probability", "verdict", *distances),
         [
             (
@@ -254,7 +206,7 @@ def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
 def _print_examples(explainer: Explainer, examples: Sequence[Example]) -> None:
     table = explainer.bundle.gallery
     rows = [explainer.bundle.gallery_row(example.id) for example in examples]
-    _print_table(
+    print_table(
         (" id", "label", " distance", "split", "source"),
         [
             (str(e.id), e.label, f"{e.distance:.3f}", table.splits[row], table.sources[row])

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from interpret.cli import app, run
+from interpret.console import BundleFolder
 
 Option = typer.Option
 
@@ -31,6 +32,14 @@ RunFolder = Annotated[
 Resume = Annotated[bool, Option("--resume", help="go on from the checkpoint of a run that was cut")]
 Tensorboard = Annotated[
     bool, Option("--tensorboard", help="log for TensorBoard into the run's folder")
+]
+
+Seed = Annotated[
+    int | None, Option(help="of the split; default: the one the model was trained with")
+]
+Strange = Annotated[
+    list[str] | None,
+    Option(metavar="folder:PATH", help="pictures of no class; repeatable. Noise is built in"),
 ]
 
 
@@ -93,28 +102,119 @@ def train(
 
 @app.command()
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="models/NAME")],
+    bundle: BundleFolder,
     data: Data,
     split: Annotated[
         str | None, Option(help="train, valid or test; default: test, or valid without one")
     ] = None,
-    seed: Annotated[
-        int | None, Option(help="of the split; default: the one the model was trained with")
-    ] = None,
+    seed: Seed = None,
     json: Annotated[bool, Option("--json", help="print JSON instead of a table")] = False,
+    ood: Strange = None,
+    explanations: Annotated[
+        bool, Option("--explanations", help="measure how faithful every attribution method is")
+    ] = False,
+    pictures: Annotated[int, Option(min=1, help="of --explanations, from the split")] = 500,
+    out: Annotated[
+        Path | None, Option(help="draw the curves of --explanations: .png, .pdf or .svg")
+    ] = None,
     data_root: DataRoot = Path("data"),
     download: Download = False,
 ) -> None:
     """Measure a bundle on labelled pictures, with ONNX Runtime.
 
     Example: dpnp evaluate models/digits-dpnp --data digits
+
+    Example: dpnp evaluate models/digits-dpnp --data digits --ood folder:pictures/flowers
+
+    Example: dpnp evaluate models/digits-dpnp --data digits --explanations --out faithful.png
     """
     _log_to_stderr()
+    if ood or explanations:
+        from training import measure
+
+        source = measure.Source(data, seed, data_root, download)
+        if explanations:
+            measure.evaluate_explanations(bundle, source, split, pictures, out, as_json=json)
+        else:
+            measure.evaluate_novelty(bundle, source, split, ood or [], as_json=json)
+        return
     from training.job import evaluate_bundle
 
     evaluate_bundle(
         bundle, data, split, seed=seed, as_json=json, data_root=data_root, download=download
     )
+
+
+@app.command()
+def calibrate(
+    bundle: BundleFolder,
+    data: Data,
+    out: Annotated[Path, Option(metavar="BUNDLE", help="the bundle to write")],
+    split: Annotated[
+        str | None, Option(help="held-out pictures; default: valid, or test without one")
+    ] = None,
+    coverage: Annotated[
+        float, Option(min=0.5, max=0.999, help="share of pictures whose class is to be kept")
+    ] = 0.95,
+    ood: Strange = None,
+    seed: Seed = None,
+    data_root: DataRoot = Path("data"),
+    download: Download = False,
+) -> None:
+    """Write a bundle with thresholds for each class and a temperature, from held-out pictures.
+
+    Example: dpnp calibrate models/digits-dpnp --data digits --out models/digits-calibrated
+    """
+    _log_to_stderr()
+    from training import measure
+
+    source = measure.Source(data, seed, data_root, download)
+    measure.calibrate_bundle(bundle, source, out, split=split, coverage=coverage, strange=ood or [])
+
+
+@app.command()
+def audit(
+    bundle: BundleFolder,
+    data: Data,
+    out: Annotated[Path | None, Option(help="a page with the pictures: .html")] = None,
+    csv: Annotated[Path | None, Option(help="every finding in a line: .csv")] = None,
+    seed: Seed = None,
+    data_root: DataRoot = Path("data"),
+    download: Download = False,
+) -> None:
+    """Find label errors, near-duplicates, leaks between splits and outliers in a data set.
+
+    Example: dpnp audit models/digits-dpnp --data digits --out audit.html --csv audit.csv
+    """
+    _log_to_stderr()
+    from training.auditing import audit_data
+    from training.measure import Source
+
+    audit_data(bundle, Source(data, seed, data_root, download), out, csv)
+
+
+@app.command("add-class")
+def add_class(
+    bundle: BundleFolder,
+    label: Annotated[str, typer.Argument(help="the new class")],
+    folder: Annotated[Path, typer.Argument(help="its pictures")],
+    out: Annotated[Path, Option(metavar="BUNDLE", help="the bundle to write")],
+    data: Annotated[
+        str | None, Option(help="measure the cost on the old classes with these pictures")
+    ] = None,
+    seed: Seed = None,
+    data_root: DataRoot = Path("data"),
+    download: Download = False,
+) -> None:
+    """Write a bundle with one more class, from its pictures, without training.
+
+    Example: dpnp add-class models/digits-0-to-8 9 pictures/9 --out models/digits --data digits
+    """
+    _log_to_stderr()
+    from training import measure
+
+    source = None if data is None else measure.Source(data, seed, data_root, download)
+    measure.add_class(bundle, label, folder, out, source)
 
 
 def _log_to_stderr() -> None:

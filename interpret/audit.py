@@ -1,0 +1,211 @@
+"""Auditing a labelled data set by a model's embeddings: label errors, duplicates, leaks, outliers.
+
+A label is suspect when what lies around the picture speaks against it. Three witnesses are heard:
+the classifier, the class means of the *other* folds and the *other* pictures nearby. The last two
+have not seen the picture's own label, so that a training set can be audited by the very model that
+learnt it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Kind = Literal["label", "duplicate", "leak", "outlier"]
+TITLES: dict[Kind, str] = {
+    "label": "Label errors",
+    "leak": "Leaks between splits",
+    "duplicate": "Near-duplicates within a split",
+    "outlier": "Outliers",
+}
+
+FOLDS = 5
+NEIGHBOURS = 15
+SIGNATURE = 16  # pixels a side of the small picture that duplicates are found by
+SAME = 0.985  # correlation of two such pictures, from which they are near-duplicates
+_CONTRAST = 6.0  # standard deviation of its 0–255 values, below which a picture has no signature
+FAR = 4.0  # robust standard deviations from the class's usual distance to its neighbours
+
+
+class Finding(NamedTuple):
+    """Something about one picture, or a pair, that a person should look at."""
+
+    kind: Kind
+    row: int
+    score: float  # larger is surer, within a kind
+    other: int | None = None  # the other picture of a pair
+    suggestion: int | None = None  # the class that a suspect label should perhaps be
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All findings, each kind ranked, surest first; and every picture's label suspicion (N,)."""
+
+    findings: list[Finding]
+    suspicion: Floats
+
+    def of(self, kind: Kind) -> list[Finding]:
+        """The findings of one kind, surest first."""
+        return [finding for finding in self.findings if finding.kind == kind]
+
+
+def audit(
+    embeddings: NDArray[np.float32],
+    probabilities: NDArray[np.floating],
+    labels: Labels,
+    splits: Sequence[str],
+    signatures: NDArray[np.float32],
+) -> Audit:
+    """Audit N pictures: embeddings (N, d), the classifier's probabilities (N, M), labels, the
+    split of each, and `signatures` (see `signature`).
+    """
+    suspicion, suggestion = label_suspicion(embeddings, probabilities, labels)
+    found = [
+        Finding("label", int(row), float(suspicion[row]), suggestion=int(suggestion[row]))
+        for row in np.argsort(-suspicion, kind="stable")
+        if suspicion[row] > 0
+    ]
+    for a, b, alike in near_duplicates(signatures):
+        kind: Kind = "duplicate" if splits[a] == splits[b] else "leak"
+        found.append(Finding(kind, a, alike, other=b))
+    strange = strangeness(embeddings, labels)
+    found += [
+        Finding("outlier", int(row), float(strange[row]))
+        for row in np.argsort(-strange, kind="stable")
+        if strange[row] > FAR
+    ]
+    return Audit(found, suspicion)
+
+
+def label_suspicion(
+    embeddings: NDArray[np.float32], probabilities: NDArray[np.floating], labels: Labels
+) -> tuple[Floats, Labels]:
+    """How much speaks against each label (N,), in [−1, 1], and for which class instead (N,).
+
+    The mean over the three witnesses of the likeliest other class's probability less the label's
+    own: above 0 the witnesses together prefer another class.
+    """
+    classes = probabilities.shape[1]
+    witnesses = np.stack(
+        [
+            probabilities.astype(np.float64),
+            centroid_probabilities(embeddings, labels, classes),
+            neighbour_probabilities(embeddings, labels, classes),
+        ]
+    )
+    mean = witnesses.mean(0)
+    rows = np.arange(len(labels))
+    own = mean[rows, labels].copy()
+    mean[rows, labels] = -np.inf
+    return mean.max(1) - own, mean.argmax(1)
+
+
+def centroid_probabilities(
+    embeddings: NDArray[np.float32], labels: Labels, classes: int, seed: int = 0
+) -> Floats:
+    """Class probabilities (N, M) by the distance to the class medians of the other folds.
+
+    Medians, which a few wrong labels do not move; the spread is the medians' own, so that the
+    probabilities are those of a normal distribution around each.
+    """
+    folds = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
+    result = np.zeros((len(labels), classes))
+    for fold in range(FOLDS):
+        known, asked = folds != fold, folds == fold
+        present = np.unique(labels[known])
+        centres = np.stack([np.median(embeddings[known & (labels == c)], axis=0) for c in present])
+        residual = embeddings[known] - centres[np.searchsorted(present, labels[known])]
+        variance = float(np.median((residual**2).sum(1))) / embeddings.shape[1] or 1.0
+        away = ((embeddings[asked, None, :].astype(np.float64) - centres) ** 2).sum(2)
+        result[np.ix_(asked, present)] = _softmax(-away / (2 * variance))
+    return result
+
+
+def neighbour_probabilities(
+    embeddings: NDArray[np.float32], labels: Labels, classes: int
+) -> Floats:
+    """Class probabilities (N, M) by a vote of the nearest other pictures, nearer ones counting
+    more.
+    """
+    rows, away = nearest_others(embeddings, NEIGHBOURS)
+    reach = away.mean(1, keepdims=True)
+    weights = np.exp(-away / np.where(reach > 0, reach, 1))
+    result = np.zeros((len(labels), classes))
+    np.add.at(result, (np.arange(len(labels))[:, None], labels[rows]), weights)
+    # Half a vote for every class together: a few neighbours never make certain.
+    share = 0.5 / classes
+    votes: Floats = (result + share) / (weights.sum(1, keepdims=True) + 0.5)
+    return votes
+
+
+def nearest_others(
+    points: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Rows and distances (N, k) of the nearest points to each, itself left out."""
+    points = np.ascontiguousarray(points, dtype=np.float32)
+    k = min(k, len(points) - 1)
+    index = faiss.IndexFlatL2(points.shape[1])
+    index.add(points)
+    _, rows = index.search(points, k + 1)
+    # Itself comes first, but for exact copies: there another one is left out in its place.
+    own = rows == np.arange(len(points))[:, None]
+    own[~own.any(1), -1] = True
+    others = rows[~own].reshape(len(points), k)
+    away = np.linalg.norm(points[:, None, :] - points[others], axis=2).astype(np.float64)
+    return others, away
+
+
+def strangeness(embeddings: NDArray[np.float32], labels: Labels) -> Floats:
+    """How far each picture (N,) is from its neighbours of any class, in robust standard
+    deviations of that distance within its label, on a log scale.
+    """
+    _, away = nearest_others(embeddings, NEIGHBOURS)
+    typical = np.log(np.maximum(away.mean(1), np.finfo(np.float32).tiny))
+    result = np.zeros(len(labels))
+    for label in np.unique(labels):
+        own = labels == label
+        middle = np.median(typical[own])
+        spread = 1.4826 * np.median(np.abs(typical[own] - middle))
+        result[own] = (typical[own] - middle) / (spread or 1.0)
+    return result
+
+
+def signature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Small pictures (N, 16, 16, 3) as unit vectors (N, 768) without brightness and contrast:
+    their products are correlations. A picture without contrast gives zeros, like nothing else.
+    """
+    flat = pixels.reshape(len(pixels), -1).astype(np.float32)
+    flat -= flat.mean(1, keepdims=True)
+    norms = np.linalg.norm(flat, axis=1, keepdims=True)
+    enough = norms > _CONTRAST * np.sqrt(flat.shape[1])
+    unit: NDArray[np.float32] = np.divide(flat, norms, out=np.zeros_like(flat), where=enough)
+    return unit
+
+
+def near_duplicates(signatures: NDArray[np.float32]) -> list[tuple[int, int, float]]:
+    """Pairs of pictures whose correlation is SAME or more, most alike first; of a cluster, each
+    picture with its nearest ones.
+    """
+    index = faiss.IndexFlatIP(signatures.shape[1])
+    index.add(signatures)
+    alike, rows = index.search(signatures, min(6, len(signatures)))
+    pairs = {
+        (min(a, b), max(a, b)): float(value)
+        for a, (found, values) in enumerate(zip(rows.tolist(), alike.tolist(), strict=True))
+        for b, value in zip(found, values, strict=True)
+        if value >= SAME and a != b
+    }
+    return sorted(((a, b, v) for (a, b), v in pairs.items()), key=lambda pair: -pair[2])
+
+
+def _softmax(logits: Floats) -> Floats:
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    shares: Floats = powers / powers.sum(1, keepdims=True)
+    return shares

@@ -22,7 +22,7 @@ Kind = Literal["label", "duplicate", "leak", "outlier"]
 TITLES: dict[Kind, str] = {
     "label": "Label errors",
     "leak": "Leaks between splits",
-    "duplicate": "Near-duplicates within a split",
+    "duplicate": "Near-duplicates",
     "outlier": "Outliers",
 }
 

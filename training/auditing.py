@@ -23,9 +23,14 @@ from interpret.predictor import Predictor
 from training.data import Split
 from training.measure import Source, load_pictures, predict_all
 
+_COLUMNS = (
+    "kind", "rank", "score", "split", "source", "label", "suggestion",
+    "other_split", "other_source", "other_label",
+)  # fmt: skip
+
 
 def audit_data(path: Path, source: Source, page: Path | None, table: Path | None) -> Audit:
-    """Audit every split of a data set; print the counts, and write the page and the CSV asked for."""
+    """Audit every split of a data set; print the counts, write the page and the CSV asked for."""
     if page is not None:
         web.check_suffix(page)
     if table is not None and table.suffix.lower() != ".csv":
@@ -74,6 +79,7 @@ def _signatures(split: Split, title: str) -> NDArray[np.float32]:
 
 def _print(whole: Audited, found: Audit, title: str) -> None:
     table = Table(title=title, title_justify="left")
+    table.caption = "findings, by the class of the picture"
     for heading in ("class", "pictures", *TITLES.values()):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for row in audit_page.per_class(whole, found):
@@ -84,10 +90,7 @@ def _print(whole: Audited, found: Audit, title: str) -> None:
 def _csv(whole: Audited, found: Audit) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(
-        ["kind", "rank", "score", "split", "source", "label", "suggestion"]
-        + ["other_split", "other_source", "other_label"]
-    )
+    writer.writerow(_COLUMNS)
     names = whole.class_names
     for kind in TITLES:
         for rank, f in enumerate(found.of(kind), 1):

@@ -61,11 +61,12 @@ class Margin(nn.Module):
 class Attributor:
     """A bundle's network in torch, checked against ONNX Runtime, ready to be attributed."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self.bundle, self.predictor = bundle, Predictor(bundle)
+    def __init__(self, bundle: Bundle, model: bytes | None = None) -> None:
+        """`model` takes the place of the bundle's own, for comparison."""
+        self.bundle, self.predictor = bundle, Predictor(model or bundle)
         source = str(bundle.path / "model.onnx")
-        model = onnx.load_from_string(bundle.read("model.onnx"))
-        self.network = TorchNetwork(model, source).eval().requires_grad_(False)
+        proto = onnx.load_from_string(model or bundle.read("model.onnx"))
+        self.network = TorchNetwork(proto, source).eval().requires_grad_(False)
         self._check(source)
         self._baselines = self._training_images()
 

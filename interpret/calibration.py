@@ -24,14 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.errors import DpnpError
-from interpret.evaluation import calibration_error
-from interpret.manifest import Calibration
+from interpret.evaluation import BINS, calibration_error
+from interpret.manifest import Calibration, Confusion, ReliabilityBin
 from interpret.predictor import Prediction
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 COVERAGE = 0.95
 _HALVES = 10  # random halves of the held-out pictures that the limits are tried on
+_CONFUSIONS = 12  # kept in the manifest
 _TINIEST = 1e-30  # a probability that float32 rounded to 0 is taken for this
 _TEMPERATURES = (0.05, 50.0)
 
@@ -183,7 +184,38 @@ def calibrate(
         expected_calibration_error_before=calibration_error(
             prediction.probabilities.max(1).astype(np.float64), right
         ),
+        reliability=reliability(scaled.max(1), right),
+        confusions=confusions(predicted, labels, class_names),
     )
+
+
+def reliability(confidence: Floats, right: NDArray[np.bool_]) -> list[ReliabilityBin]:
+    """The bins of the calibration error that hold pictures."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return [
+        ReliabilityBin(
+            examples=int((bins == b).sum()),
+            confidence=float(confidence[bins == b].mean()),
+            accuracy=float(right[bins == b].mean()),
+        )
+        for b in np.unique(bins)
+    ]
+
+
+def confusions(predicted: Labels, labels: Labels, class_names: list[str]) -> list[Confusion]:
+    """The most frequent wrong answers by class."""
+    classes = len(class_names)
+    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
+    counts[:: classes + 1] = 0  # the right ones
+    return [
+        Confusion(
+            label=class_names[pair // classes],
+            answer=class_names[pair % classes],
+            examples=int(counts[pair]),
+        )
+        for pair in np.argsort(-counts, kind="stable")[:_CONFUSIONS].tolist()
+        if counts[pair]
+    ]
 
 
 def _on_other_halves(

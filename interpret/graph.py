@@ -72,6 +72,18 @@ def with_prototypes(model: bytes, prototypes: NDArray[np.float32], scale: float)
     return _checked(proto)
 
 
+def shuffled(model: bytes, seed: int) -> bytes:
+    """The model with the entries of every weight permuted: the same numbers, nothing learnt."""
+    proto = onnx.load_from_string(model)
+    generator = np.random.default_rng(seed)
+    for tensor in proto.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.ndim >= 2:
+            mixed = generator.permutation(values.ravel()).reshape(values.shape)
+            tensor.CopyFrom(numpy_helper.from_array(mixed, tensor.name))
+    return _checked(proto)
+
+
 def _tail(prototypes: NDArray[np.float32], scale: float) -> onnx.GraphProto:
     """From `embedding` to `distances` and `probabilities`.
 

@@ -86,6 +86,22 @@ class OutOfDistribution(_Strict):
     auroc: dict[str, float] = Field(description="by score; 1 tells them apart always, 0.5 never")
 
 
+class ReliabilityBin(_Strict):
+    """Held-out pictures whose answers were about as probable as each other."""
+
+    examples: int
+    confidence: float = Field(description="mean probability of the answer, with the temperature")
+    accuracy: float
+
+
+class Confusion(_Strict):
+    """Held-out pictures of one class that were answered with another."""
+
+    label: str
+    answer: str
+    examples: int
+
+
 class Calibration(_Strict):
     """What held-out pictures say about how far the answers can be trusted."""
 
@@ -101,6 +117,8 @@ class Calibration(_Strict):
     temperature: float = Field(description="the graph's logits are divided by it")
     expected_calibration_error: float = Field(description="with the temperature, on those pictures")
     expected_calibration_error_before: float
+    reliability: list[ReliabilityBin] = Field(description="bins of equal width that are not empty")
+    confusions: list[Confusion] = Field(description="the most frequent, most frequent first")
     out_of_distribution: list[OutOfDistribution] = Field(default_factory=list)
 
 

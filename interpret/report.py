@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from interpret import geometry, web
 from interpret.bundle import Bundle
 from interpret.gallery import Gallery
-from interpret.manifest import Manifest
+from interpret.manifest import Calibration, Manifest
 from interpret.packing import widest_angle
 from interpret.page import GREY, INK, RULE
 from interpret.report_sphere import sphere
 
 EXAMPLES = 8  # training images of each class
-CONFUSIONS = 12  # pairs listed
-_RED, _BLUE, _PALE = "#d62f27", "#2166ac", "#aab2bc"
+_RED, _BLUE = "#d62f27", "#2166ac"
 
 
 class ClassSummary(NamedTuple):
@@ -33,15 +32,6 @@ class ClassSummary(NamedTuple):
     own_angle: float  # mean, of its training images to its prototype
     nearest: list[str]  # thumbnails as addresses
     strays: list[tuple[str, str]]  # training images nearer to a rival: thumbnail and rival
-
-
-class Confusion(NamedTuple):
-    """Training images of a class that lie nearer to another's prototype."""
-
-    label: str
-    other: str
-    count: int
-    share: float
 
 
 def report_page(bundle: Bundle) -> str:
@@ -61,28 +51,12 @@ def report_page(bundle: Bundle) -> str:
         calibration=manifest.calibration,
         novelty=_novelty(manifest),
         plot=web.svg(_margin_figure(bundle, away)) if len(away) else None,
-        confusions=confusions(bundle, away),
+        reliability=web.svg(_reliability_figure(manifest.calibration))
+        if manifest.calibration
+        else None,
         classes=_classes(bundle, away),
         facts=_facts(manifest),
     )
-
-
-def confusions(bundle: Bundle, away: NDArray[np.float64]) -> list[Confusion]:
-    """Which class's training images (distances (G, M)) lie nearer to which other, most first."""
-    labels, names = bundle.gallery.labels, bundle.manifest.class_names
-    if not len(labels):
-        return []
-    counts = np.zeros((len(names), len(names)), int)
-    np.add.at(counts, (labels, away.argmin(1)), 1)
-    own = counts.sum(1)
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:CONFUSIONS]
-    pairs = [tuple(int(i) for i in np.unravel_index(k, counts.shape)) for k in order]
-    return [
-        Confusion(names[a], names[b], int(counts[a, b]), counts[a, b] / own[a])
-        for a, b in pairs
-        if counts[a, b]
-    ]
 
 
 def _scores(manifest: Manifest) -> list[tuple[str, str]]:
@@ -185,6 +159,26 @@ def _angle_figure(bundle: Bundle, limit: float | None) -> Figure:
     right.set_xlabel("angle of a training image to its own prototype, degrees")
     for axes in (left, right):
         _plain(axes)
+    return figure
+
+
+def _reliability_figure(found: Calibration) -> Figure:
+    """How often answers of a probability are right; the points' sizes are their numbers."""
+    figure = Figure(figsize=(4.2, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
+    sizes = [20 + 260 * each.examples / found.examples for each in found.reliability]
+    axes.scatter(
+        [each.confidence for each in found.reliability],
+        [each.accuracy for each in found.reliability],
+        s=sizes,
+        color=_BLUE,
+        alpha=0.75,
+        linewidth=0,
+        clip_on=False,
+    )
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the answer", ylabel="share right")
+    _plain(axes)
     return figure
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from interpret.bundle import Bundle
-from interpret.page import INK, RULE
+from interpret.page import INK
 
 POINTS = 4000  # training images drawn at most
 # Okabe and Ito's without their yellow, and Tol's wine, indigo and olive.
@@ -46,17 +46,18 @@ def sphere(bundle: Bundle) -> Markup:
                 **group,
             )
         )
-    plain = {"showbackground": False, "gridcolor": RULE, "zeroline": False, "showticklabels": False}
+    plain = {"showbackground": False, "showgrid": False, "zeroline": False, "showticklabels": False}
     figure = go.Figure(traces)
     figure.update_layout(
         height=620,
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
         paper_bgcolor="rgba(0,0,0,0)",
         font={"color": INK},
-        legend={"itemsizing": "constant", "title": {"text": "class"}},
+        legend={"itemsizing": "constant", "x": 0.01, "y": 0.98},
         scene={
             "aspectmode": "data",
             "dragmode": "orbit",
+            "camera": {"eye": {"x": 0.95, "y": 0.95, "z": 0.6}},
             **{
                 f"{a}axis": plain | {"title": {"text": t}} for a, t in zip("xyz", axes, strict=True)
             },
@@ -110,7 +111,7 @@ def _globe(radius: float) -> go.Scatter3d:
     for angle in np.radians(np.arange(0, 180, 30)):
         ring = [np.cos(turn) * np.cos(angle), np.cos(turn) * np.sin(angle), np.sin(turn)]
         parts += [np.stack(ring, 1), gap]
-    line = {"color": "rgba(95,104,115,0.28)", "width": 1}
+    line = {"color": "rgba(95,104,115,0.5)", "width": 1}
     return _scatter(
         radius * np.concatenate(parts), mode="lines", line=line, hoverinfo="skip", showlegend=False
     )

@@ -62,14 +62,6 @@ class TorchNetwork(nn.Module):
         embedding: Tensor = values["embedding"]
         return embedding
 
-    def shuffle_weights(self, seed: int) -> None:
-        """Permute the entries of every weight: the same numbers, with nothing learned in them."""
-        generator = torch.Generator().manual_seed(seed)
-        for value in self.buffers():  # all constants of the graph: weights have two axes or more
-            if value.is_floating_point() and value.ndim >= 2:
-                order = torch.randperm(value.numel(), generator=generator)
-                value.copy_(value.flatten()[order].view_as(value))
-
     def _before_pooling(self, nodes: Sequence[onnx.NodeProto]) -> nn.Module | None:
         made_by = {node.output[0]: number for number, node in enumerate(nodes)}
         for node in reversed(nodes):

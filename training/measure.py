@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from interpret.predictor import Prediction, Predictor
 from interpret.progress import parallel_map
 from training.data import Split, load_data
 from training.errors import DataError
+
+if TYPE_CHECKING:  # it needs Captum
+    from interpret.faithfulness import Faithfulness
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,54 @@ def evaluate_novelty(
     else:
         print_novelty(found)
     return found
+
+
+def evaluate_explanations(
+    path: Path,
+    source: Source,
+    split: str | None,
+    count: int,
+    out: Path | None,
+    *,
+    as_json: bool = False,
+) -> list[Faithfulness]:
+    """Measure how faithful every attribution method is on `count` pictures of a split."""
+    from interpret.faithfulness import measure
+    from interpret.faithfulness_figure import faithfulness_figure
+    from interpret.page import figure_format, save_figure
+
+    if out is not None:
+        figure_format(out)
+    bundle = Bundle.load(path)
+    pictures = load_pictures(bundle, source)
+    chosen = pictures.splits[pictures.chosen(split)]
+    rows = np.unique(np.linspace(0, len(chosen) - 1, min(count, len(chosen))).astype(np.int64))
+    found = measure(bundle, chosen.subset(rows).pixels(bundle.manifest.input_size, "decoding"))
+    if out is not None:
+        save_figure(faithfulness_figure(found, len(rows)), out)
+    if as_json:
+        plain = [{k: v for k, v in vars(each).items() if k != "curves"} for each in found]
+        print(json.dumps(plain, indent=2))
+    else:
+        print_faithfulness(found, f"{path}: {len(rows):,} pictures of {pictures.name}")
+    return found
+
+
+def print_faithfulness(found: Sequence[Faithfulness], title: str) -> None:
+    """A table on stdout; see interpret.faithfulness for what the figures are."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("method")
+    for heading in ("deletion ↓", "insertion ↑", "infidelity ↓", "sensitivity ↓"):
+        table.add_column(heading, justify="right")
+    table.add_column("completeness error", justify="right")
+    table.add_column("sanity → 0", justify="right")
+    for each in found:
+        missing = "" if each.completeness is None else f"{each.completeness:.2g}"
+        figures = (each.deletion, each.insertion, each.infidelity, each.sensitivity)
+        table.add_row(
+            each.method, *(f"{figure:.3f}" for figure in figures), missing, f"{each.sanity:.3f}"
+        )
+    Console().print(table)
 
 
 def add_class(

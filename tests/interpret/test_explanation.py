@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from interpret.bundle import Bundle, write_bundle
-from interpret.errors import BundleError, UnknownLabelError
+from interpret.errors import BundleError, DpnpError, UnknownLabelError
 from interpret.evidence import overlay
 from interpret.explanation import OVERLAY_SIDE, Explainer, verdict
 from interpret.manifest import Thresholds
@@ -195,3 +195,27 @@ def test_more_classes_than_are_shown(tmp_path: Path) -> None:
     assert {p.label for p in answer.prototypes[1:3]} == {"b", "g"}
     assert {p.label for p in answer.prototypes[3:]} == {"c", "f"}
     assert answer.negative.distance == pytest.approx(2 * math.sin(math.pi / 7), rel=1e-5)
+
+
+def test_asked_for_a_pair(explainer: Explainer) -> None:
+    # h = (1, 0.2, 0): an answer "red", asked why blue and not green.
+    answer = explainer.explain(flat(255, 51, 0), k=1, positive="blue", negative="green")
+    assert (answer.label, answer.verdict) == ("red", "accept")
+    assert (answer.positive.label, answer.negative.label) == ("blue", "green")
+    assert answer.positive.distance == pytest.approx(math.sqrt(2.04))
+    assert answer.margin == pytest.approx(math.sqrt(1.64) - math.sqrt(2.04))
+    assert answer.evidence is not None
+    assert np.sum(answer.evidence.values) == pytest.approx(1.64 - 2.04, rel=1e-5)
+    assert [e.label for e in answer.positive_examples] == ["blue"]
+    assert [p.label for p in answer.prototypes] == ["red", "green", "blue"]
+
+
+def test_what_was_not_asked_for_is_the_nearest(explainer: Explainer) -> None:
+    answer = explainer.explain(flat(255, 51, 0), k=1, negative="blue")
+    assert (answer.positive.label, answer.negative.label) == ("red", "blue")
+    answer = explainer.explain(flat(255, 51, 0), k=1, positive="green")
+    assert (answer.positive.label, answer.negative.label) == ("green", "red")
+    with pytest.raises(DpnpError, match="'red' against itself"):
+        explainer.explain(flat(255, 51, 0), k=1, negative="red")
+    with pytest.raises(UnknownLabelError):
+        explainer.explain(flat(255, 51, 0), k=1, positive="pink")

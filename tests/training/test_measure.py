@@ -1,4 +1,4 @@
-"""Calibrate, audit, novelty, faithfulness and add-class as a user types them, on the real digits."""
+"""Calibrate, audit, evaluate's options and add-class as a user types them, on real digits."""
 
 import csv
 import json

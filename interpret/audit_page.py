@@ -56,7 +56,7 @@ def per_class(whole: Audited, found: Audit) -> list[ClassRow]:
     pictures = np.bincount(whole.labels, minlength=classes)
     return [
         ClassRow(whole.class_names[c], int(pictures[c]), counts[c].tolist())
-        for c in np.flatnonzero(pictures)
+        for c in np.flatnonzero(pictures).tolist()
     ]
 
 

@@ -53,7 +53,8 @@ class Limits(NamedTuple):
         rivals = np.array(
             [np.delete(-self.margin, own).max(initial=-np.inf) for own in range(len(self.margin))]
         )
-        return np.maximum(self.margin, rivals)
+        needed: Floats = np.maximum(self.margin, rivals)
+        return needed
 
 
 def conformal_quantile(scores: Floats, coverage: float) -> float:

@@ -49,7 +49,7 @@ def add_class(bundle: Bundle, label: str, folder: Path, out: Path) -> Bundle:
         "class_names": names,
         "calibration": found and _with_class(found, bundle, embeddings, label),
     }
-    table = _appended(bundle.gallery, files, [len(names) - 1] * len(files))
+    table = _appended(bundle.gallery, files, [len(names) - 1] * len(files), _next_id(bundle))
     what = f"class {label!r} added from {len(files)} pictures"
     return _write(
         bundle,
@@ -106,7 +106,7 @@ def update_gallery(
         files += own
         labels += [bundle.class_index(label)] * len(own)
     if files:
-        table = _appended(table, files, labels, first=int(bundle.gallery.ids.max(initial=-1)) + 1)
+        table = _appended(table, files, labels, _next_id(bundle))
         embeddings = np.concatenate([embeddings, embed(bundle, files)])
     what = f"gallery: {len(files)} pictures added, {len(removed)} removed"
     return _write(bundle, out, what, {}, None, table, embeddings)
@@ -180,7 +180,7 @@ def _with_class(found: Calibration, bundle: Bundle, embeddings: Floats, label: s
 
 
 def _rows(bundle: Bundle, keep: NDArray[np.bool_]) -> tuple[GalleryTable, Floats]:
-    table, rows = bundle.gallery, np.flatnonzero(keep)
+    table, rows = bundle.gallery, np.flatnonzero(keep).tolist()
     kept = GalleryTable(
         table.ids[rows],
         table.labels[rows],
@@ -191,11 +191,14 @@ def _rows(bundle: Bundle, keep: NDArray[np.bool_]) -> tuple[GalleryTable, Floats
     return kept, bundle.embeddings[rows]
 
 
+def _next_id(bundle: Bundle) -> int:
+    return int(bundle.gallery.ids.max(initial=-1)) + 1
+
+
 def _appended(
-    table: GalleryTable, files: Sequence[Path], labels: Sequence[int], first: int | None = None
+    table: GalleryTable, files: Sequence[Path], labels: Sequence[int], start: int
 ) -> GalleryTable:
-    """The table with pictures from files; their ids go on from the largest there ever was."""
-    start = int(table.ids.max(initial=-1)) + 1 if first is None else first
+    """The table with pictures from files, whose ids count from `start`."""
     return GalleryTable(
         np.concatenate([table.ids, np.arange(start, start + len(files))]),
         np.concatenate([table.labels, np.asarray(labels, np.int64)]),

@@ -148,13 +148,11 @@ class Explainer:
         if positive is not None or negative is not None:
             answer = self._asked(answer, prediction, positive, negative)
         centres = self.bundle.prototypes[[answer.positive.index, answer.negative.index]]
-        positive, negative, neighbours = self._examples(
-            np.concatenate([centres, prediction.embedding]), k
-        )
+        near, far, neighbours = self._examples(np.concatenate([centres, prediction.embedding]), k)
         return Explanation(
             **dict(answer),
-            positive_examples=positive,
-            negative_examples=negative,
+            positive_examples=near,
+            negative_examples=far,
             neighbours=neighbours,
             evidence=self._evidence(pixels, prediction, *centres),
         )

@@ -12,7 +12,7 @@ from interpret.methods import EXACT, TITLES
 from interpret.page import GREY, INK, RULE
 
 _COLOURS = ("#d62f27", "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#882255", "#999933")
-_NAMES: dict[str, str] = {**TITLES, RANDOM: "Random map"}
+_NAMES = dict[str, str](TITLES.items()) | {RANDOM: "Random map"}
 
 
 def faithfulness_figure(found: Sequence[Faithfulness], pictures: int) -> Figure:

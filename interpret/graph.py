@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -34,7 +35,7 @@ def with_temperature(model: bytes, temperature: float) -> bytes:
         raise BundleError("model.onnx: its probabilities do not come from a softmax")
     softmax = makers[0]
     divisor, scaled = _unused(graph, "temperature"), _unused(graph, "tempered_logits")
-    graph.initializer.append(numpy_helper.from_array(np.float32(temperature).reshape(()), divisor))
+    graph.initializer.append(numpy_helper.from_array(np.array(temperature, np.float32), divisor))
     division = helper.make_node("Div", [softmax.input[0], divisor], [scaled])
     softmax.input[0] = scaled
     graph.node.insert(list(graph.node).index(softmax), division)
@@ -90,14 +91,14 @@ def _tail(prototypes: NDArray[np.float32], scale: float) -> onnx.GraphProto:
     ‖h−c_j‖² = ‖h−c_p‖² + 2 (c_p − c_j)·h on the sphere: with p the nearest prototype no digits
     are lost near one, and the order of the distances is always that of the logits.
     """
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "prototypes": prototypes.astype(np.float32),
         "prototypes_transposed": np.ascontiguousarray(prototypes.T, dtype=np.float32),
         "class_axis": np.array([1], np.int64),
-        "two": np.float32(2).reshape(()),
-        "scale": np.float32(scale).reshape(()),
+        "two": np.array(2, np.float32),
+        "scale": np.array(scale, np.float32),
     }
-    steps: Sequence[tuple[str, Sequence[str], str, dict[str, int]]] = [
+    steps: Sequence[tuple[str, Sequence[str], str, dict[str, Any]]] = [
         ("MatMul", ["embedding", "tail.prototypes_transposed"], "products", {}),
         ("ReduceMax", ["tail.products", "tail.class_axis"], "best", {"keepdims": 1}),
         ("ArgMax", ["tail.products"], "nearest", {"axis": 1, "keepdims": 0}),

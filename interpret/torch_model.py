@@ -121,8 +121,10 @@ def _average_pool(a: Attributes, v: Sequence[Tensor]) -> Tensor:
 def _gemm(a: Attributes, v: Sequence[Tensor]) -> Tensor:
     left = v[0].T if a.get("transA") else v[0]
     right = v[1].T if a.get("transB") else v[1]
-    product = a.get("alpha", 1.0) * (left @ right)
-    return product + a.get("beta", 1.0) * v[2] if len(v) > 2 else product
+    product: Tensor = a.get("alpha", 1.0) * (left @ right)
+    if len(v) > 2:
+        product = product + a.get("beta", 1.0) * v[2]
+    return product
 
 
 def _mean(a: Attributes, v: Sequence[Tensor]) -> Tensor:
@@ -154,7 +156,7 @@ def _gather(a: Attributes, v: Sequence[Tensor]) -> Tensor:
 def _split(a: Attributes, v: Sequence[Tensor]) -> tuple[Tensor, ...]:
     axis = a.get("axis", 0)
     if len(v) > 1:
-        return v[0].split(v[1].tolist(), axis)
+        return torch.split_with_sizes(v[0], v[1].tolist(), axis)
     return v[0].chunk(a["num_outputs"], axis)
 
 

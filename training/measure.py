@@ -74,10 +74,13 @@ def predict_all(
         part = split.subset(np.arange(start, min(start + 512, len(split))))
         pixels = part.pixels(predictor.input_size, f"{title} {start:,}/{len(split):,}")
         parts.append(predictor(pixels, evidence=evidence))
-    columns = [
-        None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)
-    ]
-    return Prediction(*columns)
+    local = [part.evidence for part in parts if part.evidence is not None]
+    return Prediction(
+        np.concatenate([part.embedding for part in parts]),
+        np.concatenate([part.distances for part in parts]),
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate(local) if local else None,
+    )
 
 
 def calibrate_bundle(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from interpret.explanation import Classification, Example, Explainer
 
-__all__ = ["app", "bundle_cli", "run"]
+__all__ = ["app", "bundle_cli", "run"]  # bundle_cli is imported for its commands
 
 _BATCH = 64  # pictures decoded and classified at a time: bounds the memory for long lists
 _MAX_K = 100

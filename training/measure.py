@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from interpret import calibration, editing, novelty
 from interpret.bundle import Bundle, write_bundle
@@ -19,11 +17,12 @@ from interpret.bundle_cli import said
 from interpret.errors import DpnpError
 from interpret.graph import with_temperature
 from interpret.images import fit_square, open_image, pictures_in
-from interpret.manifest import Calibration, Change, OutOfDistribution
+from interpret.manifest import Change, OutOfDistribution
 from interpret.predictor import Prediction, Predictor
 from interpret.progress import parallel_map
 from training.data import Split, load_data
 from training.errors import DataError
+from training.tables import print_calibration, print_faithfulness, print_novelty
 
 if TYPE_CHECKING:  # it needs Captum
     from interpret.faithfulness import Faithfulness
@@ -193,23 +192,6 @@ def evaluate_explanations(
     return found
 
 
-def print_faithfulness(found: Sequence[Faithfulness], title: str) -> None:
-    """A table on stdout; see interpret.faithfulness for what the figures are."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("method")
-    for heading in ("deletion ↓", "insertion ↑", "infidelity ↓", "sensitivity ↓"):
-        table.add_column(heading, justify="right")
-    table.add_column("completeness error", justify="right")
-    table.add_column("sanity → 0", justify="right")
-    for each in found:
-        missing = "" if each.completeness is None else f"{each.completeness:.2g}"
-        figures = (each.deletion, each.insertion, each.infidelity, each.sensitivity)
-        table.add_row(
-            each.method, *(f"{figure:.3f}" for figure in figures), missing, f"{each.sanity:.3f}"
-        )
-    Console().print(table)
-
-
 def add_class(
     path: Path, label: str, folder: Path, out: Path, source: Source | None
 ) -> tuple[float, float] | None:
@@ -244,38 +226,3 @@ def _strange_pictures(size: int, specs: Iterable[str]) -> Iterable[tuple[str, ND
             lambda file: fit_square(open_image(file), size), files, f"decoding {folder.name}"
         )
         yield folder.name, np.stack(pixels)
-
-
-def print_calibration(found: Calibration, title: str) -> None:
-    """A table of what a calibration achieves, on stdout."""
-    table = Table(title=title, show_header=False, title_justify="left")
-    before, after = found.expected_calibration_error_before, found.expected_calibration_error
-    accuracy = found.accuracy_of_accepted
-    rows = {
-        "held-out pictures": f"{found.examples:,} of {found.split}",
-        "coverage, stated": f"{found.coverage:.1%}",
-        "coverage, measured on other halves": f"{found.measured_coverage:.1%}",
-        "answers accepted": f"{found.accepted:.1%}",
-        "accuracy of those": "none is" if accuracy is None else f"{accuracy:.2%}",
-        "temperature": f"{found.temperature:.3f}",
-        "expected calibration error": f"{before:.4f} before, {after:.4f} with the temperature",
-        "classes with too few pictures": ", ".join(found.pooled) or "none",
-    }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    Console().print(table)
-    print_novelty(found.out_of_distribution)
-
-
-def print_novelty(found: Sequence[OutOfDistribution]) -> None:
-    """A table of AUROCs on stdout: a row for each score, a column for each set of pictures."""
-    if not found:
-        return
-    table = Table(title="told from strange pictures, AUROC", title_justify="left")
-    table.add_column("score")
-    for column in found:
-        table.add_column(f"{column.data} ({column.examples:,})", justify="right")
-    for score in found[0].auroc:
-        rival = " (rival)" if score in novelty.RIVALS else ""
-        table.add_row(score + rival, *(f"{column.auroc[score]:.3f}" for column in found))
-    Console().print(table)

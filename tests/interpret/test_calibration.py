@@ -37,7 +37,7 @@ def simulated(count: int, seed: int, spread: float = 0.45):
 
 
 @pytest.mark.parametrize(
-    ("coverage", "expected"), [(0.5, 3), (0.8, 4), (0.83, 5), (0.84, np.inf), (0.1, 1)]
+    ("coverage", "expected"), [(0.5, 3), (0.6, 4), (0.83, 5), (0.84, np.inf), (0.1, 1)]
 )
 def test_conformal_quantile_by_hand(coverage: float, expected: float):
     # Of five scores, the ⌈6·coverage⌉-th.

@@ -39,7 +39,8 @@ def test_a_class_more(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
     assert added.manifest.metrics.split == "test, before the last change"
     answer = Explainer(Bundle.load(added.path)).explain(flat(200, 200, 0), k=1)
     assert answer.label == "yellow"
-    assert [e.id for e in answer.positive_examples] == [16]  # 15 was the last
+    assert added.gallery.ids[6:].tolist() == [16, 17]  # 15 was the last
+    assert [e.id for e in answer.positive_examples] == [17]  # (½, ½, 0), the nearer one
     assert added.gallery.splits[6:] == ["added", "added"]
     assert added.gallery.sources[6:] == ["yellow/a.png", "yellow/b.png"]
 

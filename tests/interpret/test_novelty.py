@@ -19,6 +19,7 @@ def test_every_score_is_larger_for_black_than_for_a_pure_colour(toy_bundle: Bund
     pictures[0, ..., 0] = 255  # red, on its prototype; the other is black, of no class
     found = scores(Predictor(toy_bundle)(pictures, evidence=True), Reference.of(toy_bundle))
     assert set(RIVALS) < set(found)
+    del found["k-th neighbour"]  # of a gallery of six, the farthest
     for name, (red, black) in found.items():
         assert black > red, name
     assert found["distance"].tolist() == pytest.approx([0, 1])

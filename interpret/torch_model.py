@@ -42,9 +42,7 @@ class TorchNetwork(nn.Module):
                 self.register_buffer(f"constant_{number}", value)
         for node in nodes:
             if node.op_type not in _OPERATIONS and node.op_type != "Relu":
-                raise BundleError(
-                    f"{source}: attributions do not know the operation {node.op_type}"
-                )
+                raise BundleError(f"{source}: torch has no counterpart for {node.op_type} here")
         self.steps = nn.ModuleList(
             nn.ReLU() if node.op_type == "Relu" else _Step(node) for node in nodes
         )

@@ -58,7 +58,7 @@ def test_strange_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     )
     noise, own = json.loads(printed)
     assert (noise["data"], own["data"], own["examples"]) == ("noise", tmp_path.name, 6)
-    assert noise["auroc"]["distance"] > 0.95 > own["auroc"]["distance"]
+    assert noise["auroc"]["distance"] > 0.9 > own["auroc"]["distance"]
 
 
 def test_faithfulness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):

@@ -225,4 +225,5 @@ def _strange_pictures(size: int, specs: Iterable[str]) -> Iterable[tuple[str, ND
         pixels = parallel_map(
             lambda file: fit_square(open_image(file), size), files, f"decoding {folder.name}"
         )
-        yield folder.name, np.stack(pixels)
+        # With its parent: "flowers/test" says more than "test".
+        yield "/".join(folder.absolute().parts[-2:]), np.stack(pixels)

@@ -57,7 +57,8 @@ def test_strange_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
         capsys=capsys,
     )
     noise, own = json.loads(printed)
-    assert (noise["data"], own["data"], own["examples"]) == ("noise", tmp_path.name, 6)
+    name = f"{tmp_path.parent.name}/{tmp_path.name}"
+    assert (noise["data"], own["data"], own["examples"]) == ("noise", name, 6)
     assert noise["auroc"]["distance"] > 0.9 > own["auroc"]["distance"]
 
 

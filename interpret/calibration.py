@@ -122,23 +122,21 @@ def accepted(
 
 
 def find_temperature(probabilities: NDArray[np.floating], labels: Labels) -> float:
-    """What the logits are best divided by: it minimises the mean −log p of the labels.
+    """What the logits are best divided by: it minimises −log p of the labels, and ½ log²T.
 
-    The labels are softened as Platt does, by the weight 1 / (N + 2): a model that is right on all
-    held-out pictures would otherwise be made certain without limit.
+    That prior is worth less than one picture that is wrong; without it a model that is right on
+    all held-out pictures would be made certain without limit.
     """
     from scipy.optimize import minimize_scalar  # here: the service does not need it
 
     logits = np.log(np.maximum(probabilities.astype(np.float64), _TINIEST))
-    samples, classes = logits.shape
-    targets = np.full(logits.shape, 1 / (samples + 2) / (classes - 1))
-    targets[np.arange(samples), labels] = 1 - 1 / (samples + 2)
 
     def loss(log_temperature: float) -> float:
         scaled = logits / math.exp(log_temperature)
         top = scaled.max(1, keepdims=True)
         total = top[:, 0] + np.log(np.exp(scaled - top).sum(1))
-        return float(np.mean(total - (targets * scaled).sum(1)))
+        own = scaled[np.arange(len(labels)), labels]
+        return float((total - own).sum()) + log_temperature**2 / 2
 
     bounds = tuple(math.log(t) for t in _TEMPERATURES)
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)

@@ -26,7 +26,7 @@ _CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
 
 def sphere(bundle: Bundle) -> Markup:
     """A part of a page, with the whole of plotly.js in it."""
-    points, centres, axes = directions(bundle)
+    points, centres = directions(bundle)
     labels, names = bundle.gallery.labels, bundle.manifest.class_names
     shown = np.random.default_rng(0).permutation(len(points))[:POINTS]
     traces = [_globe(float(np.median(np.linalg.norm(centres, axis=1))))]
@@ -46,7 +46,6 @@ def sphere(bundle: Bundle) -> Markup:
                 **group,
             )
         )
-    plain = {"showbackground": False, "showgrid": False, "zeroline": False, "showticklabels": False}
     figure = go.Figure(traces)
     figure.update_layout(
         height=620,
@@ -58,19 +57,15 @@ def sphere(bundle: Bundle) -> Markup:
             "aspectmode": "data",
             "dragmode": "orbit",
             "camera": {"eye": {"x": 0.95, "y": 0.95, "z": 0.6}},
-            **{
-                f"{a}axis": plain | {"title": {"text": t}} for a, t in zip("xyz", axes, strict=True)
-            },
+            **{f"{axis}axis": {"visible": False} for axis in "xyz"},
         },
     )
     page = figure.to_html(full_html=False, include_plotlyjs=True, config=_CONFIG)
     return Markup(page)
 
 
-def directions(
-    bundle: Bundle,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """The gallery (G, 3), the prototypes (M, 3) and what the axes are.
+def directions(bundle: Bundle) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The gallery (G, 3) and the prototypes (M, 3).
 
     Beyond three dimensions: the principal directions of the prototypes around the origin, which
     keeps the sphere's centre where it is.
@@ -80,12 +75,10 @@ def directions(
     dim = centres.shape[1]
     if dim <= 3:
         pad = ((0, 0), (0, 3 - dim))
-        return np.pad(points, pad), np.pad(centres, pad), ["", "", ""]
-    _, sizes, basis = np.linalg.svd(centres, full_matrices=False)
+        return np.pad(points, pad), np.pad(centres, pad)
+    basis = np.linalg.svd(centres, full_matrices=False)[2]
     basis = np.pad(basis, ((0, max(0, 3 - len(basis))), (0, 0)))[:3]
-    shares = np.pad(sizes**2 / (sizes**2).sum(), (0, 3))[:3]
-    names = [f"direction {n} ({share:.0%})" for n, share in enumerate(shares, 1)]
-    return points @ basis.T, centres @ basis.T, names
+    return points @ basis.T, centres @ basis.T
 
 
 def _colour(index: int, count: int) -> str:

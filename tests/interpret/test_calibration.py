@@ -127,8 +127,14 @@ def test_the_temperature_is_found_again(factor: float):
 def test_a_model_that_is_always_right_is_not_made_certain():
     probabilities = np.full((100, 2), 0.2)
     probabilities[:, 0] = 0.8
-    temperature = find_temperature(probabilities, np.zeros(100, int))
-    assert with_temperature(probabilities, temperature)[0, 0] == pytest.approx(101 / 102, abs=1e-3)
+    found = find_temperature(probabilities, np.zeros(100, int))
+    # The minimum of 100 log(1 + 4^(−1/T)) + ½ log²T.
+    grid = np.linspace(0.1, 1, 9001)
+    loss = 100 * np.log1p(4 ** (-1 / grid)) + np.log(grid) ** 2 / 2
+    assert found == pytest.approx(grid[loss.argmin()], abs=1e-3)
+    # And one that was certain already stays as it is.
+    certain = np.array([[1 - 1e-9, 1e-9]] * 100)
+    assert find_temperature(certain, np.zeros(100, int)) == pytest.approx(1, abs=1e-3)
 
 
 def test_reliability_and_confusions_by_hand():

@@ -56,7 +56,7 @@ def test_a_calibrated_bundle_and_names_that_are_markup(tmp_path: Path):
 
 
 def test_directions_keep_lengths_where_there_are_three(toy_bundle: Bundle):
-    points, centres, _ = directions(toy_bundle)
+    points, centres = directions(toy_bundle)
     np.testing.assert_array_equal(points, toy_bundle.embeddings)
     np.testing.assert_array_equal(centres, toy_bundle.prototypes)
 

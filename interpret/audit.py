@@ -1,13 +1,14 @@
 """Auditing a labelled data set by a model's embeddings: label errors, duplicates, leaks, outliers.
 
 A label is suspect when what lies around the picture speaks against it. Three witnesses are heard:
-the classifier, the class means of the *other* folds and the *other* pictures nearby. The last two
-have not seen the picture's own label, so that a training set can be audited by the very model that
-learnt it.
+the classifier, a linear probe fitted to the *other* folds, and the *other* pictures nearby. The
+last two have not seen the picture's own label, so that a training set can be audited by the very
+model that learnt it.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -15,6 +16,8 @@ from typing import Literal, NamedTuple
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+
+from interpret.calibration import find_temperature, with_temperature
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -27,6 +30,9 @@ TITLES: dict[Kind, str] = {
 }
 
 FOLDS = 5
+_ITERATIONS = 200  # of a probe
+_CONTRADICTED = 0.05  # probability of the own label, below which a probe's second round leaves it
+_RARE = 1e-9  # probabilities below this are taken for it
 NEIGHBOURS = 15
 SIGNATURE = 16  # pixels a side of the small picture that duplicates are found by
 SAME = 0.985  # correlation of two such pictures, from which they are near-duplicates
@@ -89,42 +95,64 @@ def label_suspicion(
 ) -> tuple[Floats, Labels]:
     """How much speaks against each label (N,), in [−1, 1], and for which class instead (N,).
 
-    The mean over the three witnesses of the likeliest other class's probability less the label's
-    own: above 0 the witnesses together prefer another class.
+    The witnesses' probabilities, as a weighted geometric mean p: (p_other − p_own) over their
+    sum, with the likeliest other class. Above 0 the witnesses together prefer another class. The
+    classifier is first held to the labels by a temperature: it may be far too sure of itself.
     """
     classes = probabilities.shape[1]
-    witnesses = np.stack(
-        [
-            probabilities.astype(np.float64),
-            centroid_probabilities(embeddings, labels, classes),
-            neighbour_probabilities(embeddings, labels, classes),
-        ]
+    heard = (
+        (0.25, with_temperature(probabilities, find_temperature(probabilities, labels))),
+        (0.5, probe_probabilities(embeddings, labels, classes)),
+        (0.25, neighbour_probabilities(embeddings, labels, classes)),
     )
-    mean = witnesses.mean(0)
+    logs = sum(
+        (weight * np.log(np.maximum(shares, _RARE)) for weight, shares in heard),
+        np.zeros(probabilities.shape),
+    )
+    mean = np.exp(logs)
     rows = np.arange(len(labels))
     own = mean[rows, labels].copy()
-    mean[rows, labels] = -np.inf
-    return mean.max(1) - own, mean.argmax(1)
+    mean[rows, labels] = 0
+    other = mean.max(1)
+    return (other - own) / (other + own), mean.argmax(1)
 
 
-def centroid_probabilities(
+def probe_probabilities(
     embeddings: NDArray[np.float32], labels: Labels, classes: int, seed: int = 0
 ) -> Floats:
-    """Class probabilities (N, M) by the distance to the class medians of the other folds.
+    """Class probabilities (N, M) of a logistic regression on the *other* folds.
 
-    Medians, which a few wrong labels do not move; the spread is the medians' own, so that the
-    probabilities are those of a normal distribution around each.
+    Twice: pictures that the first round strongly contradicts are not learnt from in the second.
     """
     folds = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
-    result = np.zeros((len(labels), classes))
-    for fold in range(FOLDS):
-        known, asked = folds != fold, folds == fold
-        present = np.unique(labels[known])
-        centres = np.stack([np.median(embeddings[known & (labels == c)], axis=0) for c in present])
-        residual = embeddings[known] - centres[np.searchsorted(present, labels[known])]
-        variance = float(np.median((residual**2).sum(1))) / embeddings.shape[1] or 1.0
-        away = ((embeddings[asked, None, :].astype(np.float64) - centres) ** 2).sum(2)
-        result[np.ix_(asked, present)] = _softmax(-away / (2 * variance))
+    spread = embeddings.std(0)
+    points = (embeddings - embeddings.mean(0)) / np.where(spread > 0, spread, 1)
+    trusted = np.ones(len(labels), bool)
+    for _ in range(2):
+        result = np.zeros((len(labels), classes))
+        for fold in range(FOLDS):
+            known, asked = (folds != fold) & trusted, folds == fold
+            result[asked] = _regression(points[known], labels[known], points[asked], classes)
+        own = result[np.arange(len(labels)), labels]
+        trusted = (own >= _CONTRADICTED) | (result.argmax(1) == labels)
+    return result
+
+
+def _regression(
+    points: NDArray[np.floating], labels: Labels, asked: NDArray[np.floating], classes: int
+) -> Floats:
+    from sklearn.exceptions import ConvergenceWarning  # here: nothing else needs it
+    from sklearn.linear_model import LogisticRegression
+
+    result, present = np.zeros((len(asked), classes)), np.unique(labels)
+    if len(present) == 1:
+        result[:, present] = 1
+        return result
+    with warnings.catch_warnings():
+        # Close enough: it is one witness of three.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(max_iter=_ITERATIONS).fit(points, labels)
+    result[:, model.classes_] = model.predict_proba(asked)
     return result
 
 
@@ -203,9 +231,3 @@ def near_duplicates(signatures: NDArray[np.float32]) -> list[tuple[int, int, flo
         if value >= SAME and a != b
     }
     return sorted(((a, b, v) for (a, b), v in pairs.items()), key=lambda pair: -pair[2])
-
-
-def _softmax(logits: Floats) -> Floats:
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    shares: Floats = powers / powers.sum(1, keepdims=True)
-    return shares

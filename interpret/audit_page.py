@@ -14,7 +14,7 @@ from interpret.audit import TITLES, Audit, Finding, Kind
 
 MOST = 120  # findings of a kind with their pictures; the CSV has them all
 _WHAT: dict[Kind, str] = {
-    "label": "The classifier, the class means of other folds and the nearest other pictures "
+    "label": "The classifier, a linear probe on the other folds and the nearest other pictures "
     "together prefer another class. Surest first; the score is how much surer they are of it.",
     "leak": "The same picture, or nearly, in two splits: what is measured on one was learnt on "
     "the other. The score is the correlation of the two.",

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from interpret import geometry
-from interpret.audit import centroid_probabilities, label_suspicion, neighbour_probabilities
+from interpret.audit import label_suspicion, neighbour_probabilities, probe_probabilities
 from interpret.bundle import Bundle
 from interpret.predictor import Predictor
 from training.measure import Source, load_pictures, predict_all
@@ -58,7 +58,7 @@ def rankings(embeddings: np.ndarray, probabilities: np.ndarray, labels: np.ndarr
     return {
         "dpnp audit": label_suspicion(embeddings, probabilities, labels)[0],
         "  classifier alone": alone(probabilities),
-        "  class medians alone": alone(centroid_probabilities(embeddings, labels, classes)),
+        "  probe alone": alone(probe_probabilities(embeddings, labels, classes)),
         "  neighbours alone": alone(neighbour_probabilities(embeddings, labels, classes)),
         "Cleanlab, regression, self-confidence": cleanlab(out_of_fold, "self_confidence"),
         "Cleanlab, regression, normalised margin": cleanlab(out_of_fold, "normalized_margin"),
@@ -76,7 +76,10 @@ def main() -> None:
     pictures = load_pictures(bundle, Source(arguments.data))
     split = pictures.chosen(arguments.split)
     prediction = predict_all(Predictor(bundle), pictures.splits[split], split)
-    labels = pictures.labels[split]
+    # In any order: where pictures lie sorted by class, so would the wrong labels be.
+    order = np.random.default_rng(0).permutation(len(pictures.labels[split]))
+    labels = pictures.labels[split][order]
+    embeddings, probabilities = prediction.embedding[order], prediction.probabilities[order]
     table = Table(title=f"average precision, {NOISE:.0%} of {len(labels):,} labels wrong ({split})")
     table.add_column("ranking")
     results: dict[str, list[float]] = {}
@@ -85,7 +88,7 @@ def main() -> None:
         seeds: dict[str, list[float]] = {}
         for seed in range(SEEDS):
             wrong = noisy(labels, bundle.prototypes, kind, seed)
-            found = rankings(prediction.embedding, prediction.probabilities, wrong)
+            found = rankings(embeddings, probabilities, wrong)
             for name, suspicion in found.items():
                 precision = average_precision_score(wrong != labels, suspicion)
                 seeds.setdefault(name, []).append(float(precision))

@@ -6,11 +6,11 @@ from PIL import Image
 
 from interpret.audit import (
     audit,
-    centroid_probabilities,
     label_suspicion,
     near_duplicates,
     nearest_others,
     neighbour_probabilities,
+    probe_probabilities,
     signature,
     strangeness,
 )
@@ -50,7 +50,7 @@ def test_the_witnesses_have_not_seen_the_label():
     points, _, labels = clusters()
     labels = labels.copy()
     labels[0] = 3
-    for witness in (centroid_probabilities, neighbour_probabilities):
+    for witness in (probe_probabilities, neighbour_probabilities):
         found = witness(points, labels, 4)
         np.testing.assert_allclose(found.sum(1), 1)
         assert found[0].argmax() == 0

@@ -17,7 +17,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from interpret.calibration import find_temperature, with_temperature
+from interpret.calibration import find_temperature, tempered
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -95,13 +95,15 @@ def label_suspicion(
 ) -> tuple[Floats, Labels]:
     """How much speaks against each label (N,), in [−1, 1], and for which class instead (N,).
 
-    The witnesses' probabilities, as a weighted geometric mean p: (p_other − p_own) over their
-    sum, with the likeliest other class. Above 0 the witnesses together prefer another class. The
-    classifier is first held to the labels by a temperature: it may be far too sure of itself.
+    p is the weighted geometric mean of the witnesses' probabilities, with the likeliest other
+    class. The suspicion is the mean of p_other − p_own, which is large where they are sure of the
+    other, and of its share in p_other + p_own, which is large where they exclude the own. Above 0
+    they together prefer another class. The classifier is first held to the labels by a
+    temperature: it may be far too sure of itself.
     """
     classes = probabilities.shape[1]
     heard = (
-        (0.25, with_temperature(probabilities, find_temperature(probabilities, labels))),
+        (0.25, tempered(probabilities, find_temperature(probabilities, labels))),
         (0.5, probe_probabilities(embeddings, labels, classes)),
         (0.25, neighbour_probabilities(embeddings, labels, classes)),
     )
@@ -110,11 +112,13 @@ def label_suspicion(
         np.zeros(probabilities.shape),
     )
     mean = np.exp(logs)
+    mean /= mean.sum(1, keepdims=True)
     rows = np.arange(len(labels))
     own = mean[rows, labels].copy()
     mean[rows, labels] = 0
     other = mean.max(1)
-    return (other - own) / (other + own), mean.argmax(1)
+    gap = other - own
+    return (gap + gap / (other + own)) / 2, mean.argmax(1)
 
 
 def probe_probabilities(

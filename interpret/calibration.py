@@ -142,7 +142,7 @@ def find_temperature(probabilities: NDArray[np.floating], labels: Labels) -> flo
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
 
 
-def with_temperature(probabilities: NDArray[np.floating], temperature: float) -> Floats:
+def tempered(probabilities: NDArray[np.floating], temperature: float) -> Floats:
     """The probabilities (N, M) that the logits divided by `temperature` give."""
     logits = np.log(np.maximum(probabilities.astype(np.float64), _TINIEST)) / temperature
     powers = np.exp(logits - logits.max(1, keepdims=True))
@@ -169,7 +169,7 @@ def calibrate(
     limits = find_limits(distances, predicted, labels, coverage)
     temperature = find_temperature(prediction.probabilities, labels)
     right = predicted == labels
-    scaled = with_temperature(prediction.probabilities, temperature)
+    scaled = tempered(prediction.probabilities, temperature)
     return Calibration(
         split=split,
         examples=len(labels),

@@ -14,7 +14,7 @@ from interpret.calibration import (
     kept,
     margins,
     reliability,
-    with_temperature,
+    tempered,
 )
 from interpret.errors import DpnpError
 from interpret.manifest import Calibration, Manifest
@@ -117,11 +117,9 @@ def test_the_temperature_is_found_again(factor: float):
     # are put right by dividing by it.
     generator = np.random.default_rng(0)
     logits = 2 * generator.standard_normal((4000, 4))
-    honest = with_temperature(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), 1.0)
+    honest = tempered(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), 1.0)
     labels = (honest.cumsum(1) < generator.random((4000, 1))).sum(1)
-    assert find_temperature(with_temperature(honest, 1 / factor), labels) == pytest.approx(
-        factor, rel=0.06
-    )
+    assert find_temperature(tempered(honest, 1 / factor), labels) == pytest.approx(factor, rel=0.06)
 
 
 def test_a_model_that_is_always_right_is_not_made_certain():

@@ -6,7 +6,7 @@ import pytest
 
 from interpret import geometry
 from interpret.bundle import Bundle
-from interpret.calibration import with_temperature as tempered
+from interpret.calibration import tempered
 from interpret.errors import BundleError
 from interpret.graph import with_prototypes, with_temperature
 from interpret.predictor import Predictor

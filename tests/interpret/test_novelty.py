@@ -23,8 +23,9 @@ def test_every_score_is_larger_for_black_than_for_a_pure_colour(toy_bundle: Bund
     for name, (red, black) in found.items():
         assert black > red, name
     assert found["distance"].tolist() == pytest.approx([0, 1])
-    assert found["energy"][1] == pytest.approx(-np.log(3), abs=1e-6)
-    assert found["energy"][0] == pytest.approx(-np.log(np.e + 2), abs=1e-6)
+    # Up to the constant α²/2 of the logits.
+    assert found["energy"][1] == pytest.approx(0.5 - np.log(3), abs=1e-6)
+    assert found["energy"][0] == pytest.approx(0.5 - np.log(np.e + 2), abs=1e-6)
     assert found["faint evidence"].tolist() == pytest.approx([-1, 0])
     # A class's usual distance: 0 and 0.5 in the gallery, so 0.25.
     assert found["class-wise distance"][1] == pytest.approx(4)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from interpret.errors import DpnpError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _PIPE_WIDTH = 200  # columns of a table that is not on a terminal: wide enough never to cut
 
@@ -60,7 +63,6 @@ def printable(path: object) -> str:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on stdout; columns whose heading starts with a space are numbers."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table()
@@ -71,6 +73,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         )
     for row in rows:
         table.add_row(*map(printable, row))
+    show(table)
+
+
+def show(table: Table) -> None:
+    """A table on stdout, never cut on a pipe."""
+    from rich.console import Console
+
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 from rich.table import Table
 
 from interpret import audit_page, web
 from interpret.audit import SIGNATURE, TITLES, Audit, audit, signature
 from interpret.audit_page import Audited
 from interpret.bundle import Bundle
+from interpret.console import show
 from interpret.errors import DpnpError
 from interpret.files import write_atomically
 from interpret.images import thumbnail
@@ -84,7 +84,7 @@ def _print(whole: Audited, found: Audit, title: str) -> None:
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for row in audit_page.per_class(whole, found):
         table.add_row(row.label, f"{row.pictures:,}", *(f"{count:,}" for count in row.counts))
-    Console().print(table)
+    show(table)
 
 
 def _csv(whole: Audited, found: Audit) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from interpret import novelty
+from interpret.console import show
 from interpret.evaluation import Scored
 from interpret.explanation import verdict
 from interpret.manifest import Calibration, Manifest, OutOfDistribution
@@ -30,7 +30,7 @@ def print_verdicts(scored: Scored, manifest: Manifest) -> None:
         own = given == name
         accuracy = f"{right[own].mean():.2%}" if own.any() else ""
         table.add_row(name, f"{own.mean():.1%}", accuracy)
-    Console().print(table)
+    show(table)
 
 
 def print_calibration(found: Calibration, title: str) -> None:
@@ -50,7 +50,7 @@ def print_calibration(found: Calibration, title: str) -> None:
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    Console().print(table)
+    show(table)
     print_novelty(found.out_of_distribution)
 
 
@@ -65,7 +65,7 @@ def print_novelty(found: Sequence[OutOfDistribution]) -> None:
     for score in found[0].auroc:
         rival = " (rival)" if score in novelty.RIVALS else ""
         table.add_row(score + rival, *(f"{column.auroc[score]:.3f}" for column in found))
-    Console().print(table)
+    show(table)
 
 
 def print_faithfulness(found: Sequence[Faithfulness], title: str) -> None:
@@ -82,4 +82,4 @@ def print_faithfulness(found: Sequence[Faithfulness], title: str) -> None:
         table.add_row(
             each.method, *(f"{figure:.3f}" for figure in figures), missing, f"{each.sanity:.3f}"
         )
-    Console().print(table)
+    show(table)

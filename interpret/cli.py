@@ -1,18 +1,30 @@
-"""The commands over a bundle: predict, explain, similar. `training.cli` adds its own to `app`.
+"""The commands over a bundle and pictures: predict, explain, similar. Those that change a bundle
+or report on it are in `bundle_cli`; `training.cli` adds its own.
 
 Heavy imports sit inside the commands, so that --help answers at once.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interpret import bundle_cli
+from interpret.console import (
+    AsJson,
+    BundleFolder,
+    app,
+    complain,
+    print_json,
+    print_table,
+    printable,
+    run,
+)
 from interpret.errors import DpnpError, ImageError
+from interpret.methods import Method
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,38 +32,13 @@ if TYPE_CHECKING:
 
     from interpret.explanation import Classification, Example, Explainer
 
-_PIPE_WIDTH = 200  # columns of a table that is not on a terminal: wide enough never to cut
+__all__ = ["app", "bundle_cli", "run"]  # bundle_cli is imported for its commands
+
 _MAX_K = 100
 
-app = typer.Typer(
-    help="Image classifiers that explain themselves: Deep Positive-Negative Prototypes.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="models/NAME")]
 Count = Annotated[
     int, typer.Option("-k", min=1, max=_MAX_K, help="how many training images of each kind")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
-
-
-def run(app: typer.Typer) -> None:
-    """Run the command line and exit.
-
-    What is the input's fault, a DpnpError or a file that cannot be read or written, becomes one
-    line on stderr and exit code 2; so do Typer's own usage errors. Anything else is a bug and
-    keeps its traceback.
-    """
-    try:
-        app(prog_name="dpnp")
-    except DpnpError as error:
-        _complain(error)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _complain(f"{where}{error.strerror or error}")
-    sys.exit(2)
 
 
 @app.command()
@@ -78,20 +65,20 @@ def predict(
     explainer, images = _load(bundle), find_pictures(images)
     if out is not None:
         bad = write_predictions(explainer, images, out)
-        typer.echo(f"written: {_printable(out)}, {len(images)} pictures, {bad} of them unreadable")
+        typer.echo(f"written: {printable(out)}, {len(images)} pictures, {bad} of them unreadable")
         raise typer.Exit(2 if bad else 0)
     answers: list[tuple[Path, Classification]] = []
     for path, answer in classify_files(explainer, images):
         if isinstance(answer, ImageError):
-            _complain(answer)
+            complain(answer)
         else:
             answers.append((path, answer))
     if not as_json:
         _print_answers(answers)
     elif len(images) > 1:
-        _print_json([{"file": str(path)} | answer.model_dump() for path, answer in answers])
+        print_json([{"file": str(path)} | answer.model_dump() for path, answer in answers])
     elif answers:
-        _print_json(answers[0][1].model_dump())
+        print_json(answers[0][1].model_dump())
     if len(answers) < len(images):
         raise typer.Exit(2)
 
@@ -102,24 +89,40 @@ def explain(
     image: Annotated[Path, typer.Argument(help="a picture")],
     out: Annotated[Path, typer.Option(help="the figure to write: .png, .pdf or .svg")],
     k: Count = 6,
+    method: Annotated[Method, typer.Option(help="of the map over the picture")] = "evidence",
+    positive: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="why this class; default: the answer")
+    ] = None,
+    negative: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="and not that; default: the next nearest")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw why a picture gets its label: evidence, distances and training images.
 
     Example: dpnp explain models/digits-dpnp three.png --out explanation.png
+
+    Example: dpnp explain models/digits-dpnp 8.png --negative 3 --method ig --out why-not-3.png
     """
     from interpret.figures import explanation_figure, figure_format, save_figure
 
     figure_format(out)
     explainer = _load(bundle)
     pixels = _pixels(explainer, image)
-    explanation = explainer.explain(pixels, k)
-    save_figure(explanation_figure(explainer.bundle, pixels, explanation), out)
+    explanation = explainer.explain(pixels, k, positive=positive, negative=negative)
+    attribution = None
+    if method != "evidence":
+        from interpret.attribution import Attributor
+
+        pair = explanation.positive.index, explanation.negative.index
+        attribution = Attributor(explainer.bundle).attribute(pixels, method, *pair)
+    figure = explanation_figure(explainer.bundle, pixels, explanation, attribution)
+    save_figure(figure, out)
     if as_json:
-        _print_json(explanation.model_dump())
+        print_json(explanation.model_dump())
     else:
         _print_answers([(image, explanation)])
-        typer.echo(f"written: {_printable(out)}")
+        typer.echo(f"written: {printable(out)}")
 
 
 @app.command()
@@ -152,7 +155,7 @@ def similar(
         title = f"Training images nearest to the prototype of {prototype}"
     elif image is not None:
         examples = explainer.similar_to_image(_pixels(explainer, image), k)
-        title = f"Training images nearest to {_printable(image.name)}"
+        title = f"Training images nearest to {printable(image.name)}"
     if out is not None:
         from interpret.figures import example_sheet, save_figure
 
@@ -160,15 +163,11 @@ def similar(
     if as_json:
         kind = "image" if prototype is None else "prototype"
         query = {"kind": kind, "label": prototype, "k": k}
-        _print_json({"query": query, "results": [e.model_dump() for e in examples]})
+        print_json({"query": query, "results": [e.model_dump() for e in examples]})
     else:
         _print_examples(explainer, examples)
         if out is not None:
-            typer.echo(f"written: {_printable(out)}")
-
-
-def _complain(problem: object) -> None:
-    typer.echo("error: " + " ".join(str(problem).splitlines()), err=True)
+            typer.echo(f"written: {printable(out)}")
 
 
 def _load(bundle: Path) -> Explainer:
@@ -183,41 +182,11 @@ def _pixels(explainer: Explainer, path: Path) -> NDArray[np.uint8]:
     return fit_square(open_image(path), explainer.predictor.input_size)
 
 
-def _print_json(document: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(document, indent=2))  # ASCII: any file name survives any terminal
-
-
-def _printable(path: object) -> str:
-    """Text that every UTF-8 stream takes: names on disk may hold bytes that are no text."""
-    return str(path).encode(errors="replace").decode()
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout; columns whose heading starts with a space are numbers."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    for name in columns:
-        number = name.startswith(" ")
-        table.add_column(
-            name.strip(), justify="right" if number else "left", no_wrap=number, overflow="fold"
-        )
-    for row in rows:
-        table.add_row(*map(_printable, row))
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
-    console.print(table)
-
-
 def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
     if not answers:
         return
     distances = (" distance", "negative", " distance", " margin")
-    _print_table(
+    print_table(
         ("file", "label", " probability", "verdict", *distances),
         [
             (
@@ -238,7 +207,7 @@ def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
 def _print_examples(explainer: Explainer, examples: Sequence[Example]) -> None:
     table = explainer.bundle.gallery
     rows = [explainer.bundle.gallery_row(example.id) for example in examples]
-    _print_table(
+    print_table(
         (" id", "label", " distance", "split", "source"),
         [
             (str(e.id), e.label, f"{e.distance:.3f}", table.splits[row], table.sources[row])

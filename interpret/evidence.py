@@ -18,6 +18,8 @@ Floats = NDArray[np.float32]
 AGAINST, FOR = (33, 102, 172), (214, 47, 39)
 _STRONGEST_TINT = 0.8  # the picture stays visible below the strongest evidence
 TINY = 64  # pixels: up to this side a picture is enlarged with its pixels' edges kept
+SEEN = 56  # locations a side that can still be told apart
+FEW = 400  # locations, up to which each one counts
 _GREYS = (100, 240)  # the picture's range below the tint: on black no tint could be seen
 
 
@@ -43,22 +45,41 @@ def evidence_map(
     return split
 
 
+def readable(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """A map (h, w) at a size that can be seen: pixels summed into blocks, at most SEEN a side.
+
+    Every value stays the sum of what it covers, and so does the whole.
+    """
+    block = -(-max(values.shape) // SEEN)
+    rows, cols = (np.arange(0, side, block) for side in values.shape)
+    blocks: NDArray[np.floating] = np.add.reduceat(np.add.reduceat(values, rows, 0), cols, 1)
+    return blocks
+
+
+def strongest(values: NDArray[np.floating]) -> float:
+    """What gets the strongest tint: the largest |value|; of a map of pixels, where single ones
+    would leave all others pale, the 99th percentile.
+    """
+    sizes = np.abs(values)
+    return float(sizes.max() if sizes.size <= FEW else np.quantile(sizes, 0.99)) or 1.0
+
+
 def overlay(
     pixels: NDArray[np.uint8], evidence: NDArray[np.floating], size: int | None = None
 ) -> Image.Image:
     """The picture (S, S, 3) in grey, tinted by its evidence (h, w): red speaks for, blue against.
 
     Grey, so that every colour seen is evidence. The tint is proportional to |evidence|, the
-    strongest location gets the strongest tint and zero none; locations keep their edges, so the
-    picture shows the very numbers that sum to the margin. `size` is the side of the result.
+    strongest location gets the strongest tint and zero none (see `strongest`); locations keep
+    their edges, so the picture shows the very numbers that sum to the margin. `size` is the side
+    of the result.
     """
     side = size or len(pixels)
     smooth = Image.Resampling.NEAREST if len(pixels) <= TINY else Image.Resampling.BICUBIC
     picture = Image.fromarray(pixels).convert("L").resize((side, side), smooth)
     grey = np.asarray(picture, dtype=np.float32)
     low, high = _GREYS
-    strongest = float(np.abs(evidence).max()) or 1.0
-    scaled = Image.fromarray((evidence / strongest).astype(np.float32))
+    scaled = Image.fromarray(np.clip(evidence / strongest(evidence), -1, 1).astype(np.float32))
     strength = np.asarray(scaled.resize((side, side), Image.Resampling.NEAREST))
     return Image.fromarray(_tint(low + grey * ((high - low) / 255), strength))
 

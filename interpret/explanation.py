@@ -80,7 +80,7 @@ class Evidence(_Answer):
     rows: int
     cols: int
     values: list[list[float]] = Field(
-        description="rows × cols; their sum is rival.distance² − positive.distance²"
+        description="rows × cols; their sum is negative.distance² − positive.distance²"
     )
     overlay_png: str = Field(description="the picture tinted by it, a PNG in base64")
 
@@ -88,12 +88,9 @@ class Evidence(_Answer):
 class Explanation(Classification):
     """A classification and what stands behind it."""
 
-    rival: PrototypeDistance = Field(
-        description="what the evidence speaks against: the class asked for, or the negative"
-    )
     point: list[float] = Field(description="the picture's place on /map: x, y, z")
     positive_examples: list[Example] = Field(description="nearest to the positive prototype")
-    negative_examples: list[Example] = Field(description="nearest to the rival's prototype")
+    negative_examples: list[Example] = Field(description="nearest to the negative prototype")
     neighbours: list[Example] = Field(description="nearest to this picture")
     evidence: Evidence | None = Field(description="null: the network has no evidence map")
 
@@ -136,29 +133,30 @@ class Explainer:
         return [self._classification(prediction, row) for row in range(len(pixels))]
 
     def explain(
-        self, pixels: NDArray[np.uint8], k: int = 6, rival: str | None = None
+        self,
+        pixels: NDArray[np.uint8],
+        k: int = 6,
+        *,
+        positive: str | None = None,
+        negative: str | None = None,
     ) -> Explanation:
         """The answer for one picture (S, S, 3), with k examples of each kind and the evidence.
 
-        `rival` is the class that the evidence speaks against, the negative when None. Raises
-        UnknownLabelError, and OwnRivalError when the picture is classified as the rival.
+        `positive` and `negative` ask "why this class and not that": the two prototypes, margin,
+        examples and evidence are theirs then, whatever the answer's label is. Raises
+        UnknownLabelError, or OwnRivalError for a class against itself.
         """
-        chosen = None if rival is None else self.bundle.class_index(rival)
         prediction = self.predictor(pixels[None], evidence=True)
         answer = self._classification(prediction, 0)
-        if chosen == answer.index:
-            raise OwnRivalError(f"the picture is classified as {rival}: choose another rival")
-        against = answer.negative if chosen is None else self._at(prediction, 0, [chosen])[0]
-        centres = self.bundle.prototypes[[answer.index, against.index]]
-        positive, negative, neighbours = self._examples(
-            np.concatenate([centres, prediction.embedding]), k
-        )
+        if positive is not None or negative is not None:
+            answer = self._asked(answer, prediction, positive, negative)
+        centres = self.bundle.prototypes[[answer.positive.index, answer.negative.index]]
+        near, far, neighbours = self._examples(np.concatenate([centres, prediction.embedding]), k)
         return Explanation(
             **dict(answer),
-            rival=against,
             point=self.projection(prediction.embedding)[0].tolist(),
-            positive_examples=positive,
-            negative_examples=negative,
+            positive_examples=near,
+            negative_examples=far,
             neighbours=neighbours,
             evidence=self._evidence(pixels, prediction, *centres),
         )
@@ -203,7 +201,7 @@ class Explainer:
             label=positive.label,
             index=index,
             probability=float(prediction.probabilities[row, index]),
-            verdict=verdict(positive.distance, margin, self.bundle.manifest.thresholds),
+            verdict=verdict(positive.distance, margin, self.bundle.manifest.limits(index)),
             positive=positive,
             negative=negative,
             margin=margin,
@@ -219,6 +217,26 @@ class Explainer:
             PrototypeDistance(label=names[i], index=i, distance=float(away[i]), angle_deg=angle)
             for i, angle in zip(order, degrees.tolist(), strict=True)
         ]
+
+    def _asked(
+        self,
+        answer: Classification,
+        prediction: Prediction,
+        positive: str | None,
+        negative: str | None,
+    ) -> Classification:
+        """The answer with the prototypes that were asked for; the nearest where one was not."""
+        find = self.bundle.class_index
+        taken = answer.index if positive is None else find(positive)
+        away = prediction.distances[0].copy()
+        away[taken] = np.inf
+        rival = int(away.argmin()) if negative is None else find(negative)
+        if taken == rival:
+            name = self.bundle.manifest.class_names[taken]
+            raise OwnRivalError(f"{name!r} against itself: give two different classes")
+        near, far = self._at(prediction, 0, [taken, rival])
+        margin = far.distance - near.distance
+        return answer.model_copy(update={"positive": near, "negative": far, "margin": margin})
 
     def _examples(self, queries: NDArray[np.float32], k: int) -> list[list[Example]]:
         found, table = self.gallery.search(queries, k), self.bundle.gallery

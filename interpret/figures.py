@@ -15,9 +15,10 @@ from PIL import Image
 
 from interpret.bundle import Bundle
 from interpret.errors import BundleError, ImageError
-from interpret.evidence import AGAINST, FOR, colour_scale, overlay
-from interpret.explanation import Evidence, Example, Explanation
+from interpret.evidence import AGAINST, FOR, colour_scale, overlay, readable, strongest
+from interpret.explanation import Example, Explanation
 from interpret.images import decode
+from interpret.methods import EXACT, TITLES, Attribution
 from interpret.page import GREY, INK, RULE, Page, figure_format, save_figure
 
 __all__ = ["example_sheet", "explanation_figure", "figure_format", "save_figure"]
@@ -33,17 +34,24 @@ _BETWEEN, _CAPTION, _BELOW = 0.18, 0.36, 0.3  # between two; two lines of text; 
 
 _COLUMNS = 8  # training images in a row, at most
 _OVERLAY = 560  # pixels: sharp at the panel's size
-_GRID_LINES = 32  # locations a side, up to which the grid is drawn
+_GRID_LINES = 16  # locations a side, up to which the grid is drawn
 _RED, _BLUE = ("#{:02x}{:02x}{:02x}".format(*colour) for colour in (FOR, AGAINST))
 _PALE = "#aab2bc"
 
 
 def explanation_figure(
-    bundle: Bundle, pixels: NDArray[np.uint8], explanation: Explanation
+    bundle: Bundle,
+    pixels: NDArray[np.uint8],
+    explanation: Explanation,
+    attribution: Attribution | None = None,
 ) -> Figure:
-    """One page for one picture: uint8 RGB (S, S, 3) as the model saw it, and its explanation."""
+    """One page for one picture: uint8 RGB (S, S, 3) as the model saw it, and its explanation.
+
+    `attribution` takes the place of the evidence map.
+    """
+    predicted = "predicted" if explanation.positive.index == explanation.index else "asked for"
     groups = [
-        ("Nearest to the prototype of", explanation.positive.label, "the positive: predicted"),
+        ("Nearest to the prototype of", explanation.positive.label, f"the positive: {predicted}"),
         ("Nearest to the prototype of", explanation.negative.label, "the negative: its rival"),
         ("Nearest to this picture", "", ""),
     ]
@@ -52,9 +60,9 @@ def explanation_figure(
     heights = [_block(len(e), columns, pitch) for e in shown]
     page = Page(_WIDTH, _EXAMPLES + sum(heights) + 0.3)
     colours = {explanation.negative.label: _BLUE, explanation.positive.label: _RED}
-    _heading(page, bundle, explanation)
+    _heading(page, bundle, explanation, colours.get(explanation.label, INK))
     _picture(page, pixels)
-    _evidence(page, pixels, explanation)
+    _evidence(page, pixels, explanation, attribution)
     _bars(page, explanation)
     top = _EXAMPLES
     for (title, name, role), examples, height in zip(groups, shown, heights, strict=True):
@@ -106,9 +114,10 @@ def _source(bundle: Bundle) -> str:
     )
 
 
-def _heading(page: Page, bundle: Bundle, explanation: Explanation) -> None:
-    limits, answer = bundle.manifest.thresholds, explanation
-    near, margin = _number(answer.positive.distance), _number(answer.margin)
+def _heading(page: Page, bundle: Bundle, explanation: Explanation, colour: str) -> None:
+    limits, answer = bundle.manifest.limits(explanation.index), explanation
+    nearest, rival = answer.prototypes[:2]  # of the answer, whichever pair was asked for
+    near, margin = _number(nearest.distance), _number(rival.distance - nearest.distance)
     far, least = _number(limits.max_distance), _number(limits.min_margin)
     verdict = {
         "accept": f"accepted: distance {near} within {far}, margin {margin} over {least}",
@@ -116,7 +125,7 @@ def _heading(page: Page, bundle: Bundle, explanation: Explanation) -> None:
         "none_of_these": f"none of these: the distance {near} is over {far}",
     }[answer.verdict]
     taken = page.text(
-        _MARGIN, 0.68, answer.label, width=_CONTENT * 0.7, size=24, bold=True, colour=_RED
+        _MARGIN, 0.68, answer.label, width=_CONTENT * 0.7, size=24, bold=True, colour=colour
     )
     left = _MARGIN + taken + 0.2
     page.text(left, 0.68, f"{answer.probability:.1%}", width=1.5, size=24)
@@ -134,26 +143,28 @@ def _picture(page: Page, pixels: NDArray[np.uint8]) -> None:
     )  # fmt: skip
 
 
-def _evidence(page: Page, pixels: NDArray[np.uint8], explanation: Explanation) -> None:
-    page.text(_EVIDENCE, _PANELS - 0.12, "The evidence", width=_PANEL, size=10, bold=True)
-    evidence = explanation.evidence
-    if evidence is None:
+def _evidence(
+    page: Page,
+    pixels: NDArray[np.uint8],
+    explanation: Explanation,
+    attribution: Attribution | None,
+) -> None:
+    title = "The evidence" if attribution is None else TITLES[attribution.method]
+    page.text(_EVIDENCE, _PANELS - 0.12, title, width=_PANEL, size=10, bold=True)
+    if attribution is not None:
+        values = readable(attribution.values)
+    elif explanation.evidence is not None:
+        values = np.array(explanation.evidence.values)
+    else:
         axes = page.axes(_EVIDENCE, _PANELS, _PANEL, _PANEL)
         axes.spines[:].set(visible=True, color=RULE, linewidth=0.6)
         note = "This network has no evidence map:\nit does not end in average pooling"
         axes.text(0.5, 0.5, note, ha="center", va="center", size=9, color=GREY)
         return
-    values = np.array(evidence.values)
     image = page.picture(_EVIDENCE, _PANELS, _PANEL, overlay(pixels, values, _OVERLAY))
     assert image.axes is not None
-    _grid(image.axes, evidence)
-    strongest = float(np.abs(values).max()) or 1.0
-    scale = ScalarMappable(Normalize(-strongest, strongest), ListedColormap(colour_scale() / 255))
-    axes = page.axes(_EVIDENCE + _PANEL + 0.1, _PANELS, 0.13, _PANEL)
-    bar = page.figure.colorbar(scale, cax=axes, ticks=[-strongest, 0, strongest])
-    bar.outline.set(edgecolor=RULE, linewidth=0.6)
-    bar.ax.set_yticklabels([f"−{strongest:.3g}", "0", f"+{strongest:.3g}"])
-    bar.ax.tick_params(labelsize=8, length=0, pad=3, labelcolor=INK)
+    _grid(image.axes, *values.shape)
+    _colour_bar(page, strongest(values))
     line, half = _PANELS + _PANEL + 0.22, _PANEL / 2 - 0.1
     positive, negative = explanation.positive, explanation.negative
     taken = page.text(
@@ -162,13 +173,24 @@ def _evidence(page: Page, pixels: NDArray[np.uint8], explanation: Explanation) -
     left = _EVIDENCE + taken + 0.15
     page.text(left, line, f"for {negative.label}", width=half, size=8, colour=_BLUE, bold=True)
     total = f"in squared distance: the sum is {values.sum():.4g}"
+    if attribution is not None and attribution.method not in EXACT:
+        total = f"in squared distance; the margin is {attribution.margin:.4g}"
     page.text(_EVIDENCE, line + 0.17, total, width=_PANEL + 0.6, size=8, colour=GREY)
 
 
-def _grid(axes: Axes, evidence: Evidence) -> None:
-    if max(evidence.rows, evidence.cols) > _GRID_LINES:
+def _colour_bar(page: Page, limit: float) -> None:
+    scale = ScalarMappable(Normalize(-limit, limit), ListedColormap(colour_scale() / 255))
+    axes = page.axes(_EVIDENCE + _PANEL + 0.1, _PANELS, 0.13, _PANEL)
+    bar = page.figure.colorbar(scale, cax=axes, ticks=[-limit, 0, limit])
+    bar.outline.set(edgecolor=RULE, linewidth=0.6)
+    bar.ax.set_yticklabels([f"−{limit:.3g}", "0", f"+{limit:.3g}"])
+    bar.ax.tick_params(labelsize=8, length=0, pad=3, labelcolor=INK)
+
+
+def _grid(axes: Axes, rows: int, cols: int) -> None:
+    if max(rows, cols) > _GRID_LINES:
         return
-    for count, line in ((evidence.rows, axes.axhline), (evidence.cols, axes.axvline)):
+    for count, line in ((rows, axes.axhline), (cols, axes.axvline)):
         for edge in np.linspace(0, _OVERLAY, count + 1)[1:-1]:
             line(edge - 0.5, color="white", linewidth=0.5, alpha=0.55)
 
@@ -179,20 +201,19 @@ def _bars(page: Page, explanation: Explanation) -> None:
     for right, head in ((away, "distance"), (angle, "angle")):
         page.text(right, _PANELS + 0.14, head, width=0.6, size=8, colour=GREY, align="right")
     shown, slots = explanation.prototypes, 5
+    pair = [explanation.positive.index, explanation.negative.index]
     pitch = (_PANEL - 0.25) / slots
     near, far = explanation.positive.distance, explanation.negative.distance
     longest = max(p.distance for p in shown) or 1.0
     axes = page.axes(names + 0.08, _PANELS + 0.25, away - names - 0.65, pitch * slots)
     axes.set(xlim=(0, longest), ylim=(slots - 0.5, -0.5))
-    colours = [_RED, _BLUE, *[_PALE] * len(shown)][: len(shown)]
+    colours = [dict(zip(pair, (_RED, _BLUE), strict=True)).get(p.index, _PALE) for p in shown]
     axes.barh(range(len(shown)), [p.distance for p in shown], height=0.52, color=colours)
-    # The margin is the blue bar's lead over the red one: a bracket above, dotted lines down.
-    axes.plot([near, far], [-0.42, -0.42], color=INK, linewidth=0.8, clip_on=False)
-    for end in (near, far):
-        axes.plot([end, end], [-0.42, 1.3], color=INK, linewidth=0.8, linestyle=":", clip_on=False)
+    if pair == [p.index for p in shown[:2]]:
+        _bracket(axes, near, far)
     for row, prototype in enumerate(shown):
         line = _PANELS + 0.25 + pitch * (row + 0.5) + 0.05
-        colour, bold = (colours[row], True) if row < 2 else (INK, False)
+        colour, bold = (colours[row], True) if prototype.index in pair else (INK, False)
         page.text(names, line, prototype.label, width=0.95, align="right", colour=colour, bold=bold)
         page.text(away, line, _number(prototype.distance), width=0.6, align="right")
         page.text(angle, line, f"{prototype.angle_deg:.1f}°", width=0.6, align="right")
@@ -204,6 +225,13 @@ def _bars(page: Page, explanation: Explanation) -> None:
         size=8,
         colour=GREY,
     )
+
+
+def _bracket(axes: Axes, near: float, far: float) -> None:
+    """The margin is the blue bar's lead over the red one: a bracket above, dotted lines down."""
+    axes.plot([near, far], [-0.42, -0.42], color=INK, linewidth=0.8, clip_on=False)
+    for end in (near, far):
+        axes.plot([end, end], [-0.42, 1.3], color=INK, linewidth=0.8, linestyle=":", clip_on=False)
 
 
 def _thumbnails(
@@ -241,4 +269,5 @@ def _thumbnail(bundle: Bundle, example: Example) -> Image.Image:
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}" if abs(value) >= 10 else f"{value:.3f}"
+    digits = 2 if abs(value) >= 10 else 3
+    return f"{value:.{digits}f}".replace("-", "−")

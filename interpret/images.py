@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from interpret.errors import BrokenImageError, ImageError, NotAnImageError, TooManyPixelsError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
+THUMBNAIL_SIDE = 96  # pixels at most; small pictures keep their size
 MAX_PIXELS = 40_000_000  # 120 MB as RGB: larger than any camera's JPEG, far below a bomb
 
 # The rule `fit_square` follows, in words, for the manifest of every bundle.
@@ -104,6 +106,29 @@ def fit_square(image: Image.Image, size: int) -> NDArray[np.uint8]:
     """The largest centred square of an RGB picture as uint8 (size, size, 3): see PREPROCESSING."""
     square = ImageOps.fit(image, (size, size), method=Image.Resampling.BILINEAR)
     return np.asarray(square, dtype=np.uint8)
+
+
+def thumbnail(picture: Image.Image) -> bytes:
+    """A picture as WebP with its longer side at most THUMBNAIL_SIDE; tiny ones without loss."""
+    picture = picture.copy()
+    tiny = max(picture.size) <= 16
+    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", lossless=tiny, quality=85)
+    return buffer.getvalue()
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The files below a folder that are pictures by their suffix, sorted."""
+    return sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+
+
+def featureless(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture (S, S, 3) blurred until only its arrangement of colours is left: what
+    attributions compare with. An even grey is no such neutral ground: a network may be sure of it.
+    """
+    blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(len(pixels) / 8))
+    return np.asarray(blurred, dtype=np.uint8)
 
 
 def _upright(image: Image.Image) -> Image.Image:

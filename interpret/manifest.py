@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 FORMAT_VERSION = 1
 
@@ -94,6 +94,57 @@ class Quantization(_Strict):
     evidence_error: float = Field(description="mean of the evidence less the embedding, relative")
 
 
+class OutOfDistribution(_Strict):
+    """How well pictures of no class are told from the model's own."""
+
+    data: str = Field(description="the strange pictures")
+    examples: int
+    auroc: dict[str, float] = Field(description="by score; 1 tells them apart always, 0.5 never")
+
+
+class ReliabilityBin(_Strict):
+    """Held-out pictures whose answers were about as probable as each other."""
+
+    examples: int
+    confidence: float = Field(description="mean probability of the answer, with the temperature")
+    accuracy: float
+
+
+class Confusion(_Strict):
+    """Held-out pictures of one class that were answered with another."""
+
+    label: str
+    answer: str
+    examples: int
+
+
+class Calibration(_Strict):
+    """What held-out pictures say about how far the answers can be trusted."""
+
+    split: str = Field(description="the pictures it was found on")
+    examples: int
+    coverage: float = Field(description="stated: the share of pictures whose class is kept")
+    max_distance: list[float] = Field(description="for each class: farther is none_of_these")
+    min_margin: list[float] = Field(description="for each class: below is ambiguous")
+    pooled: list[str] = Field(description="classes with too few pictures for limits of their own")
+    measured_coverage: float = Field(description="on halves that the limits were not found on")
+    accepted: float = Field(description="share of pictures with the verdict accept, same halves")
+    accuracy_of_accepted: float | None
+    temperature: float = Field(description="the graph's logits are divided by it")
+    expected_calibration_error: float = Field(description="with the temperature, on those pictures")
+    expected_calibration_error_before: float
+    reliability: list[ReliabilityBin] = Field(description="bins of equal width that are not empty")
+    confusions: list[Confusion] = Field(description="the most frequent, most frequent first")
+    out_of_distribution: list[OutOfDistribution] = Field(default_factory=list)
+
+
+class Change(_Strict):
+    """One change of a bundle without training."""
+
+    parent: str = Field(description="fingerprint of the bundle that was changed")
+    what: str
+
+
 class Manifest(_Strict):
     """manifest.json. `files` and `fingerprint` are filled in by `bundle.write_bundle`."""
 
@@ -116,9 +167,21 @@ class Manifest(_Strict):
     metrics: Metrics
     certificate: Certificate
     quantization: Quantization | None = Field(None, description="null: the model is fp32")
+    calibration: Calibration | None = None
+    changes: list[Change] = Field(default_factory=list, description="oldest first")
     training: dict[str, Any] = Field(description="the training configuration, in full")
     versions: dict[str, str]
     files: dict[str, FileEntry] = Field(default_factory=dict)
+
+    def limits(self, index: int) -> Thresholds:
+        """The thresholds of the answer `index`: its class's own where the bundle is calibrated."""
+        if self.calibration is None:
+            return self.thresholds
+        return Thresholds(
+            max_distance=self.calibration.max_distance[index],
+            min_margin=self.calibration.min_margin[index],
+            source="calibration",
+        )
 
     @field_validator("class_names")
     @classmethod
@@ -127,3 +190,10 @@ class Manifest(_Strict):
         if len(set(names)) < len(names):
             raise ValueError("class names are not distinct")
         return names
+
+    @model_validator(mode="after")
+    def _limits_for_every_class(self) -> Self:
+        found = self.calibration
+        if found and {len(found.max_distance), len(found.min_margin)} != {len(self.class_names)}:
+            raise ValueError("the calibration does not have limits for every class")
+        return self

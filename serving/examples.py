@@ -33,7 +33,6 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Classification": _CLASSIFICATION,
     "Explanation": _CLASSIFICATION
     | {
-        "rival": _THREE,
         "point": [12.1, -20.3, 31.0],
         "positive_examples": [_training_image(1020, "8", 0.93)],
         "negative_examples": [_training_image(411, "3", 0.41)],

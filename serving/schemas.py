@@ -86,7 +86,7 @@ class ExplainForm(Form):
     image: Picture = Field(description=_PICTURE)
     k: Count = Field(6, description=_COUNT)
     rival: Label | None = Field(
-        None, description="why not this class? It takes the negative's place in the evidence"
+        None, description="why not this class? It takes the negative's place in the answer"
     )
 
 

@@ -104,7 +104,8 @@ class Dpnp:
     def explain(self, form: ExplainForm) -> Explanation:
         """Classify a picture, with the training images behind the answer and the evidence map."""
         engine = self.running.engine
-        answer = engine.explainer.explain(self._pixels(engine, form.image), form.k, form.rival)
+        pixels = self._pixels(engine, form.image)
+        answer = engine.explainer.explain(pixels, form.k, negative=form.rival)
         engine.count(answer)
         return answer
 

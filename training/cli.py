@@ -1,28 +1,30 @@
-"""The command `dpnp`: the commands over bundles from interpret.cli, with train and evaluate.
+"""The command `dpnp`: train and reproduce, beside the commands over bundles from `bundle_cli` and
+interpret.cli.
 
 Heavy imports sit inside the commands, so that --help answers at once.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from interpret.cli import app, run
+from training import bundle_cli
+from training.options import Data, DataRoot, Download, Option, log_to_stderr
 
-Option = typer.Option
+__all__ = ["bundle_cli", "main"]  # bundle_cli is imported for its commands
 
-Data = Annotated[str, Option(help="digits, cifar10, cifar100, flowers102 or folder:PATH")]
-DataRoot = Annotated[Path, Option(help="where torchvision's data sets lie")]
-Download = Annotated[bool, Option("--download", help="fetch a torchvision data set")]
 Backbone = Annotated[
     str, Option(help="resnet18, resnet18-reduced, small, tiny or torchvision:NAME")
 ]
 EmbeddingDim = Annotated[
     int | None, Option(help="size d of the embedding; default: the backbone's own")
+]
+WarmUp = Annotated[
+    int, Option(help="epochs before those in which layers filled by --weights stand still")
 ]
 PrototypeLr = Annotated[
     float | None, Option(help="η_c, the prototypes' rate; default: --lr / 20, 0.5 for CL's centres")
@@ -63,9 +65,7 @@ def train(
     embedding_dim: EmbeddingDim = None,
     image_size: Annotated[int | None, Option(help="pixels; default: the data's")] = None,
     epochs: Annotated[int, Option(help="passes over the training pictures")] = 15,
-    warmup_epochs: Annotated[
-        int, Option(help="epochs before those in which layers filled by --weights stand still")
-    ] = 0,
+    warmup_epochs: WarmUp = 0,
     batch_size: Annotated[int, Option(help="pictures a step, over all processes")] = 64,
     accumulate: Annotated[int, Option(help="micro-batches a step")] = 1,
     schedule: Annotated[
@@ -103,7 +103,7 @@ def train(
     from training.config import TrainConfig
 
     config = TrainConfig.of(**{k: options[k] for k in TrainConfig.model_fields})
-    _log_to_stderr()
+    log_to_stderr()
     from training.job import train_and_export
 
     train_and_export(
@@ -114,32 +114,6 @@ def train(
         tensorboard=tensorboard,
         data_root=data_root,
         download=download,
-    )
-
-
-@app.command()
-def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="models/NAME")],
-    data: Data,
-    split: Annotated[
-        str | None, Option(help="train, valid or test; default: test, or valid without one")
-    ] = None,
-    seed: Annotated[
-        int | None, Option(help="of the split; default: the one the model was trained with")
-    ] = None,
-    json: Annotated[bool, Option("--json", help="print JSON instead of a table")] = False,
-    data_root: DataRoot = Path("data"),
-    download: Download = False,
-) -> None:
-    """Measure a bundle on labelled pictures, with ONNX Runtime.
-
-    Example: dpnp evaluate models/digits-dpnp --data digits
-    """
-    _log_to_stderr()
-    from training.job import evaluate_bundle
-
-    evaluate_bundle(
-        bundle, data, split, seed=seed, as_json=json, data_root=data_root, download=download
     )
 
 
@@ -186,66 +160,12 @@ def reproduce(
         overrides=override or (),
         holdout=holdout,
     )
-    _log_to_stderr()
+    log_to_stderr()
     reproduce(target, cells, out, dry_run=dry_run, data_root=data_root, download=download)
 
 
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-@app.command()
-def export(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="models/NAME, in fp32")],
-    out: Annotated[Path, Option(help="the bundle to write")],
-    data: Data,
-    int8: Annotated[bool, Option("--int8", help="the network in 8-bit integers")] = False,
-    max_accuracy_drop: Annotated[
-        float, Option(min=0, max=1, help="refuse a larger loss of accuracy")
-    ] = 0.002,
-    min_agreement: Annotated[
-        float, Option(min=0, max=1, help="refuse fewer of the same answers")
-    ] = 0.98,
-    max_distance_error: Annotated[
-        float, Option(min=0, help="refuse a larger mean error of the distances, relative")
-    ] = 0.05,
-    data_root: DataRoot = Path("data"),
-    download: Download = False,
-) -> None:
-    """Write a bundle in another precision, if measured on labelled pictures it is good enough.
-
-    Example: dpnp export models/digits-dpnp --int8 --data digits --out models/digits-int8
-    """
-    from training.errors import ConfigError
-
-    if not int8:
-        raise ConfigError("say into what to export: --int8")
-    _log_to_stderr()
-    from training.int8 import export_int8
-
-    export_int8(
-        bundle,
-        data,
-        out,
-        max_accuracy_drop=max_accuracy_drop,
-        min_agreement=min_agreement,
-        max_distance_error=max_distance_error,
-        data_root=data_root,
-        download=download,
-    )
-
-
-def _log_to_stderr() -> None:
-    """The packages' own log as plain lines on stderr, from the first process alone."""
-    import logging
-
-    if os.environ.get("RANK", "0") != "0":
-        return
-    handler = logging.StreamHandler()
-    for package in ("training", "interpret"):
-        logger = logging.getLogger(package)
-        logger.setLevel(logging.INFO)
-        logger.handlers = [handler]
 
 
 def main() -> None:

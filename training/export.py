@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
-import io
 import platform
 from pathlib import Path
 
 import numpy as np
 import safetensors.torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from interpret import evaluation
 from interpret.bundle import Bundle, GalleryTable, write_bundle
-from interpret.images import PREPROCESSING
+from interpret.images import PREPROCESSING, thumbnail
 from interpret.manifest import Certificate, DataInfo, EvidenceGrid, Manifest
 from interpret.predictor import Prediction, Predictor
 from interpret.progress import parallel_map, progress
@@ -27,7 +25,6 @@ from training.onnx_model import ServedModel, export, run_torch
 BATCH_SIZES = (1, 2, 7)  # of the certificate
 NEIGHBOURS = 10
 GALLERY_LIMIT = 50_000
-THUMBNAIL_SIDE = 96  # pixels at most; small pictures keep their size
 PACKAGES = (
     "torch",
     "torchvision",
@@ -176,16 +173,6 @@ def _gallery(split: Split, rows: NDArray[np.int64]) -> GalleryTable:
             lambda i: thumbnail(kept.open_picture(i)), range(len(kept)), "thumbnails"
         ),
     )
-
-
-def thumbnail(picture: Image.Image) -> bytes:
-    """A picture as WebP with its longer side at most THUMBNAIL_SIDE; tiny ones without loss."""
-    picture = picture.copy()
-    tiny = max(picture.size) <= 16
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", lossless=tiny, quality=85)
-    return buffer.getvalue()
 
 
 def library_versions() -> dict[str, str]:

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from interpret.errors import ImageError
-from interpret.images import open_image
+from interpret.images import open_image, pictures_in
 from interpret.progress import parallel_map
 from training.errors import DataError
 
 _LOG = logging.getLogger(__name__)
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 SPLITS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 LARGEST = 224  # the suggested picture size is never above this
 
@@ -73,7 +72,7 @@ def _list(root: Path, class_names: list[str]) -> tuple[list[Path], list[int]]:
     for folder in _folders(root):
         if folder.name not in class_names:
             raise DataError(f"{folder}: a class that the train folder does not have")
-        own = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+        own = pictures_in(folder)
         files += own
         labels += [class_names.index(folder.name)] * len(own)
     return files, labels

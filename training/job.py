@@ -20,6 +20,7 @@ from training.data import DataSet, load_data
 from training.errors import ConfigError, DataError
 from training.export import export_bundle, predict_split
 from training.loop import train
+from training.tables import print_verdicts
 
 _LOG = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ def evaluate_bundle(
         print(metrics.model_dump_json(indent=2))
     else:
         print_metrics(metrics, f"{path} on {data.name}", *bundle.prototypes.shape)
+        print_verdicts(scored, bundle.manifest)
     return metrics
 
 

@@ -52,7 +52,7 @@ async function ask(blob, rival = null) {
     showEvidence(answer);
     showBehind(answer);
     sphere.selected = null;
-    sphere.show({ point: answer.point, positive: answer.index, rival: answer.rival.index });
+    sphere.show({ point: answer.point, positive: answer.index, rival: answer.negative.index });
   } finally {
     if (number === latest) document.body.classList.remove("busy");
   }
@@ -75,13 +75,14 @@ function showAnswer(answer) {
   $("label").textContent = answer.label;
   $("badge").textContent = word;
   $("badge").dataset.verdict = answer.verdict;
-  const { positive, negative, margin } = answer;
+  const [positive, negative] = answer.prototypes; // the nearest two, whatever was asked
+  const margin = negative.distance - positive.distance;
   $("sentence").textContent =
     `${meaning} That of ${positive.label} is ${number(positive.distance)} away, that of ` +
     `${negative.label} ${number(negative.distance)}: a margin of ${number(margin)}. ` +
     `Probability ${number(100 * answer.probability)} %.`;
   const rows = [...answer.prototypes];
-  if (!rows.some((row) => row.index === answer.rival.index)) rows.push(answer.rival);
+  if (!rows.some((row) => row.index === answer.negative.index)) rows.push(answer.negative);
   const longest = Math.max(...rows.map((row) => row.distance));
   $("bars").replaceChildren(...rows.map((row) => bar(row, longest, answer)));
 }
@@ -89,14 +90,14 @@ function showAnswer(answer) {
 function bar(row, longest, answer) {
   const fill = element("span", { className: "fill" });
   fill.style.width = `${(100 * row.distance) / longest}%`;
-  const role = { [answer.index]: "for", [answer.rival.index]: "against" }[row.index];
+  const role = { [answer.index]: "for", [answer.negative.index]: "against" }[row.index];
   if (role) fill.classList.add(role);
   const own = row.index === answer.index;
   const button = element("button", {
     type: "button",
     disabled: own,
     title: own ? "the answer" : `why not ${row.label}?`,
-    ariaPressed: String(row.index === answer.rival.index),
+    ariaPressed: String(row.index === answer.negative.index),
     onclick: () => attempt(() => ask(picture, row.label)),
   },
     element("span", { className: "name" }, row.label),
@@ -107,7 +108,7 @@ function bar(row, longest, answer) {
 }
 
 function showEvidence(answer) {
-  const { evidence, rival, positive } = answer;
+  const { evidence, negative: rival, positive } = answer;
   $("evidence").hidden = false;
   $("rival").replaceChildren(...map.class_names.filter((name) => name !== answer.label).map(
     (name) => element("option", { value: name, selected: name === rival.label }, name)));
@@ -132,7 +133,7 @@ function showBehind(answer) {
   $("behind").hidden = false;
   $("examples").replaceChildren(
     group(`Nearest to the prototype of ${answer.label}`, answer.positive_examples, answer.index),
-    group(`Nearest to the prototype of ${answer.rival.label}`, answer.negative_examples, answer.rival.index),
+    group(`Nearest to the prototype of ${answer.negative.label}`, answer.negative_examples, answer.negative.index),
     group("Nearest to this picture", answer.neighbours, null),
   );
 }

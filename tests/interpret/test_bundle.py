@@ -113,9 +113,10 @@ def test_an_unknown_format_version(copy: Path, version: object) -> None:
     assert_refused(copy, "manifest.json", f"format version {version!r}", "reads version 1")
 
 
-def test_every_key_of_the_manifest_is_needed(copy: Path) -> None:
+def test_every_key_of_the_manifest_is_needed_but_what_later_changes_add(copy: Path) -> None:
     text = (copy / "manifest.json").read_text()
-    for key in json.loads(text).keys() - {"quantization"}:  # which older bundles do not have
+    later = {"quantization", "calibration", "changes"}  # which older bundles do not have
+    for key in json.loads(text).keys() - later:
         (copy / "manifest.json").write_text(text)
         if key == "fingerprint":
             document = json.loads(text)
@@ -124,6 +125,9 @@ def test_every_key_of_the_manifest_is_needed(copy: Path) -> None:
         else:
             change_manifest(copy, lambda document, key=key: document.pop(key))
         assert_refused(copy, "manifest.json")
+    (copy / "manifest.json").write_text(text)
+    change_manifest(copy, lambda document: [document.pop(k) for k in ("calibration", "changes")])
+    assert Bundle.load(copy).manifest.changes == []
 
 
 @pytest.mark.parametrize(

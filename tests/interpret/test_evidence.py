@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from interpret.evidence import AGAINST, FOR, colour_scale, evidence_map, overlay
+from interpret.evidence import (
+    AGAINST,
+    FOR,
+    SEEN,
+    colour_scale,
+    evidence_map,
+    overlay,
+    readable,
+    strongest,
+)
 
 BLACK = np.zeros((8, 8, 3), np.uint8)
 
@@ -80,3 +89,23 @@ def test_the_colour_scale_is_the_overlay_on_white() -> None:
     np.testing.assert_array_equal(scale[1], 255)
     for end, colour in ((scale[0], AGAINST), (scale[2], FOR)):
         np.testing.assert_allclose(end, 255 + 0.8 * (np.array(colour) - 255), atol=0.5)
+
+
+def test_a_map_of_many_pixels_is_summed_into_blocks() -> None:
+    values = np.arange(224 * 224, dtype=float).reshape(224, 224)
+    blocks = readable(values)
+    assert blocks.shape == (SEEN, SEEN)
+    assert blocks[0, 0] == values[:4, :4].sum()
+    assert blocks.sum() == values.sum()
+    few = np.ones((7, 7))
+    np.testing.assert_array_equal(readable(few), few)
+
+
+def test_one_pixel_does_not_leave_the_others_pale() -> None:
+    values = np.full((32, 32), 0.5)
+    values[3, 3] = 1000
+    assert strongest(values) == 0.5
+    assert strongest(values[:4, :4]) == 1000  # of a few locations each one counts
+    assert strongest(np.zeros((2, 2))) == 1
+    tinted = np.asarray(overlay(np.zeros((32, 32, 3), np.uint8), values))
+    np.testing.assert_array_equal(tinted[3, 3], tinted[20, 20])

@@ -197,24 +197,25 @@ def test_more_classes_than_are_shown(tmp_path: Path) -> None:
     assert answer.negative.distance == pytest.approx(2 * math.sin(math.pi / 7), rel=1e-5)
 
 
-def test_why_not_another_class(toy_bundle: Bundle) -> None:
-    explainer = Explainer(toy_bundle)
-    pixels = np.zeros((4, 4, 3), np.uint8)
-    pixels[:, :2, 0] = 255  # left half red,
-    pixels[:, 2:, 2] = 128  # right half blue at half strength
-    answer = explainer.explain(pixels, k=1, rival="green")
-    assert (answer.label, answer.negative.label, answer.rival.label) == ("red", "blue", "green")
-    assert answer.negative_examples[0].label == "green"
+def test_asked_for_a_pair(explainer: Explainer) -> None:
+    # h = (1, 0.2, 0): an answer "red", asked why blue and not green.
+    answer = explainer.explain(flat(255, 51, 0), k=1, positive="blue", negative="green")
+    assert (answer.label, answer.verdict) == ("red", "accept")
+    assert (answer.positive.label, answer.negative.label) == ("blue", "green")
+    assert answer.positive.distance == pytest.approx(math.sqrt(2.04))
+    assert answer.margin == pytest.approx(math.sqrt(1.64) - math.sqrt(2.04))
     assert answer.evidence is not None
-    assert np.sum(answer.evidence.values) == pytest.approx(
-        answer.rival.distance**2 - answer.positive.distance**2
-    )
-    assert answer.evidence.values == [[0.125, 0.125, 0, 0]] * 4
-    assert answer.point == pytest.approx([0.5, 0, 64 / 255])
-    default = explainer.explain(pixels, k=1)
-    assert default.rival == default.negative
-    assert default.negative_examples[0].label == "blue"
+    assert np.sum(answer.evidence.values) == pytest.approx(1.64 - 2.04, rel=1e-5)
+    assert [e.label for e in answer.positive_examples] == ["blue"]
+    assert [p.label for p in answer.prototypes] == ["red", "green", "blue"]
+
+
+def test_what_was_not_asked_for_is_the_nearest(explainer: Explainer) -> None:
+    answer = explainer.explain(flat(255, 51, 0), k=1, negative="blue")
+    assert (answer.positive.label, answer.negative.label) == ("red", "blue")
+    answer = explainer.explain(flat(255, 51, 0), k=1, positive="green")
+    assert (answer.positive.label, answer.negative.label) == ("green", "red")
+    with pytest.raises(OwnRivalError, match="'red' against itself"):
+        explainer.explain(flat(255, 51, 0), k=1, negative="red")
     with pytest.raises(UnknownLabelError):
-        explainer.explain(pixels, rival="pink")
-    with pytest.raises(OwnRivalError, match="classified as red"):
-        explainer.explain(pixels, rival="red")
+        explainer.explain(flat(255, 51, 0), k=1, positive="pink")

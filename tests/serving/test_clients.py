@@ -50,7 +50,7 @@ def test_curl(digits: Server, command: str) -> None:
     answer = json.loads(output(words))
     assert answer["model"]["name"] == "digits-dpnp"
     if "rival=5" in words:
-        assert answer["rival"]["label"] == "5"
+        assert answer["negative"]["label"] == "5"
 
 
 @pytest.mark.parametrize("code", blocks("python"))

@@ -82,7 +82,8 @@ def test_explain(client: httpx.Client) -> None:
 
 def test_explain_why_not_another_class(client: httpx.Client) -> None:
     answer = post(client, "/explain", plain(RED), rival="blue")
-    assert (answer["negative"]["label"], answer["rival"]["label"]) == ("green", "blue")
+    assert (answer["label"], answer["negative"]["label"]) == ("red", "blue")
+    assert answer["margin"] == answer["negative"]["distance"] - answer["positive"]["distance"]
     assert answer["negative_examples"][0]["label"] == "blue"
     assert answer["point"] == [1, 0, 0]
 

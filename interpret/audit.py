@@ -1,0 +1,237 @@
+"""Auditing a labelled data set by a model's embeddings: label errors, duplicates, leaks, outliers.
+
+A label is suspect when what lies around the picture speaks against it. Three witnesses are heard:
+the classifier, a linear probe fitted to the *other* folds, and the *other* pictures nearby. The
+last two have not seen the picture's own label, so that a training set can be audited by the very
+model that learnt it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from interpret.calibration import find_temperature, tempered
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Kind = Literal["label", "duplicate", "leak", "outlier"]
+TITLES: dict[Kind, str] = {
+    "label": "Label errors",
+    "leak": "Leaks between splits",
+    "duplicate": "Near-duplicates",
+    "outlier": "Outliers",
+}
+
+FOLDS = 5
+_ITERATIONS = 200  # of a probe
+_CONTRADICTED = 0.05  # probability of the own label, below which a probe's second round leaves it
+_RARE = 1e-9  # probabilities below this are taken for it
+NEIGHBOURS = 15
+SIGNATURE = 16  # pixels a side of the small picture that duplicates are found by
+SAME = 0.985  # correlation of two such pictures, from which they are near-duplicates
+_CONTRAST = 6.0  # standard deviation of its 0–255 values, below which a picture has no signature
+FAR = 4.0  # robust standard deviations from the class's usual distance to its neighbours
+
+
+class Finding(NamedTuple):
+    """Something about one picture, or a pair, that a person should look at."""
+
+    kind: Kind
+    row: int
+    score: float  # larger is surer, within a kind
+    other: int | None = None  # the other picture of a pair
+    suggestion: int | None = None  # the class that a suspect label should perhaps be
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All findings, each kind ranked, surest first; and every picture's label suspicion (N,)."""
+
+    findings: list[Finding]
+    suspicion: Floats
+
+    def of(self, kind: Kind) -> list[Finding]:
+        """The findings of one kind, surest first."""
+        return [finding for finding in self.findings if finding.kind == kind]
+
+
+def audit(
+    embeddings: NDArray[np.float32],
+    probabilities: NDArray[np.floating],
+    labels: Labels,
+    splits: Sequence[str],
+    signatures: NDArray[np.float32],
+) -> Audit:
+    """Audit N pictures: embeddings (N, d), the classifier's probabilities (N, M), labels, the
+    split of each, and `signatures` (see `signature`).
+    """
+    suspicion, suggestion = label_suspicion(embeddings, probabilities, labels)
+    found = [
+        Finding("label", int(row), float(suspicion[row]), suggestion=int(suggestion[row]))
+        for row in np.argsort(-suspicion, kind="stable")
+        if suspicion[row] > 0
+    ]
+    for a, b, alike in near_duplicates(signatures):
+        kind: Kind = "duplicate" if splits[a] == splits[b] else "leak"
+        found.append(Finding(kind, a, alike, other=b))
+    strange = strangeness(embeddings, labels)
+    found += [
+        Finding("outlier", int(row), float(strange[row]))
+        for row in np.argsort(-strange, kind="stable")
+        if strange[row] > FAR
+    ]
+    return Audit(found, suspicion)
+
+
+def label_suspicion(
+    embeddings: NDArray[np.float32], probabilities: NDArray[np.floating], labels: Labels
+) -> tuple[Floats, Labels]:
+    """How much speaks against each label (N,), in [−1, 1], and for which class instead (N,).
+
+    p is the weighted geometric mean of the witnesses' probabilities, with the likeliest other
+    class. The suspicion is the mean of p_other − p_own, which is large where they are sure of the
+    other, and of its share in p_other + p_own, which is large where they exclude the own. Above 0
+    they together prefer another class. The classifier is first held to the labels by a
+    temperature: it may be far too sure of itself.
+    """
+    classes = probabilities.shape[1]
+    heard = (
+        (0.25, tempered(probabilities, find_temperature(probabilities, labels))),
+        (0.5, probe_probabilities(embeddings, labels, classes)),
+        (0.25, neighbour_probabilities(embeddings, labels, classes)),
+    )
+    logs = sum(
+        (weight * np.log(np.maximum(shares, _RARE)) for weight, shares in heard),
+        np.zeros(probabilities.shape),
+    )
+    mean = np.exp(logs)
+    mean /= mean.sum(1, keepdims=True)
+    rows = np.arange(len(labels))
+    own = mean[rows, labels].copy()
+    mean[rows, labels] = 0
+    other = mean.max(1)
+    gap = other - own
+    return (gap + gap / (other + own)) / 2, mean.argmax(1)
+
+
+def probe_probabilities(
+    embeddings: NDArray[np.float32], labels: Labels, classes: int, seed: int = 0
+) -> Floats:
+    """Class probabilities (N, M) of a logistic regression on the *other* folds.
+
+    Twice: pictures that the first round strongly contradicts are not learnt from in the second.
+    """
+    folds = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
+    spread = embeddings.std(0)
+    points = (embeddings - embeddings.mean(0)) / np.where(spread > 0, spread, 1)
+    trusted = np.ones(len(labels), bool)
+    for _ in range(2):
+        result = np.zeros((len(labels), classes))
+        for fold in range(FOLDS):
+            known, asked = (folds != fold) & trusted, folds == fold
+            result[asked] = _regression(points[known], labels[known], points[asked], classes)
+        own = result[np.arange(len(labels)), labels]
+        trusted = (own >= _CONTRADICTED) | (result.argmax(1) == labels)
+    return result
+
+
+def _regression(
+    points: NDArray[np.floating], labels: Labels, asked: NDArray[np.floating], classes: int
+) -> Floats:
+    from sklearn.exceptions import ConvergenceWarning  # here: nothing else needs it
+    from sklearn.linear_model import LogisticRegression
+
+    result, present = np.zeros((len(asked), classes)), np.unique(labels)
+    if len(present) == 1:
+        result[:, present] = 1
+        return result
+    with warnings.catch_warnings():
+        # Close enough: it is one witness of three.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(max_iter=_ITERATIONS).fit(points, labels)
+    result[:, model.classes_] = model.predict_proba(asked)
+    return result
+
+
+def neighbour_probabilities(
+    embeddings: NDArray[np.float32], labels: Labels, classes: int
+) -> Floats:
+    """Class probabilities (N, M) by a vote of the nearest other pictures, nearer ones counting
+    more.
+    """
+    rows, away = nearest_others(embeddings, NEIGHBOURS)
+    reach = away.mean(1, keepdims=True)
+    weights = np.exp(-away / np.where(reach > 0, reach, 1))
+    result = np.zeros((len(labels), classes))
+    np.add.at(result, (np.arange(len(labels))[:, None], labels[rows]), weights)
+    # Half a vote for every class together: a few neighbours never make certain.
+    share = 0.5 / classes
+    votes: Floats = (result + share) / (weights.sum(1, keepdims=True) + 0.5)
+    return votes
+
+
+def nearest_others(
+    points: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Rows and distances (N, k) of the nearest points to each, itself left out."""
+    points = np.ascontiguousarray(points, dtype=np.float32)
+    k = min(k, len(points) - 1)
+    index = faiss.IndexFlatL2(points.shape[1])
+    index.add(points)
+    _, rows = index.search(points, k + 1)
+    # Itself comes first, but for exact copies: there another one is left out in its place.
+    own = rows == np.arange(len(points))[:, None]
+    own[~own.any(1), -1] = True
+    others = rows[~own].reshape(len(points), k)
+    away = np.linalg.norm(points[:, None, :] - points[others], axis=2).astype(np.float64)
+    return others, away
+
+
+def strangeness(embeddings: NDArray[np.float32], labels: Labels) -> Floats:
+    """How far each picture (N,) is from its neighbours of any class, in robust standard
+    deviations of that distance within its label, on a log scale.
+    """
+    _, away = nearest_others(embeddings, NEIGHBOURS)
+    typical = np.log(np.maximum(away.mean(1), np.finfo(np.float32).tiny))
+    result = np.zeros(len(labels))
+    for label in np.unique(labels):
+        own = labels == label
+        middle = np.median(typical[own])
+        spread = 1.4826 * np.median(np.abs(typical[own] - middle))
+        result[own] = (typical[own] - middle) / (spread or 1.0)
+    return result
+
+
+def signature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Small pictures (N, 16, 16, 3) as unit vectors (N, 768) without brightness and contrast:
+    their products are correlations. A picture without contrast gives zeros, like nothing else.
+    """
+    flat = pixels.reshape(len(pixels), -1).astype(np.float32)
+    flat -= flat.mean(1, keepdims=True)
+    norms = np.linalg.norm(flat, axis=1, keepdims=True)
+    enough = norms > _CONTRAST * np.sqrt(flat.shape[1])
+    unit: NDArray[np.float32] = np.divide(flat, norms, out=np.zeros_like(flat), where=enough)
+    return unit
+
+
+def near_duplicates(signatures: NDArray[np.float32]) -> list[tuple[int, int, float]]:
+    """Pairs of pictures whose correlation is SAME or more, most alike first; of a cluster, each
+    picture with its nearest ones.
+    """
+    index = faiss.IndexFlatIP(signatures.shape[1])
+    index.add(signatures)
+    alike, rows = index.search(signatures, min(6, len(signatures)))
+    pairs = {
+        (min(a, b), max(a, b)): float(value)
+        for a, (found, values) in enumerate(zip(rows.tolist(), alike.tolist(), strict=True))
+        for b, value in zip(found, values, strict=True)
+        if value >= SAME and a != b
+    }
+    return sorted(((a, b, v) for (a, b), v in pairs.items()), key=lambda pair: -pair[2])

@@ -1,0 +1,135 @@
+"""The ONNX graph of a bundle, changed without torch: a temperature, other prototypes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from interpret.errors import BundleError
+
+
+def needed_nodes(graph: onnx.GraphProto, outputs: Iterable[str]) -> list[onnx.NodeProto]:
+    """The nodes that `outputs` depend on, in the graph's order."""
+    wanted, kept = set(outputs), []
+    for node in reversed(graph.node):  # the order is topological: a node comes after its inputs
+        if wanted & set(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]
+
+
+def with_temperature(model: bytes, temperature: float) -> bytes:
+    """The model with its logits divided by `temperature`: only `probabilities` change.
+
+    Raises BundleError when they do not come from a softmax.
+    """
+    proto = onnx.load_from_string(model)
+    graph = proto.graph
+    makers = [node for node in graph.node if "probabilities" in node.output]
+    if not makers or makers[0].op_type != "Softmax":
+        raise BundleError("model.onnx: its probabilities do not come from a softmax")
+    softmax = makers[0]
+    divisor, scaled = _unused(graph, "temperature"), _unused(graph, "tempered_logits")
+    graph.initializer.append(numpy_helper.from_array(np.array(temperature, np.float32), divisor))
+    division = helper.make_node("Div", [softmax.input[0], divisor], [scaled])
+    softmax.input[0] = scaled
+    graph.node.insert(list(graph.node).index(softmax), division)
+    return _checked(proto)
+
+
+def with_prototypes(model: bytes, prototypes: NDArray[np.float32], scale: float) -> bytes:
+    """The model with other prototypes (M, d), all of one norm: what follows the embedding is
+    written anew. `scale` divides the inner products in the softmax.
+    """
+    proto = onnx.load_from_string(model)
+    graph = proto.graph
+    kept_outputs = [o for o in graph.output if o.name in ("embedding", "evidence")]
+    nodes = needed_nodes(graph, [o.name for o in kept_outputs])
+    used = {name for node in nodes for name in node.input}
+    initializers = [t for t in graph.initializer if t.name in used]
+    embedding = next(o for o in graph.output if o.name == "embedding")
+    batch = embedding.type.tensor_type.shape.dim[0].dim_param
+    tail = _tail(prototypes, scale)
+    new = helper.make_graph(
+        [*nodes, *tail.node],
+        graph.name,
+        list(graph.input),
+        [
+            embedding,
+            *(
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, len(prototypes)])
+                for name in ("distances", "probabilities")
+            ),
+            *(o for o in kept_outputs if o.name == "evidence"),
+        ],
+        [*initializers, *tail.initializer],
+    )
+    proto.graph.CopyFrom(new)
+    return _checked(proto)
+
+
+def shuffled(model: bytes, seed: int) -> bytes:
+    """The model with the entries of every weight permuted: the same numbers, nothing learnt."""
+    proto = onnx.load_from_string(model)
+    generator = np.random.default_rng(seed)
+    for tensor in proto.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.ndim >= 2:
+            mixed = generator.permutation(values.ravel()).reshape(values.shape)
+            tensor.CopyFrom(numpy_helper.from_array(mixed, tensor.name))
+    return _checked(proto)
+
+
+def _tail(prototypes: NDArray[np.float32], scale: float) -> onnx.GraphProto:
+    """From `embedding` to `distances` and `probabilities`.
+
+    ‖h−c_j‖² = ‖h−c_p‖² + 2 (c_p − c_j)·h on the sphere: with p the nearest prototype no digits
+    are lost near one, and the order of the distances is always that of the logits.
+    """
+    constants: dict[str, NDArray[Any]] = {
+        "prototypes": prototypes.astype(np.float32),
+        "prototypes_transposed": np.ascontiguousarray(prototypes.T, dtype=np.float32),
+        "class_axis": np.array([1], np.int64),
+        "two": np.array(2, np.float32),
+        "scale": np.array(scale, np.float32),
+    }
+    steps: Sequence[tuple[str, Sequence[str], str, dict[str, Any]]] = [
+        ("MatMul", ["embedding", "tail.prototypes_transposed"], "products", {}),
+        ("ReduceMax", ["tail.products", "tail.class_axis"], "best", {"keepdims": 1}),
+        ("ArgMax", ["tail.products"], "nearest", {"axis": 1, "keepdims": 0}),
+        ("Gather", ["tail.prototypes", "tail.nearest"], "closest", {"axis": 0}),
+        ("Sub", ["embedding", "tail.closest"], "away", {}),
+        ("Mul", ["tail.away", "tail.away"], "squares", {}),
+        ("ReduceSum", ["tail.squares", "tail.class_axis"], "own", {"keepdims": 1}),
+        ("Sub", ["tail.best", "tail.products"], "lead", {}),
+        ("Mul", ["tail.lead", "tail.two"], "twice", {}),
+        ("Add", ["tail.own", "tail.twice"], "all", {}),
+        ("Sqrt", ["tail.all"], "distances", {}),
+        ("Div", ["tail.products", "tail.scale"], "logits", {}),
+        ("Softmax", ["tail.logits"], "probabilities", {"axis": 1}),
+    ]
+    outputs = ("distances", "probabilities")
+    nodes = [
+        helper.make_node(kind, inputs, [made if made in outputs else f"tail.{made}"], **options)
+        for kind, inputs, made, options in steps
+    ]
+    arrays = [numpy_helper.from_array(value, f"tail.{name}") for name, value in constants.items()]
+    return helper.make_graph(nodes, "tail", [], [], arrays)
+
+
+def _unused(graph: onnx.GraphProto, name: str) -> str:
+    taken = {t.name for t in graph.initializer} | {o for node in graph.node for o in node.output}
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _checked(proto: onnx.ModelProto) -> bytes:
+    onnx.checker.check_model(proto)
+    content: bytes = proto.SerializeToString()
+    return content

@@ -1,0 +1,31 @@
+"""Options that several commands share, and their log."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Option = typer.Option
+
+Data = Annotated[str, Option(help="digits, cifar10, cifar100, flowers102 or folder:PATH")]
+DataRoot = Annotated[Path, Option(help="where torchvision's data sets lie")]
+Download = Annotated[bool, Option("--download", help="fetch a torchvision data set")]
+Seed = Annotated[
+    int | None, Option(help="of the split; default: the one the model was trained with")
+]
+
+
+def log_to_stderr() -> None:
+    """The packages' own log as plain lines on stderr, from the first process alone."""
+    import logging
+
+    if os.environ.get("RANK", "0") != "0":
+        return
+    handler = logging.StreamHandler()
+    for package in ("training", "interpret"):
+        logger = logging.getLogger(package)
+        logger.setLevel(logging.INFO)
+        logger.handlers = [handler]

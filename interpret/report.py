@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from interpret.gallery import Gallery
 from interpret.manifest import Calibration, Manifest
 from interpret.packing import widest_angle
 from interpret.page import GREY, INK, RULE
-from interpret.report_sphere import sphere
+from interpret.projection import Projection
+from interpret.sphere import SphereData
+from interpret.sphere_3d import sphere_plot
 
 EXAMPLES = 8  # training images of each class
 _RED, _BLUE = "#d62f27", "#2166ac"
@@ -45,7 +48,7 @@ def report_page(bundle: Bundle) -> str:
         title=manifest.name,
         manifest=manifest,
         scores=_scores(manifest),
-        sphere=sphere(bundle),
+        sphere=Markup(sphere_plot(sphere_data(bundle), height="620px")),
         angles=web.svg(_angle_figure(bundle, limit.degrees if limit else None)),
         limit=limit,
         calibration=manifest.calibration,
@@ -57,6 +60,13 @@ def report_page(bundle: Bundle) -> str:
         classes=_classes(bundle, away),
         facts=_facts(manifest),
     )
+
+
+def sphere_data(bundle: Bundle) -> SphereData:
+    """The gallery around the prototypes; beyond three dimensions, as /map shows them."""
+    seen = Projection(np.concatenate([bundle.prototypes, bundle.embeddings]))
+    points, centres = seen(bundle.embeddings), seen(bundle.prototypes)
+    return SphereData(points, bundle.gallery.labels, bundle.manifest.class_names, centres)
 
 
 def _scores(manifest: Manifest) -> list[tuple[str, str]]:

@@ -112,22 +112,28 @@ def sphere_html(data: SphereData, title: str) -> str:
     Pointing at a sample tells its class; a click in the legend hides a class, a double click
     shows it alone. The page holds all it needs and is barred from loading anything else.
     """
+    plot = sphere_plot(data, height="100%")
+    diamonds = "; diamonds: weights" if data.weights is not None else ""
+    caption = html.escape(f"{_caption(data)} Discs: class centres{diamonds}.")
+    return _PAGE.format(title=html.escape(title), caption=caption, plot=plot, ink=INK, grey=GREY)
+
+
+def sphere_plot(data: SphereData, *, height: str) -> str:
+    """The same as a part of a page, `height` as CSS has it, with the whole of plotly.js in it."""
     import plotly.graph_objects as go  # here: it takes a second, and figures do not need it
     from plotly.io import to_html
 
     traces = [_globe_trace(_radius(data)), *_class_traces(data)]
     figure = go.Figure(data=traces, layout=_layout(_reach(data, _radius(data))))
-    plot = to_html(
+    plot: str = to_html(
         figure,
         config=_CONFIG,
         include_plotlyjs=True,
         full_html=False,
-        default_height="100%",
+        default_height=height,
         div_id="sphere",  # the same data give the same page
     )
-    diamonds = "; diamonds: weights" if data.weights is not None else ""
-    caption = html.escape(f"{_caption(data)} Discs: class centres{diamonds}.")
-    return _PAGE.format(title=html.escape(title), caption=caption, plot=plot, ink=INK, grey=GREY)
+    return plot
 
 
 def _sample(data: SphereData) -> NDArray[np.intp]:

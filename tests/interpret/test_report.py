@@ -12,8 +12,7 @@ from PIL import Image
 
 from interpret.bundle import Bundle
 from interpret.errors import DpnpError
-from interpret.report import report_page
-from interpret.report_sphere import directions
+from interpret.report import report_page, sphere_data
 from interpret.web import check_suffix, data_uri
 from tests.conftest import write_toy_bundle
 from tests.interpret.test_calibration import calibration
@@ -55,10 +54,10 @@ def test_a_calibrated_bundle_and_names_that_are_markup(tmp_path: Path):
     assert "on held-out halves" in page
 
 
-def test_directions_keep_lengths_where_there_are_three(toy_bundle: Bundle):
-    points, centres = directions(toy_bundle)
-    np.testing.assert_array_equal(points, toy_bundle.embeddings)
-    np.testing.assert_array_equal(centres, toy_bundle.prototypes)
+def test_three_dimensions_are_drawn_as_they_are(toy_bundle: Bundle):
+    data = sphere_data(toy_bundle)
+    np.testing.assert_array_equal(data.embeddings, toy_bundle.embeddings)
+    np.testing.assert_array_equal(data.centres, toy_bundle.prototypes)
 
 
 def test_suffix_and_address():

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from rich.console import Console
 
+from interpret.console import show
 from interpret.files import write_atomically
 from interpret.histograms import angle_histograms, interclass_angles
 from interpret.page import save_figure
@@ -88,27 +88,28 @@ def reproduce(
         result, arrays = read(runs / cell.folder)
         results.setdefault(cell.column, {}).setdefault(cell.method, []).append(result)
         drawn.setdefault(cell.column, {}).setdefault(cell.method, (result, arrays))  # first seed
-    console = Console()
     for name in _members(target):
         if TARGETS[name].measures:
-            write_tables(name, results, out, console)
+            write_tables(name, results, out)
         else:
             for path in write_figures(name, results, drawn, out):
-                console.print(f"written: {path}", soft_wrap=True)
+                print(f"written: {path}")
 
 
-def write_tables(name: str, results: Results, out: Path, console: Console) -> None:
-    """NAME.md and NAME.csv in `out`, and the same on the terminal."""
+def write_tables(name: str, results: Results, out: Path) -> None:
+    """NAME.md and NAME.csv in `out`, and the same on the terminal; nothing without a column."""
     wanted = {
         column: own
         for column, own in results.items()
         if ("reduced" if column.reduced else "standard") in TARGETS[name].networks
     }
+    if not wanted:
+        return
     measures = TARGETS[name].measures
     write_atomically(out / f"{name}.md", comparison.markdown(wanted, measures).encode())
     write_atomically(out / f"{name}.csv", comparison.comma_separated(wanted, measures).encode())
     for table in comparison.rich_tables(wanted, measures):
-        console.print(table)
+        show(table)
 
 
 def write_figures(

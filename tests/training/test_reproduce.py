@@ -139,19 +139,17 @@ def test_the_hash_tells_configurations_apart():
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """`dpnp reproduce all` on digits, and what it printed."""
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `dpnp reproduce all` on digits leaves behind."""
     out = tmp_path_factory.mktemp("reproduce")
-    with pytest.MonkeyPatch.context() as patch, pytest.MonkeyPatch.context() as output:
-        printed: list[str] = []
-        output.setattr("rich.console.Console.print", lambda _, *what, **__: printed.extend(what))
+    with pytest.MonkeyPatch.context() as patch:
         options = ("--preset", "cpu", "--data", "digits", "--epochs", 2, "--out", out)
         assert dpnp("reproduce", "all", *options, monkeypatch=patch) == 0
-    return out, str(printed)
+    return out
 
 
-def test_all_of_it_on_digits(everything: tuple[Path, str]):
-    out = everything[0]
+def test_all_of_it_on_digits(everything: Path):
+    out = everything
     assert len(list((out / "runs").glob(f"*/{runs.RESULT}"))) == 2 * 7
     for name, target in TARGETS.items():
         if not target.measures:
@@ -166,8 +164,8 @@ def test_all_of_it_on_digits(everything: tuple[Path, str]):
     assert "plotly" in (out / "fig5-digits-3d-sphere.html").read_text().lower()
 
 
-def test_the_tables_hold_the_runs_figures(everything: tuple[Path, str]):
-    out = everything[0]
+def test_the_tables_hold_the_runs_figures(everything: Path):
+    out = everything
     folder = next((out / "runs").glob("digits-3d-dpnp-*"))
     result, arrays = runs.read(folder)
     with (out / "all.csv").open() as file:
@@ -186,11 +184,9 @@ def test_the_tables_hold_the_runs_figures(everything: tuple[Path, str]):
     )
 
 
-def test_finished_runs_are_not_run_again(
-    everything: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-):
+def test_finished_runs_are_not_run_again(everything: Path, monkeypatch: pytest.MonkeyPatch):
     """And a run that was cut goes on: only the one whose result is gone is trained again."""
-    out = everything[0]
+    out = everything
     gone = next((out / "runs").glob("digits-3d-ce-*"))
     before = (gone / runs.RESULT).read_text()
     (gone / runs.RESULT).unlink()

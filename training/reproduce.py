@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
-
 from interpret.console import show
 from interpret.files import write_atomically
 from interpret.histograms import angle_histograms, interclass_angles

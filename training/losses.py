@@ -60,7 +60,8 @@ def distance_logits(embedding: Tensor, prototypes: Tensor, gamma: float) -> Tens
     """What CPN's distance-based cross-entropy takes the softmax of (Yang et al., Convolutional
     Prototype Network): −γ‖h − c‖² (N, M), without −γ‖h‖², which is the same for all classes.
     """
-    return gamma * (2 * embedding @ prototypes.T - prototypes.square().sum(1))
+    squares = prototypes.square().sum(1)
+    return torch.addmm(squares, embedding, prototypes.T, beta=-gamma, alpha=2 * gamma)
 
 
 def center_update(embedding: Tensor, labels: Tensor, centers: Tensor, counts: Tensor) -> Tensor:

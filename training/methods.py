@@ -244,7 +244,10 @@ def _linear_weights(classes: int, dim: int) -> Tensor:
 
 
 def _total(*terms: tuple[float, str, Tensor]) -> Terms:
-    total = torch.stack([weight * term for weight, _, term in terms]).sum()
+    """The first term, whose weight is 1, plus the others at their weights."""
+    (_, _, total), *others = terms
+    for weight, _, term in others:
+        total = total + weight * term
     return {"loss": total} | {name: term for _, name, term in terms}
 
 

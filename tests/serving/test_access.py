@@ -1,6 +1,7 @@
 """Who may ask, request ids and the log, over real servers."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,9 +24,17 @@ def guarded(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def lines(server: Server, **wanted: object) -> list[dict[str, Any]]:
-    """The lines of the log that have these values."""
-    rows = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
-    return [row for row in rows if all(row.get(k) == v for k, v in wanted.items())]
+    """The lines of the log that have these values. A line is written after its answer is sent:
+    when there is none yet, it is waited for.
+    """
+    deadline = time.monotonic() + 10
+    while True:
+        whole = server.log.rpartition("\n")[0].splitlines()  # the last one may be half written
+        rows = [json.loads(line) for line in whole if line.startswith("{")]
+        found = [row for row in rows if all(row.get(k) == v for k, v in wanted.items())]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

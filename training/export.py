@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from interpret import evaluation
 from interpret.bundle import Bundle, GalleryTable, write_bundle
 from interpret.images import PREPROCESSING, thumbnail
 from interpret.manifest import Certificate, DataInfo, EvidenceGrid, Manifest
-from interpret.predictor import Prediction, Predictor
+from interpret.predictor import Pixels, Prediction, Predictor
 from interpret.progress import parallel_map, progress
 from training.batches import in_order
 from training.config import TrainConfig
@@ -55,11 +56,11 @@ def export_bundle(
     predictor = Predictor(served)
 
     train = data.splits["train"]
-    embeddings = predict_split(predictor, train, "embedding train").embedding
+    embeddings = predict_split(predictor, train, size, "embedding train").embedding
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
     scored = {
         name: evaluation.score(
-            predict_split(predictor, data.splits[name], f"embedding {name}"),
+            predict_split(predictor, data.splits[name], size, f"embedding {name}"),
             data.splits[name].labels,
             prototypes,
         )
@@ -98,14 +99,16 @@ def export_bundle(
     )
 
 
-def predict_split(predictor: Predictor, split: Split, title: str) -> Prediction:
-    """Embedding, distances and probabilities of every picture of a split."""
+def predict_split(
+    run: Callable[[Pixels], Prediction], split: Split, size: int, title: str
+) -> Prediction:
+    """Embedding, distances and probabilities of every picture of a split, at `size` pixels."""
     parts = []
     with progress() as bar:
         task = bar.add_task(title, total=len(split))
         for rows in in_order(len(split), 512):
             part = split.subset(rows.numpy())
-            parts.append(predictor(part.pixels(predictor.input_size, "")))
+            parts.append(run(part.pixels(size, "")))
             bar.advance(task, len(part))
     embedding, distances, probabilities, _ = zip(*parts, strict=True)
     return Prediction(

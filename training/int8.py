@@ -65,7 +65,9 @@ def export_int8(
     predictor = Predictor(model)
     certificate, metrics = measure(bundle, predictor, data, pictures[:_EVIDENCE_PICTURES])
     refuse(certificate, max_accuracy_drop, min_agreement, max_distance_error)
-    prediction = predict_split(predictor, data.splits[held_out], f"INT8 {held_out}")
+    prediction = predict_split(
+        predictor, data.splits[held_out], manifest.input_size, f"INT8 {held_out}"
+    )
     thresholds = evaluation.thresholds(_score(bundle, prediction, data, held_out), held_out)
     return write_bundle(
         out,
@@ -94,7 +96,7 @@ def measure(
     """
     final, manifest = data.evaluation_split(), bundle.manifest
     actual, expected = (
-        predict_split(predictor, data.splits[final], f"{name} {final}")
+        predict_split(predictor, data.splits[final], manifest.input_size, f"{name} {final}")
         for name, predictor in (("INT8", int8), ("fp32", Predictor(bundle)))
     )
     after, before = (_score(bundle, p, data, final) for p in (actual, expected))

@@ -75,7 +75,7 @@ def evaluate_bundle(
         raise DataError(f"--split {split}: {data.name} has {', '.join(data.splits)}")
     pictures, labels = data.splits[split], labels_in(bundle, data, split)
     predictor = Predictor(bundle)
-    prediction = predict_split(predictor, pictures, f"embedding {split}")
+    prediction = predict_split(predictor, pictures, predictor.input_size, f"embedding {split}")
     measured = evaluation.measure_geometry(prediction.embedding, labels, bundle.prototypes, split)
     scored = evaluation.score(prediction, labels, bundle.prototypes)
     metrics = evaluation.metrics(scored, split, measured)

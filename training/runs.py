@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,13 +23,10 @@ from safetensors.numpy import load_file, save
 from interpret import evaluation, geometry
 from interpret.files import write_atomically
 from interpret.manifest import Metrics
-from interpret.predictor import Prediction
-from interpret.progress import progress
 from training import checkpoint
-from training.batches import in_order
 from training.config import TrainConfig
 from training.data import RESIDENT_SIZE, DataSet, Split, load_data, stratified
-from training.export import library_versions
+from training.export import library_versions, predict_split
 from training.loop import device_name, train
 from training.networks import PrototypeNetwork
 from training.onnx_model import ServedModel, run_torch
@@ -162,16 +160,17 @@ def measure(
     network: PrototypeNetwork, config: TrainConfig, data: DataSet
 ) -> tuple[Metrics, Arrays]:
     """The figures of a network as it would be served, in float32, and what is drawn of it."""
-    model, size = ServedModel(network.float().eval()), config.image_size or data.image_size
+    run = partial(run_torch, ServedModel(network.float().eval()))
+    size = config.image_size or data.image_size
     head, train = network.head, data.splits["train"]
     centres, weights = (
         np.asarray(v.detach().cpu().numpy(), np.float32) for v in (head.prototypes, head.weights())
     )
     rows = np.linspace(0, len(train) - 1, min(len(train), MEASURED)).astype(np.int64)
     shown = train.subset(rows)
-    embeddings = _predict(model, shown, size, "embedding train").embedding
+    embeddings = predict_split(run, shown, size, "embedding train").embedding
     final = data.evaluation_split()
-    predicted = _predict(model, data.splits[final], size, f"embedding {final}")
+    predicted = predict_split(run, data.splits[final], size, f"embedding {final}")
     scored = evaluation.score(predicted, data.splits[final].labels, centres)
     measured = evaluation.measure_geometry(embeddings, shown.labels, centres, "train")
     angles = geometry.intra_class_angles(embeddings, shown.labels, centres).astype(np.float32)
@@ -179,16 +178,3 @@ def measure(
         centres, weights, angles, shown.labels, embeddings if network.embedding_dim == 3 else None
     )
     return evaluation.metrics(scored, final, measured), arrays
-
-
-def _predict(model: ServedModel, split: Split, size: int, title: str) -> Prediction:
-    pixels, parts = split.pixels(size, title), []
-    with progress() as bar:
-        task = bar.add_task(title, total=len(split))
-        for rows in in_order(len(split), 250):
-            parts.append(run_torch(model, pixels[rows.numpy()]))
-            bar.advance(task, len(rows))
-    embedding, distances, probabilities, _ = zip(*parts, strict=True)
-    return Prediction(
-        np.concatenate(embedding), np.concatenate(distances), np.concatenate(probabilities), None
-    )

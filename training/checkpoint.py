@@ -17,6 +17,7 @@ from torch import nn
 from interpret.files import write_atomically
 from training.config import TrainConfig
 from training.errors import CheckpointError
+from training.optimizers import Optimizers
 
 FILE = "checkpoint.pt"
 
@@ -33,7 +34,7 @@ def save(
     config: TrainConfig,
     progress: Progress,
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizers,
 ) -> None:
     """Write RUN/checkpoint.pt through a temporary file and a rename."""
     state = {
@@ -56,9 +57,7 @@ def mark_finished(run: Path) -> None:
     write_atomically(run / FILE, buffer.getvalue())
 
 
-def resume(
-    run: Path, config: TrainConfig, network: nn.Module, optimizer: torch.optim.Optimizer
-) -> int:
+def resume(run: Path, config: TrainConfig, network: nn.Module, optimizer: Optimizers) -> int:
     """Load RUN/checkpoint.pt into network and optimizer; returns the number of epochs done.
 
     Raises CheckpointError when there is none, or when it is of another configuration.

@@ -18,7 +18,10 @@ from training.options import Data, DataRoot, Download, Option, log_to_stderr
 __all__ = ["bundle_cli", "main"]  # bundle_cli is imported for its commands
 
 Backbone = Annotated[
-    str, Option(help="resnet18, resnet18-reduced, small, tiny or torchvision:NAME")
+    str, Option(help="resnet18, resnet18-reduced, fast, small, tiny or torchvision:NAME")
+]
+Recipe = Annotated[
+    str | None, Option(help="cpu-fast: settings for an hour of two cores; other options win")
 ]
 EmbeddingDim = Annotated[
     int | None, Option(help="size d of the embedding; default: the backbone's own")
@@ -57,8 +60,10 @@ Tensorboard = Annotated[
 
 @app.command()
 def train(
+    context: typer.Context,
     data: Data,
     out: Annotated[Path, Option(help="the bundle to write, models/NAME")],
+    recipe: Recipe = None,
     method: Annotated[str, Option(help="ce, cl, cpn, ccl, sccl, dpp or dpnp")] = "dpnp",
     backbone: Backbone = "resnet18",
     weights: Annotated[str | None, Option(help="imagenet, or a file, to start from")] = None,
@@ -71,7 +76,9 @@ def train(
     schedule: Annotated[
         str, Option(help="onecycle, or the paper's step or late-step")
     ] = "onecycle",
+    optimizer: Annotated[str, Option(help="sgd, or muon for convolutions beside it")] = "sgd",
     lr: Annotated[float, Option(help="η, the network's rate")] = 0.1,
+    muon_lr: Annotated[float, Option(help="of Muon's convolutions")] = 0.1,
     prototype_lr: PrototypeLr = None,
     momentum: Annotated[float, Option(help="of SGD")] = 0.9,
     weight_decay: Annotated[float, Option(help="not on prototypes")] = 5e-4,
@@ -95,13 +102,16 @@ def train(
 ) -> None:
     """Train a model and export it to a bundle.
 
-    Example: dpnp train --data folder:flowers --backbone small --embedding-dim 10 --out models/mine
+    Example: dpnp train --data folder:flowers --recipe cpu-fast --embedding-dim 10 --out models/mine
 
     On several GPUs: accelerate launch --multi_gpu --num_processes 4 -m training.cli train …
     """
     options = dict(locals())
     from training.config import TrainConfig
+    from training.recipes import recipe as recipe_named
 
+    if recipe is not None:
+        options |= {k: v for k, v in recipe_named(recipe).items() if not _given(context, k)}
     config = TrainConfig.of(**{k: options[k] for k in TrainConfig.model_fields})
     log_to_stderr()
     from training.job import train_and_export
@@ -162,6 +172,11 @@ def reproduce(
     )
     log_to_stderr()
     reproduce(target, cells, out, dry_run=dry_run, data_root=data_root, download=download)
+
+
+def _given(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _list(text: str) -> list[str]:

@@ -37,7 +37,9 @@ class TrainConfig(BaseModel):
     batch_size: Count = 64  # pictures per optimizer step, over all processes and accumulation
     accumulate: Count = 1
     schedule: Literal["onecycle", "step", "late-step"] = "onecycle"
-    lr: Positive = 0.1  # η
+    optimizer: Literal["sgd", "muon"] = "sgd"
+    lr: Positive = 0.1  # η; beside Muon, of what is no convolution
+    muon_lr: Positive = 0.1  # of the convolutions, as a share of their norm
     prototype_lr: NotNegative | None = None  # η_c; None: lr / 20, for CL's centres 0.5
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NotNegative = 5e-4  # not on prototypes: their norm is fixed

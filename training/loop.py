@@ -28,6 +28,7 @@ from training.data import RESIDENT_SIZE, DataSet
 from training.errors import DivergedError
 from training.methods import Terms
 from training.networks import PrototypeNetwork, build_network
+from training.optimizers import Optimizers, optimizer_for
 from training.plan import Plan
 from training.schedule import factor
 from training.setup import (
@@ -35,7 +36,7 @@ from training.setup import (
     arrange_prototypes,
     channel_statistics,
     load_batches,
-    optimizer_for,
+    whiten_,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Run:
     config: TrainConfig
     accelerator: Accelerator
     network: PrototypeNetwork
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizers
     step: nn.Module  # Step, wrapped for distribution
     train: Batches
     labels: Tensor  # of the train split
@@ -126,6 +127,7 @@ def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Ru
     train, valid = load_batches(config, data, size, accelerator.device)
     statistics = channel_statistics(train, examples)
     network = build_network(config, len(data.class_names), size, statistics)
+    whiten_(network, train, examples)
     if config.prototype_init == "arranged":
         arrange_prototypes(network, train, examples, config.seed)
     network.to(accelerator.device)

@@ -1,4 +1,4 @@
-"""What a run is made of: device and precision, batches, statistics, optimizer."""
+"""What a run is made of: device and precision, batches, statistics, what the data decides."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from training.arrangement import arrange, class_similarity
+from training.backbones import WhitenedNet
 from training.batches import Batches, batches
 from training.config import TrainConfig
 from training.data import RESIDENT_SIZE, DataSet
@@ -21,6 +22,7 @@ from training.errors import ConfigError
 from training.networks import PrototypeNetwork
 
 SAMPLE = 10_000  # training pictures that statistics are taken from, at most
+_WHITENING_FLOOR = 5e-4  # added to a patch's variances: what is mere noise is not blown up
 THUMBNAIL = 8  # pixels a side: how alike classes look is told from as little
 
 
@@ -101,18 +103,33 @@ def arrange_prototypes(network: PrototypeNetwork, train: Batches, examples: int,
     prototypes.copy_(prototypes[torch.from_numpy(order)])
 
 
+@torch.no_grad()
+def whiten_(network: PrototypeNetwork, train: Batches, examples: int) -> None:
+    """Let the first layer of the backbone `fast` decorrelate the patches it sees, over a fixed
+    sample: the directions of most variance, each at unit variance, and their opposites, of which
+    a ReLU would lose one half. Other backbones are left as they are.
+    """
+    if not isinstance(network.backbone, WhitenedNet):
+        return
+    layer = network.backbone.whitening
+    assert layer.bias is not None
+    side, step, values = layer.kernel_size[0], layer.stride[0], layer.weight[0].numel()
+    products, count = torch.zeros(values, values), 0
+    for pixels, _ in train(_sample(examples)):
+        scaled = (pixels.cpu().float() - network.mean) / network.std
+        patches = F.unfold(scaled, side, stride=step).transpose(1, 2).reshape(-1, values)
+        products += patches.T @ patches
+        count += len(patches)
+    variances, directions = torch.linalg.eigh(products / count)  # ascending
+    kept = min(layer.out_channels // 2, values)
+    filters = directions[:, -kept:] / (variances[-kept:] + _WHITENING_FLOOR).sqrt()
+    layer.weight.zero_()
+    layer.bias.zero_()
+    layer.weight[: 2 * kept] = torch.cat([filters.T, -filters.T]).view(-1, *layer.weight.shape[1:])
+
+
 def _sample(examples: int) -> list[Tensor]:
     """Rows of some SAMPLE pictures, spread evenly over all of them."""
     count = min(examples, SAMPLE)
     rows = torch.linspace(0, examples - 1, count, dtype=torch.float64).long()
     return list(torch.split(rows, 250))
-
-
-def optimizer_for(network: PrototypeNetwork, config: TrainConfig) -> torch.optim.SGD:
-    """SGD; the method says how its own vectors are learned."""
-    layers = [p for name, p in network.named_parameters() if not name.startswith("head.")]
-    groups = [
-        {"params": layers, "initial_lr": config.lr, "weight_decay": config.weight_decay},
-        *network.head.parameter_groups(config),
-    ]
-    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)

@@ -27,8 +27,9 @@ from training.config import TrainConfig
 from training.loop import Step, device_name
 from training.methods import method_of
 from training.networks import build_network
+from training.optimizers import optimizer_for
 from training.paper import METHODS
-from training.setup import has_bf16, optimizer_for
+from training.setup import has_bf16
 
 
 def main(

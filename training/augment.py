@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SMALLEST_AREA = 0.35  # of a random-resized crop, as a share of the picture
+COLOUR = 0.4  # brightness, contrast and saturation are multiplied by up to 1 ± this
+HOLE = 1 / 4  # side of the square that is cut out, as a share of the picture's
 
 
 def generator(*key: int) -> torch.Generator:
@@ -27,20 +29,27 @@ def generator(*key: int) -> torch.Generator:
 @dataclass(frozen=True)
 class Augmentation:
     """Random crop of `size` with a reflected border of 1/8, or a random-resized crop from larger
-    pictures (`resized`); and a mirror image half of the time (`flip`).
+    pictures (`resized`); and a mirror image half of the time (`flip`). `strong`, for few pictures:
+    always a random-resized crop, other colours, and a square hole of the picture's mean colour.
     """
 
     size: int
     flip: bool
     resized: bool = False
+    strong: bool = False
 
     def draw(self, count: int, random: torch.Generator) -> Tensor:
-        """Uniform numbers (count, 5) on the CPU that decide everything for `count` pictures."""
-        return torch.rand(count, 5, generator=random)
+        """Uniform numbers (count, 5), or (count, 10) if strong, on the CPU, that decide everything
+        for `count` pictures.
+        """
+        return torch.rand(count, 10 if self.strong else 5, generator=random)
 
     def __call__(self, pixels: Tensor, numbers: Tensor) -> Tensor:
         """Augment uint8 pixels (N, 3, H, W) on their device to (N, 3, size, size) in [0, 255]."""
         numbers = numbers.to(pixels.device)
+        if self.strong:
+            cropped = self._resized_crop(pixels, numbers)
+            return self._cut_out(_recoloured(cropped, numbers[:, 5:8]), numbers[:, 8:10])
         if self.resized:
             return self._resized_crop(pixels, numbers)
         return self._padded_crop(pixels, numbers)
@@ -50,6 +59,14 @@ class Augmentation:
         if pixels.shape[-1] == self.size:
             return pixels
         return F.interpolate(pixels.float(), self.size, mode="bilinear", antialias=True)
+
+    def _cut_out(self, pixels: Tensor, numbers: Tensor) -> Tensor:
+        hole = round(self.size * HOLE)
+        start = (numbers * (self.size - hole + 1)).long()  # (N, 2)
+        away = torch.arange(self.size, device=pixels.device) - start[:, :, None]  # (N, 2, size)
+        inside = (away >= 0) & (away < hole)
+        cut = inside[:, 0, :, None] & inside[:, 1, None, :]
+        return torch.where(cut[:, None], pixels.mean((2, 3), keepdim=True), pixels)
 
     def _padded_crop(self, pixels: Tensor, numbers: Tensor) -> Tensor:
         pad = self.size // 8
@@ -76,3 +93,13 @@ class Augmentation:
         return F.grid_sample(
             pixels.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False
         )
+
+
+def _recoloured(pixels: Tensor, numbers: Tensor) -> Tensor:
+    """Pictures (N, 3, H, W) with contrast, saturation and brightness changed, in this order."""
+    contrast, saturation, brightness = (
+        1 + COLOUR * (2 * numbers[:, i, None, None, None] - 1) for i in range(3)
+    )
+    pixels = torch.lerp(pixels.mean((1, 2, 3), keepdim=True), pixels, contrast)
+    pixels = torch.lerp(pixels.mean(1, keepdim=True), pixels, saturation)
+    return (pixels * brightness).clamp(0, 255)

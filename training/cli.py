@@ -32,6 +32,9 @@ WarmUp = Annotated[
 PrototypeLr = Annotated[
     float | None, Option(help="η_c, the prototypes' rate; default: --lr / 20, 0.5 for CL's centres")
 ]
+PullStart = Annotated[
+    float | None, Option(help="λ of that pull at the first step, from where it rises")
+]
 Gamma = Annotated[
     float | None, Option(help="γ, sharpness of CPN's softmax; default: 1 / (2 --radius)")
 ]
@@ -73,6 +76,9 @@ def train(
     warmup_epochs: WarmUp = 0,
     batch_size: Annotated[int, Option(help="pictures a step, over all processes")] = 64,
     accumulate: Annotated[int, Option(help="micro-batches a step")] = 1,
+    augment: Annotated[
+        str, Option(help="crop (moved and mirrored) or strong (scale, colours, a hole)")
+    ] = "crop",
     schedule: Annotated[
         str, Option(help="onecycle, or the paper's step or late-step")
     ] = "onecycle",
@@ -83,6 +89,7 @@ def train(
     momentum: Annotated[float, Option(help="of SGD")] = 0.9,
     weight_decay: Annotated[float, Option(help="not on prototypes")] = 5e-4,
     lambda_pos: Annotated[float, Option(help="λ of the pull to the own centre")] = 0.01,
+    lambda_pos_start: PullStart = None,
     lambda_neg_sample: Annotated[float, Option(help="λ: samples from rivals")] = 0.01,
     lambda_neg_class: Annotated[float, Option(help="λ: prototypes from rivals")] = 0.02,
     gamma: Gamma = None,

@@ -36,6 +36,7 @@ class TrainConfig(BaseModel):
     )
     batch_size: Count = 64  # pictures per optimizer step, over all processes and accumulation
     accumulate: Count = 1
+    augment: Literal["crop", "strong"] = "crop"
     schedule: Literal["onecycle", "step", "late-step"] = "onecycle"
     optimizer: Literal["sgd", "muon"] = "sgd"
     lr: Positive = 0.1  # η; beside Muon, of what is no convolution
@@ -44,6 +45,7 @@ class TrainConfig(BaseModel):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NotNegative = 5e-4  # not on prototypes: their norm is fixed
     lambda_pos: NotNegative = 0.01
+    lambda_pos_start: Positive | None = None  # λ_pos rises from here; None: it is constant
     lambda_neg_sample: NotNegative = 0.01
     lambda_neg_class: NotNegative = 0.02
     gamma: Positive | None = None  # sharpness of CPN's softmax; None: 1 / (2 α)

@@ -30,7 +30,7 @@ from training.methods import Terms
 from training.networks import PrototypeNetwork, build_network
 from training.optimizers import Optimizers, optimizer_for
 from training.plan import Plan
-from training.schedule import factor
+from training.schedule import factor, pull
 from training.setup import (
     accelerator_for,
     arrange_prototypes,
@@ -134,7 +134,9 @@ def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Ru
     network.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(network, config)
     step = accelerator.prepare_model(Step(network, config.auxiliary))
-    augment = Augmentation(size, data.flip, resized=size > RESIDENT_SIZE)
+    augment = Augmentation(
+        size, data.flip, resized=size > RESIDENT_SIZE, strong=config.augment == "strong"
+    )
     if accelerator.is_main_process:
         _LOG.info(
             "%s on %s × %d, %s; %s: %.2f M parameters, %d-D embedding; %d pictures, %d steps of %d",
@@ -238,7 +240,11 @@ def _class_means(run: Run) -> Tensor:
 
 
 def _set_rates(run: Run, step: int) -> float:
-    scale = factor(run.config.schedule, step, run.plan.steps, run.config.epochs)
+    config, steps = run.config, run.plan.steps
+    scale = factor(config.schedule, step, steps, config.epochs)
+    run.network.head.pull = pull(
+        config.lambda_pos_start, config.lambda_pos, step, steps * config.epochs
+    )
     for group in run.optimizer.param_groups:
         group["lr"] = group["initial_lr"] * (scale if group.get("scheduled", True) else 1.0)
     return float(run.optimizer.param_groups[0]["lr"])

@@ -37,6 +37,7 @@ class Method(nn.Module, ABC):
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
+        self.pull = config.lambda_pos  # the loop raises it, see schedule.pull
         self.radius = config.radius
         self.temperature = config.radius if self.on_sphere else 1.0  # α in eq. 1
 
@@ -90,7 +91,6 @@ class CenterLoss(Method):
 
     def __init__(self, classes: int, dim: int, config: TrainConfig) -> None:
         super().__init__(config)
-        self.pull = config.lambda_pos
         self.classifier = nn.Parameter(_linear_weights(classes, dim))
         self.prototypes = nn.Parameter(_start(classes, dim, config))
 
@@ -121,7 +121,6 @@ class PrototypeDistances(Method):
 
     def __init__(self, classes: int, dim: int, config: TrainConfig) -> None:
         super().__init__(config)
-        self.pull = config.lambda_pos
         # By default as sharp as c·h/α: −γ‖h − c‖² holds 2γ c·h.
         self.gamma = 1 / (2 * config.radius) if config.gamma is None else config.gamma
         self.prototypes = nn.Parameter(_start(classes, dim, config))
@@ -153,7 +152,6 @@ class ClassMeans(Method):
 
     def __init__(self, classes: int, dim: int, config: TrainConfig) -> None:
         super().__init__(config)
-        self.pull = config.lambda_pos
         self.register_buffer("prototypes", _start(classes, dim, config))
         self.classifier: nn.Parameter | None = None
         if config.method == "ccl":
@@ -191,7 +189,6 @@ class PositiveNegative(Method):
 
     def __init__(self, classes: int, dim: int, config: TrainConfig) -> None:
         super().__init__(config)
-        self.pull = config.lambda_pos
         # DPP is DPNP without its two negative terms.
         negative = config.method == "dpnp"
         self.push_samples = config.lambda_neg_sample if negative else 0.0

@@ -1,4 +1,4 @@
-"""Learning-rate schedules, as factors of the initial rate by step."""
+"""Learning-rate schedules, as factors of the initial rate by step, and the pull's."""
 
 from __future__ import annotations
 
@@ -24,3 +24,13 @@ def factor(schedule: str, step: int, steps_per_epoch: int, epochs: int) -> float
     if position < WARM_UP:
         return 0.1 + 0.9 * position / WARM_UP
     return 0.5 + 0.5 * math.cos(math.pi * (position - WARM_UP) / (1 - WARM_UP))
+
+
+def pull(start: float | None, end: float, step: int, steps: int) -> float:
+    """λ_pos at `step` of `steps`: from `start` to `end` in equal ratios; `end` throughout without a
+    start. A weak pull lets the network learn what classes look like first; a strong one at the
+    end makes them compact.
+    """
+    if start is None:
+        return end
+    return float(start * (end / start) ** min(max(step / steps, 0.0), 1.0))

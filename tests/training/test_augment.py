@@ -35,9 +35,26 @@ def test_whole_resized_crop_is_a_plain_resize():
     torch.testing.assert_close(out, PIXELS.float(), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("resized", [False, True])
-def test_shapes_range_and_determinism(resized: bool):
-    augment = Augmentation(12 if resized else 16, flip=True, resized=resized)
+def test_strong_changes_colours_and_cuts_a_hole():
+    coloured = torch.stack([PIXELS[:, 0], 255 - PIXELS[:, 0], PIXELS[:, 0] // 2], 1)
+    numbers = torch.tensor([[1.0, 0.5, 0.9, 0.5, 0.5] + [0.5] * 3 + [0.0, 0.99]] * 2)
+    augment = Augmentation(16, flip=True, strong=True)
+    out = augment(coloured, numbers)
+    hole = out[:, :, :4, 12:]
+    assert torch.equal(hole, hole[:, :, :1, :1].expand_as(hole))
+    torch.testing.assert_close(out[:, :, 4:], coloured[:, :, 4:].float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(out[:, :, :, :12], coloured[..., :12].float(), atol=1e-3, rtol=0)
+    numbers[0, 7] = 0.0  # darkest
+    numbers[1, 6] = 0.0  # least saturated
+    darker, greyer = augment(coloured, numbers)[:, :, 4:]
+    torch.testing.assert_close(darker, 0.6 * coloured[0, :, 4:].float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(greyer.mean(0), coloured[1, :, 4:].float().mean(0))
+    assert greyer.std(0).mean() < coloured[1, :, 4:].float().std(0).mean()
+
+
+@pytest.mark.parametrize("kind", [None, "resized", "strong"])
+def test_shapes_range_and_determinism(kind: str | None):
+    augment = Augmentation(12 if kind else 16, flip=True, **({kind: True} if kind else {}))
     numbers = augment.draw(2, torch.Generator().manual_seed(0))
     out = augment(PIXELS, numbers)
     assert out.shape == (2, 3, augment.size, augment.size)

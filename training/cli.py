@@ -52,6 +52,10 @@ Auxiliary = Annotated[
     ),
 ]
 Gallery = Annotated[int | None, Option(help="pictures kept per class; default: all, up to 50,000")]
+ValidShare = Annotated[
+    float,
+    Option(help="of the training pictures, held out where the data has no valid split"),
+]
 RunFolder = Annotated[
     Path | None, Option("--run", help="checkpoint and metrics; default: runs/NAME")
 ]
@@ -100,6 +104,7 @@ def train(
     workers: Annotated[int, Option(help="decoding processes for large pictures")] = 2,
     gallery: Gallery = None,
     strict: Annotated[bool, Option("--strict", help="fail on a corrupt picture")] = False,
+    valid_share: ValidShare = 0.0,
     seed: Annotated[int, Option(help="of weights, split, order and augmentation")] = 0,
     run_folder: RunFolder = None,
     resume: Resume = False,

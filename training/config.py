@@ -56,6 +56,8 @@ class TrainConfig(BaseModel):
     workers: Annotated[int, Field(ge=0)] = 2  # decoding processes, for data that streams
     gallery: Annotated[int, Field(ge=0)] | None = None  # pictures per class; None: up to 50,000
     strict: bool = False  # fail on a corrupt picture instead of skipping it
+    # Of the training pictures, kept from training as a valid split where the data has none.
+    valid_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     seed: Annotated[int, Field(ge=0)] = 0
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,20 +84,37 @@ def load_data(
     strict: bool = False,
     root: Path = Path("data"),
     download: bool = False,
+    valid_share: float = 0.0,
 ) -> DataSet:
     """The data set that `spec` names.
 
     `seed` shuffles where the data has no splits of its own; `strict` fails on a corrupt picture
-    that otherwise is reported and skipped; `root` and `download` are for torchvision's sets.
+    that otherwise is reported and skipped; `root` and `download` are for torchvision's sets. Of
+    data without a valid split, `valid_share` of the training pictures of each class become one.
     Raises DataError.
     """
     if spec == "digits":
-        return _digits(seed)
-    if spec.startswith("folder:"):
-        return _folder(Path(spec.removeprefix("folder:")).expanduser(), seed, strict)
-    if spec in _TORCHVISION:
-        return _torchvision(spec, root, download)
-    raise DataError(f"--data {spec}: not one of {', '.join(NAMES)}")
+        data = _digits(seed)
+    elif spec.startswith("folder:"):
+        data = _folder(Path(spec.removeprefix("folder:")).expanduser(), seed, strict)
+    elif spec in _TORCHVISION:
+        data = _torchvision(spec, root, download)
+    else:
+        raise DataError(f"--data {spec}: not one of {', '.join(NAMES)}")
+    if valid_share and "valid" not in data.splits:
+        return _with_valid(data, valid_share, seed)
+    return data
+
+
+def _with_valid(data: DataSet, share: float, seed: int) -> DataSet:
+    train, random = data.splits["train"], np.random.default_rng(seed)
+    chosen = np.zeros(len(train), bool)
+    for label in range(len(data.class_names)):
+        own = random.permutation(np.flatnonzero(train.labels == label))
+        chosen[own[: round(share * len(own))]] = True
+    parts = {"train": np.flatnonzero(~chosen), "valid": np.flatnonzero(chosen)}
+    splits = data.splits | {name: train.subset(rows) for name, rows in parts.items()}
+    return replace(data, splits=splits)
 
 
 def stratified(labels: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.int64]]:

@@ -56,7 +56,11 @@ def export_int8(
         raise QuantizationError(f"{path} is INT8 already")
     manifest = bundle.manifest
     data = load_data(
-        spec, seed=int(manifest.training.get("seed", 0)), root=data_root, download=download
+        spec,
+        seed=int(manifest.training.get("seed", 0)),
+        root=data_root,
+        download=download,
+        valid_share=float(manifest.training.get("valid_share", 0.0)),
     )
     pictures = gallery_pictures(bundle, CALIBRATION_PICTURES)
     model = quantise(bundle.read("model.onnx"), pictures)

@@ -39,7 +39,12 @@ def train_and_export(
     if out.exists() and not (out / "manifest.json").exists():
         raise ConfigError(f"--out {out}: exists and is no bundle")
     data = load_data(
-        config.data, seed=config.seed, strict=config.strict, root=data_root, download=download
+        config.data,
+        seed=config.seed,
+        strict=config.strict,
+        root=data_root,
+        download=download,
+        valid_share=config.valid_share,
     )
     try:
         network = train(config, data, run, resume=resume, tensorboard=tensorboard)
@@ -69,7 +74,8 @@ def evaluate_bundle(
     """Measure the bundle at `path` on a split of a data set, and print it."""
     bundle = Bundle.load(path)
     seed = int(bundle.manifest.training.get("seed", 0)) if seed is None else seed
-    data = load_data(spec, seed=seed, root=data_root, download=download)
+    share = float(bundle.manifest.training.get("valid_share", 0.0))
+    data = load_data(spec, seed=seed, root=data_root, download=download, valid_share=share)
     split = split or data.evaluation_split()
     if split not in data.splits:
         raise DataError(f"--split {split}: {data.name} has {', '.join(data.splits)}")

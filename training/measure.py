@@ -57,8 +57,14 @@ class Pictures:
 
 def load_pictures(bundle: Bundle, source: Source) -> Pictures:
     """A data set in the bundle's classes. Raises DataError and UnknownLabelError."""
-    seed = bundle.manifest.training.get("seed", 0) if source.seed is None else source.seed
-    data = load_data(source.spec, seed=int(seed), root=source.root, download=source.download)
+    training = bundle.manifest.training
+    data = load_data(
+        source.spec,
+        seed=int(training.get("seed", 0) if source.seed is None else source.seed),
+        root=source.root,
+        download=source.download,
+        valid_share=float(training.get("valid_share", 0.0)),
+    )
     index = np.array([bundle.class_index(name) for name in data.class_names])
     labels = {name: index[split.labels] for name, split in data.splits.items()}
     return Pictures(data.name, data.splits, labels, data.evaluation_split())

@@ -80,6 +80,22 @@ def test_folder_with_splits(tmp_path: Path, valid: str):
     assert data.evaluation_split() == "test"
 
 
+def test_a_share_of_the_training_pictures_as_valid(tmp_path: Path):
+    for name in ("a", "b"):
+        write(tmp_path / "test" / name / "1.jpg")
+        for i in range(10):
+            write(tmp_path / "train" / name / f"{i}.jpg")
+    source = f"folder:{tmp_path}"
+    data = load_data(source, valid_share=0.2)
+    assert np.bincount(data.splits["valid"].labels).tolist() == [2, 2]
+    held_out, kept = (set(data.splits[name].sources) for name in ("valid", "train"))
+    assert not held_out & kept
+    assert held_out | kept == set(load_data(source).splits["train"].sources)
+    again = load_data(source, valid_share=0.2).splits["valid"]
+    assert set(again.sources) == held_out
+    assert set(load_data(source, seed=1, valid_share=0.2).splits["valid"].sources) != held_out
+
+
 def test_any_mode_and_orientation(tmp_path: Path):
     for name in ("a", "b"):
         write(tmp_path / name / "grey.png", mode="L", colour="white")

@@ -68,18 +68,29 @@ def update_gallery(
 def report(
     bundle: BundleFolder,
     out: Annotated[Path, typer.Option(help="the page to write: .html")],
+    sphere: Annotated[
+        Path | None, typer.Option(help="its view of the embedding space as a picture: .png, .svg")
+    ] = None,
 ) -> None:
     """Write a page about a bundle: its figures, classes, examples and prototypes.
 
-    Example: dpnp report models/digits-dpnp --out report.html
+    Example: dpnp report models/cifar10-dpnp-3d --out report.html --sphere sphere.png
     """
     from interpret.bundle import Bundle
-    from interpret.report import report_page
+    from interpret.page import figure_format, save_figure
+    from interpret.report import report_page, sphere_data
+    from interpret.sphere_3d import sphere_view
     from interpret.web import check_suffix, write_page
 
     check_suffix(out)
-    write_page(out, report_page(Bundle.load(bundle)))
+    if sphere is not None:
+        figure_format(sphere)  # before the work
+    loaded = Bundle.load(bundle)
+    write_page(out, report_page(loaded))
     typer.echo(f"written: {printable(out)}")
+    if sphere is not None:
+        save_figure(sphere_view(sphere_data(loaded)), sphere)
+        typer.echo(f"written: {printable(sphere)}")
 
 
 def said(bundle: Bundle) -> None:

@@ -188,6 +188,21 @@ def calibrate(
     )
 
 
+def coverage_on(
+    held_out: tuple[Prediction, Labels], others: tuple[Prediction, Labels], coverage: float
+) -> tuple[float, float]:
+    """The shares of other labelled pictures that keep their class and that are accepted, with the
+    limits found on the held-out ones.
+    """
+    (fit, fit_labels), (trial, labels) = held_out, others
+    limits = find_limits(fit.distances, fit.probabilities.argmax(1), fit_labels, coverage)
+    predicted = trial.probabilities.argmax(1)
+    return (
+        float(kept(trial.distances, predicted, labels, limits).mean()),
+        float(accepted(trial.distances, predicted, limits).mean()),
+    )
+
+
 def reliability(confidence: Floats, right: NDArray[np.bool_]) -> list[ReliabilityBin]:
     """The bins of the calibration error that hold pictures."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)

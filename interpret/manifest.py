@@ -138,6 +138,13 @@ class Calibration(_Strict):
     out_of_distribution: list[OutOfDistribution] = Field(default_factory=list)
 
 
+class Effort(_Strict):
+    """What the training took."""
+
+    seconds: float = Field(description="of all epochs, without reading the data")
+    device: str
+
+
 class Change(_Strict):
     """One change of a bundle without training."""
 
@@ -170,6 +177,7 @@ class Manifest(_Strict):
     calibration: Calibration | None = None
     changes: list[Change] = Field(default_factory=list, description="oldest first")
     training: dict[str, Any] = Field(description="the training configuration, in full")
+    effort: Effort | None = Field(None, description="null: not recorded")
     versions: dict[str, str]
     files: dict[str, FileEntry] = Field(default_factory=dict)
 

@@ -20,15 +20,15 @@ from interpret.errors import DpnpError
 from training.errors import ConfigError
 
 SMALL_IMAGE = 64  # up to this size a picture is not shrunk before the first block
-NAMES = ("resnet18", "resnet18-reduced", "fast", "small", "tiny", "torchvision:NAME")
+NAMES = ("resnet18", "resnet18-reduced", "fast", "fast-half", "small", "tiny", "torchvision:NAME")
 
 
 def backbone(name: str, image_size: int) -> nn.Module:
     """The named feature extractor for pictures of `image_size`, random. Raises ConfigError."""
     if name.startswith("torchvision:"):
         return without_head(_torchvision_model(name.removeprefix("torchvision:"), image_size))
-    if name == "fast":
-        return WhitenedNet(64, stride=max(1, image_size // 32))
+    if name in ("fast", "fast-half"):
+        return WhitenedNet(64 if name == "fast" else 32, stride=max(1, image_size // 32))
     if name == "small":
         return SmallResNet(32, stride=1 if image_size <= SMALL_IMAGE else 4)
     if name == "tiny":

@@ -63,7 +63,11 @@ def resume(run: Path, config: TrainConfig, network: nn.Module, optimizer: Optimi
     Raises CheckpointError when there is none, or when it is of another configuration.
     """
     state = _read(run)
-    saved, asked = json.loads(state["config"]), config.model_dump(mode="json")
+    # An option that the saved one does not have yet was at its default.
+    asked = config.model_dump(mode="json")
+    saved = {k: f.default for k, f in TrainConfig.model_fields.items()} | json.loads(
+        state["config"]
+    )
     changed = [key for key in asked if saved.get(key) != asked[key]]
     if changed:
         names = ", ".join(f"{k} (was {saved.get(k)}, now {asked[k]})" for k in changed)

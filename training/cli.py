@@ -18,7 +18,7 @@ from training.options import Data, DataRoot, Download, Option, log_to_stderr
 __all__ = ["bundle_cli", "main"]  # bundle_cli is imported for its commands
 
 Backbone = Annotated[
-    str, Option(help="resnet18, resnet18-reduced, fast, small, tiny or torchvision:NAME")
+    str, Option(help="resnet18, resnet18-reduced, fast, fast-half, small, tiny or torchvision:NAME")
 ]
 Recipe = Annotated[
     str | None, Option(help="cpu-fast: settings for an hour of two cores; other options win")

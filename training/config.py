@@ -25,6 +25,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: str
+    recipe: str | None = None  # where the options come from that were not given, for the record
     method: Literal["ce", "cl", "cpn", "ccl", "sccl", "dpp", "dpnp"] = "dpnp"
     backbone: str = "resnet18"
     weights: str | None = None

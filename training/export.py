@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from interpret import evaluation
 from interpret.bundle import Bundle, GalleryTable, write_bundle
 from interpret.images import PREPROCESSING, thumbnail
-from interpret.manifest import Certificate, DataInfo, EvidenceGrid, Manifest
+from interpret.manifest import Certificate, DataInfo, Effort, EvidenceGrid, Manifest
 from interpret.predictor import Pixels, Prediction, Predictor
 from interpret.progress import parallel_map, progress
 from training.batches import in_order
@@ -38,7 +38,11 @@ PACKAGES = (
 
 
 def export_bundle(
-    network: PrototypeNetwork, config: TrainConfig, data: DataSet, path: Path
+    network: PrototypeNetwork,
+    config: TrainConfig,
+    data: DataSet,
+    path: Path,
+    effort: Effort | None = None,
 ) -> Bundle:
     """Export, measure with ONNX Runtime and write the bundle at `path`, replacing an old one.
 
@@ -84,6 +88,7 @@ def export_bundle(
         metrics=evaluation.metrics(scored[final], final, measured),
         certificate=certify(model, predictor, train, embeddings),
         training=config.model_dump(mode="json"),
+        effort=effort,
         versions=library_versions(),
     )
     return write_bundle(

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from interpret import evaluation
 from interpret.bundle import Bundle
-from interpret.manifest import Metrics
+from interpret.manifest import Effort, Metrics
 from interpret.packing import widest_angle
 from interpret.predictor import Predictor
 from training import checkpoint
@@ -19,7 +19,7 @@ from training.config import TrainConfig
 from training.data import DataSet, load_data
 from training.errors import ConfigError, DataError
 from training.export import export_bundle, predict_split
-from training.loop import train
+from training.loop import device_name, seconds_of, train
 from training.tables import print_verdicts
 
 _LOG = logging.getLogger(__name__)
@@ -54,7 +54,9 @@ def train_and_export(
         raise
     if network is None:
         return None
-    bundle = export_bundle(network, config, data, out)
+    where = device_name(next(network.parameters()).device)
+    effort = Effort(seconds=seconds_of(run), device=where)
+    bundle = export_bundle(network, config, data, out, effort)
     checkpoint.mark_finished(run)
     title = f"{out}  ({bundle.manifest.fingerprint[:12]})"
     print_metrics(bundle.manifest.metrics, title, *bundle.prototypes.shape)

@@ -273,6 +273,11 @@ def device_name(device: torch.device) -> str:
     return f"{device.type.upper()} ({torch.get_num_threads()} threads)"
 
 
+def seconds_of(folder: Path) -> float:
+    """Seconds that the epochs of the run in `folder` took, over all its interruptions."""
+    return float(sum(json.loads(line)["seconds"] for line in _lines(folder / METRICS)))
+
+
 def _lines(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 

@@ -129,6 +129,15 @@ def calibrate_bundle(
         weights=bundle.read("weights.safetensors"),
     )
     print_calibration(found, f"{out}  ({written.manifest.fingerprint[:12]})")
+    if (final := pictures.final) != split:
+        trial = predict_all(predictor, pictures.splits[final], final)
+        share, taken = calibration.coverage_on(
+            (prediction, pictures.labels[split]), (trial, pictures.labels[final]), coverage
+        )
+        print(
+            f"on {len(trial.distances):,} pictures of {final}: {share:.1%} keep their class "
+            f"({coverage:.1%} stated), {taken:.1%} are accepted"
+        )
     return written
 
 

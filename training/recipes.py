@@ -17,9 +17,10 @@ _CPU_FAST: dict[str, Any] = {
     "auxiliary": 1.0,
     "prototype_init": "arranged",
     "prototype_lr": 0.005,
-    "lambda_pos": 0.001,
-    "lambda_neg_sample": 0.001,
-    "lambda_neg_class": 0.002,
+    "lambda_pos": 0.01,
+    "lambda_pos_start": 0.0005,
+    "lambda_neg_sample": 0.01,
+    "lambda_neg_class": 0.02,
 }
 RECIPES = {"cpu-fast": _CPU_FAST}
 

@@ -48,8 +48,12 @@ class Cell(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """Its folder's name: in words, and the hash of everything it depends on."""
-        text = json.dumps([self.config.model_dump(mode="json"), self.holdout], sort_keys=True)
+        """Its folder's name: in words, and the hash of everything it depends on.
+
+        Defaults are left out: a new option does not make runs from before it other ones.
+        """
+        options = self.config.model_dump(mode="json", exclude_defaults=True)
+        text = json.dumps([options, self.holdout], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         return f"{self.column.key}-{self.method}-{self.seed}-{digest}"
 

@@ -27,7 +27,7 @@ from training.config import TrainConfig
 from training.loop import Step, device_name
 from training.methods import method_of
 from training.networks import build_network
-from training.optimizers import optimizer_for
+from training.optimizers import Optimizers, optimizer_for
 from training.paper import METHODS
 from training.setup import has_bf16
 
@@ -111,7 +111,7 @@ def terms_alone(device: torch.device, batch: int, classes: int, rounds: int) -> 
     return table
 
 
-def _step(method: str, classes: int, device: torch.device) -> tuple[Step, torch.optim.Optimizer]:
+def _step(method: str, classes: int, device: torch.device) -> tuple[Step, Optimizers]:
     """A ResNet18 of the method, ready to train. The rate is small: nothing is to be learned."""
     config = TrainConfig.of(data="none", method=method, backbone="resnet18", lr=1e-4)
     network = build_network(config, classes, 32, ([128.0] * 3, [64.0] * 3))

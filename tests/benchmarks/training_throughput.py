@@ -1,0 +1,100 @@
+"""What `dpnp train` costs beside the arithmetic: a recipe's epoch against the same network's bare
+forward-backward-step loop on one fixed batch.
+
+    python -m tests.benchmarks.training_throughput --data folder:cifar10 [--steps 20] [--rounds 3]
+
+The epoch draws, augments, counts and logs; the loop does none of it. They take turns; the ratio is
+the median over the rounds. Leave the machine idle otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+
+from training.config import TrainConfig
+from training.data import DataSet, load_data
+from training.loop import METRICS, Step, device_name, train
+from training.networks import build_network
+from training.optimizers import optimizer_for
+from training.recipes import recipe
+from training.setup import has_bf16
+
+
+def main(
+    data: Annotated[str, typer.Option(help="as of dpnp train")],
+    name: Annotated[str, typer.Option("--recipe")] = "cpu-fast",
+    steps: Annotated[int, typer.Option(help="a round")] = 20,
+    rounds: int = 3,
+) -> None:
+    options = recipe(name) | {"data": data, "embedding_dim": 3, "epochs": 1}
+    config, console = TrainConfig.of(**options), Console()
+    whole = load_data(data)
+    pictures = some(whole, steps * config.batch_size)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    console.print(f"{name} on {device_name(device)}: {rounds} rounds of {steps} steps")
+    ratios = []
+    for _ in range(rounds):
+        bare, real = bare_loop(config, pictures, device, steps), epoch(config, pictures)
+        ratios.append(real / bare)
+        console.print(f"bare loop {bare:,.0f} images/s, dpnp train {real:,.0f}: {ratios[-1]:.3f}")
+    console.print(f"median ratio {median(ratios):.3f}")
+
+
+def some(data: DataSet, count: int) -> DataSet:
+    """The data set with `count` training pictures, evenly spread, and no other split."""
+    train_split = data.splits["train"]
+    rows = np.linspace(0, len(train_split) - 1, count).astype(np.int64)
+    return replace(data, splits={"train": train_split.subset(rows)})
+
+
+def epoch(config: TrainConfig, data: DataSet) -> float:
+    """Images per second of one epoch, as the run logs them."""
+    with tempfile.TemporaryDirectory() as folder:
+        train(config, data, Path(folder))
+        line = (Path(folder) / METRICS).read_text().splitlines()[-1]
+    return float(json.loads(line)["images_per_second"])
+
+
+def bare_loop(config: TrainConfig, data: DataSet, device: torch.device, steps: int) -> float:
+    """Images per second of forward, loss, backward and step on one batch."""
+    batch, size = config.batch_size, data.image_size
+    classes = len(data.class_names)
+    network = build_network(config, classes, size, ([128.0] * 3, [64.0] * 3))
+    network.to(device=device, memory_format=torch.channels_last)
+    step, optimizer = Step(network, config.auxiliary).train(), optimizer_for(network, config)
+    pixels = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8, device=device)
+    pixels = pixels.permute(0, 3, 1, 2)
+    labels = torch.randint(classes, (batch,), device=device)
+    counts = torch.bincount(labels, minlength=classes)
+    for group in optimizer.param_groups:
+        group["lr"] = 1e-6  # nothing is to be learned
+
+    def run(count: int) -> float:
+        start = time.perf_counter()
+        for _ in range(count):
+            with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16()):
+                terms, _ = step(pixels, labels, counts)
+            terms["loss"].backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    run(2)
+    return steps * batch / run(steps)
+
+
+if __name__ == "__main__":
+    typer.run(main)

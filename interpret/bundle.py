@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from interpret.files import replace_folder, temporary_sibling
 from interpret.manifest import FORMAT_VERSION, FileEntry, Manifest
 
 MANIFEST = "manifest.json"
+CARD = "README.md"  # for people; not part of what is verified
 FILES = (
     "model.onnx",
     "prototypes.npy",
@@ -127,9 +129,9 @@ def write_bundle(
 ) -> Bundle:
     """Write a bundle, verify it, and only then put it at `path`, in one rename.
 
-    An existing bundle at `path` is replaced; a crash at any moment leaves either the old or the
-    new one, whole. `manifest` comes without `files` and `fingerprint`. Raises BundleError when
-    `path` is something else than a bundle.
+    An existing bundle at `path` is replaced, but for its model card; a crash at any moment leaves
+    either the old or the new one, whole. `manifest` comes without `files` and `fingerprint`.
+    Raises BundleError when `path` is something else than a bundle.
     """
     path = Path(path).resolve()  # through a link: what it points to is replaced, not the link
     if path.exists() and not (path / MANIFEST).exists():
@@ -150,6 +152,8 @@ def write_bundle(
     with temporary_sibling(path) as folder:
         for name, data in content.items():
             (folder / name).write_bytes(data)
+        if (path / CARD).is_file():
+            shutil.copyfile(path / CARD, folder / CARD)
         bundle = Bundle.load(folder)
         replace_folder(folder, path)
     return replace(bundle, path=path)

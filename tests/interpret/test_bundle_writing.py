@@ -33,11 +33,13 @@ def test_an_existing_bundle_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "toy"
     first = write_toy_bundle(path, method="old")
     (path / "stray").write_text("goes with the old one")
+    (path / "README.md").write_text("the model card")
     second = write(path)
     assert (first.manifest.method, second.manifest.method) == ("old", "new")
     assert first.manifest.fingerprint != second.manifest.fingerprint
     assert Bundle.load(path).manifest == second.manifest
     assert not (path / "stray").exists()
+    assert (path / "README.md").read_text() == "the model card"
     assert [p.name for p in path.parent.iterdir()] == ["toy"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o755
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,9 @@ def test_calibrate_and_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         capsys=capsys,
     )
     assert "coverage, stated" in printed
+    assert re.search(
+        r"on 359 pictures of test: 9\d\.\d% keep their class \(95\.0% stated\)", printed
+    )
     parent, bundle = Bundle.load(DIGITS), Bundle.load(out)
     found = bundle.manifest.calibration
     assert found is not None

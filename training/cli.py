@@ -7,13 +7,16 @@ Heavy imports sit inside the commands, so that --help answers at once.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from interpret.cli import app, run
 from training import bundle_cli
 from training.options import Data, DataRoot, Download, Option, log_to_stderr
+
+if TYPE_CHECKING:
+    from training.config import TrainConfig
 
 __all__ = ["bundle_cli", "main"]  # bundle_cli is imported for its commands
 
@@ -43,6 +46,10 @@ PrototypeInit = Annotated[
     Option(
         help="packed (far apart from the first step), arranged (and look-alikes near) or random"
     ),
+]
+Schedule = Annotated[str, Option(help="onecycle, or the paper's step or late-step")]
+Augment = Annotated[
+    str, Option(help="crop (moved and mirrored) or strong (scale, colours, a hole)")
 ]
 Auxiliary = Annotated[
     float,
@@ -80,12 +87,8 @@ def train(
     warmup_epochs: WarmUp = 0,
     batch_size: Annotated[int, Option(help="pictures a step, over all processes")] = 64,
     accumulate: Annotated[int, Option(help="micro-batches a step")] = 1,
-    augment: Annotated[
-        str, Option(help="crop (moved and mirrored) or strong (scale, colours, a hole)")
-    ] = "crop",
-    schedule: Annotated[
-        str, Option(help="onecycle, or the paper's step or late-step")
-    ] = "onecycle",
+    augment: Augment = "crop",
+    schedule: Schedule = "onecycle",
     optimizer: Annotated[str, Option(help="sgd, or muon for convolutions beside it")] = "sgd",
     lr: Annotated[float, Option(help="η, the network's rate")] = 0.1,
     muon_lr: Annotated[float, Option(help="of Muon's convolutions")] = 0.1,
@@ -118,13 +121,7 @@ def train(
 
     On several GPUs: accelerate launch --multi_gpu --num_processes 4 -m training.cli train …
     """
-    options = dict(locals())
-    from training.config import TrainConfig
-    from training.recipes import recipe as recipe_named
-
-    if recipe is not None:
-        options |= {k: v for k, v in recipe_named(recipe).items() if not _given(context, k)}
-    config = TrainConfig.of(**{k: options[k] for k in TrainConfig.model_fields})
+    config = _config(context, dict(locals()))
     log_to_stderr()
     from training.job import train_and_export
 
@@ -137,6 +134,18 @@ def train(
         data_root=data_root,
         download=download,
     )
+
+
+def _config(context: typer.Context, options: dict[str, Any]) -> TrainConfig:
+    """What was asked for, over the recipe, over the defaults."""
+    from training.config import TrainConfig
+    from training.recipes import recipe
+
+    chosen = {name: options[name] for name in TrainConfig.model_fields}
+    if options["recipe"] is not None:
+        of_recipe = recipe(options["recipe"]).items()
+        chosen |= {name: value for name, value in of_recipe if not _given(context, name)}
+    return TrainConfig.of(**chosen)
 
 
 @app.command()

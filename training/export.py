@@ -47,9 +47,7 @@ def export_bundle(
     """Export, measure with ONNX Runtime and write the bundle at `path`, replacing an old one.
 
     `network` comes from `loop.train`, its prototypes where its method wants them; it ends on the
-    CPU.
-
-    Raises BundleError when `path` is something else than a bundle.
+    CPU. Raises BundleError when `path` is something else than a bundle.
     """
     size = config.image_size or data.image_size
     network.cpu().float().eval()
@@ -63,11 +61,7 @@ def export_bundle(
     embeddings = predict_split(predictor, train, size, "embedding train").embedding
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
     scored = {
-        name: evaluation.score(
-            predict_split(predictor, data.splits[name], size, f"embedding {name}"),
-            data.splits[name].labels,
-            prototypes,
-        )
+        name: _score(predictor, data.splits[name], size, name, prototypes)
         for name in {final, held_out}
     }
     measured = evaluation.measure_geometry(embeddings, train.labels, prototypes, "train")
@@ -102,6 +96,13 @@ def export_bundle(
             {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
         ),
     )
+
+
+def _score(
+    predictor: Predictor, split: Split, size: int, name: str, prototypes: NDArray[np.float32]
+) -> evaluation.Scored:
+    prediction = predict_split(predictor, split, size, f"embedding {name}")
+    return evaluation.score(prediction, split.labels, prototypes)
 
 
 def predict_split(

@@ -125,15 +125,8 @@ def train(
     log_to_stderr()
     from training.job import train_and_export
 
-    train_and_export(
-        config,
-        out,
-        run_folder or Path("runs") / out.name,
-        resume=resume,
-        tensorboard=tensorboard,
-        data_root=data_root,
-        download=download,
-    )
+    run = run_folder or Path("runs") / out.name
+    train_and_export(config, out, run, data_root, download, resume=resume, tensorboard=tensorboard)
 
 
 def _config(context: typer.Context, options: dict[str, Any]) -> TrainConfig:

@@ -29,11 +29,11 @@ def train_and_export(
     config: TrainConfig,
     out: Path,
     run: Path,
+    data_root: Path = Path("data"),
+    download: bool = False,
     *,
     resume: bool = False,
     tensorboard: bool = False,
-    data_root: Path = Path("data"),
-    download: bool = False,
 ) -> Bundle | None:
     """Train, export to `out` and print the figures. None on all processes but the first."""
     if out.exists() and not (out / "manifest.json").exists():

@@ -24,7 +24,7 @@ format: .venv/installed
 
 DIGITS := --data digits --backbone small --embedding-dim 3 --epochs 30 --batch-size 32 --lr 0.05
 
-bundle: .venv/installed ## train the default bundle anew
+bundle: .venv/installed ## train the bundle of digits anew
 	rm -rf runs/digits-dpnp
 	$(BIN)/dpnp train $(DIGITS) --out models/digits-dpnp
 

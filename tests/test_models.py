@@ -23,6 +23,17 @@ def test_bundle_loads_and_is_small(path: Path):
     assert len(bundle.gallery.ids) > 0
 
 
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)
+def test_the_card_has_the_manifest_s_figures(path: Path):
+    card, manifest = (path / "README.md").read_text(), Bundle.load(path).manifest
+    metrics = manifest.metrics
+    assert f"{100 * metrics.accuracy:.2f} %" in card
+    assert f"{metrics.geometry.min_sep_deg:.2f}°" in card
+    assert f"{metrics.geometry.scr:.2f}" in card
+    assert f"{metrics.examples:,}" in card
+    assert "licence" in card
+
+
 def test_digits_are_as_accurate_as_the_manifest_says():
     manifest = Bundle.load(MODELS / "digits-dpnp").manifest
     measured = evaluate_bundle(MODELS / "digits-dpnp", "digits", None)

@@ -74,7 +74,7 @@ def report(
 ) -> None:
     """Write a page about a bundle: its figures, classes, examples and prototypes.
 
-    Example: dpnp report models/cifar10-dpnp-3d --out report.html --sphere sphere.png
+    Example: dpnp report models/digits-dpnp --out report.html --sphere sphere.png
     """
     from interpret.bundle import Bundle
     from interpret.page import figure_format, save_figure

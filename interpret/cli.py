@@ -54,9 +54,9 @@ def predict(
 ) -> None:
     """Classify pictures and say how near the nearest prototypes are.
 
-    Example: dpnp predict models/cifar10-dpnp-3d cat.jpg ship.jpg
+    Example: dpnp predict models/digits-dpnp three.png seven.png
 
-    A folder, into a table: dpnp predict models/cifar10-dpnp-3d pictures --out predictions.parquet
+    A folder, into a table: dpnp predict models/digits-dpnp pictures --out predictions.parquet
     """
     from interpret.predictions import check_format, classify_files, find_pictures, write_predictions
 
@@ -100,9 +100,9 @@ def explain(
 ) -> None:
     """Draw why a picture gets its label: evidence, distances and training images.
 
-    Example: dpnp explain models/cifar10-dpnp-3d cat.jpg --out explanation.png
+    Example: dpnp explain models/digits-dpnp three.png --out explanation.png
 
-    Example: dpnp explain models/cifar10-dpnp-3d cat.jpg --negative dog --method ig --out why.png
+    Example: dpnp explain models/digits-dpnp 8.png --negative 3 --method ig --out why-not-3.png
     """
     from interpret.figures import explanation_figure, figure_format, save_figure
 
@@ -140,7 +140,7 @@ def similar(
 ) -> None:
     """Find the training images nearest to a picture or to a prototype.
 
-    Example: dpnp similar models/cifar10-dpnp-3d --prototype cat -k 9 --out cats.png
+    Example: dpnp similar models/digits-dpnp --prototype 3 -k 9 --out threes.png
     """
     if (image is None) == (prototype is None):
         given = "neither" if image is None else "both"

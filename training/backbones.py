@@ -104,8 +104,8 @@ class SmallResNet(nn.Module):
 
 
 class WhitenedNet(nn.Module):
-    """Seven layers of w and 4w filters, for the most accuracy per arithmetic operation on pictures
-    of some 32 pixels: a small relative of the networks that hold CIFAR-10's speed records.
+    """Seven layers of w and 4w filters for pictures of some 32 pixels: a small relative of the
+    networks that hold CIFAR-10's speed records.
 
     The first layer is not learned: `whiten_` makes it decorrelate patches of 2×2 pixels, so that
     training need not. The others start as identities as far as their widths allow.

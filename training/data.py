@@ -111,7 +111,13 @@ def _with_valid(data: DataSet, share: float, seed: int) -> DataSet:
     chosen = np.zeros(len(train), bool)
     for label in range(len(data.class_names)):
         own = random.permutation(np.flatnonzero(train.labels == label))
-        chosen[own[: round(share * len(own))]] = True
+        taken = round(share * len(own))
+        if not 0 < taken < len(own):
+            raise DataError(
+                f"--valid-share {share}: {taken} of the {len(own)} pictures of "
+                f"{data.class_names[label]!r}; each class needs some in both parts"
+            )
+        chosen[own[:taken]] = True
     parts = {"train": np.flatnonzero(~chosen), "valid": np.flatnonzero(chosen)}
     splits = data.splits | {name: train.subset(rows) for name, rows in parts.items()}
     return replace(data, splits=splits)

@@ -94,6 +94,9 @@ def test_a_share_of_the_training_pictures_as_valid(tmp_path: Path):
     again = load_data(source, valid_share=0.2).splits["valid"]
     assert set(again.sources) == held_out
     assert set(load_data(source, seed=1, valid_share=0.2).splits["valid"].sources) != held_out
+    for share, taken in ((0.01, 0), (0.99, 10)):
+        with pytest.raises(DataError, match=f"--valid-share {share}: {taken} of the 10 pictures"):
+            load_data(source, valid_share=share)
 
 
 def test_any_mode_and_orientation(tmp_path: Path):

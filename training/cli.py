@@ -88,6 +88,7 @@ def train(
     batch_size: Annotated[int, Option(help="pictures a step, over all processes")] = 64,
     accumulate: Annotated[int, Option(help="micro-batches a step")] = 1,
     augment: Augment = "crop",
+    cutmix: Annotated[float, Option(help="share of the steps that mix pictures in pairs")] = 0.0,
     schedule: Schedule = "onecycle",
     optimizer: Annotated[str, Option(help="sgd, or muon for convolutions beside it")] = "sgd",
     lr: Annotated[float, Option(help="η, the network's rate")] = 0.1,

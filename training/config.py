@@ -38,6 +38,7 @@ class TrainConfig(BaseModel):
     batch_size: Count = 64  # pictures per optimizer step, over all processes and accumulation
     accumulate: Count = 1
     augment: Literal["crop", "strong"] = "crop"
+    cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of the steps that mix pictures
     schedule: Literal["onecycle", "step", "late-step"] = "onecycle"
     optimizer: Literal["sgd", "muon"] = "sgd"
     lr: Positive = 0.1  # η; beside Muon, of what is no convolution

@@ -27,6 +27,7 @@ from training.config import TrainConfig
 from training.data import RESIDENT_SIZE, DataSet
 from training.errors import DivergedError
 from training.methods import Terms
+from training.mixing import WHOLE, Box, draw_box, mix
 from training.networks import PrototypeNetwork, build_network
 from training.optimizers import Optimizers, optimizer_for
 from training.plan import Plan
@@ -52,17 +53,33 @@ class Step(nn.Module):
         super().__init__()
         self.network, self.weight = network, auxiliary
 
-    def forward(self, pixels: Tensor, labels: Tensor, counts: Tensor) -> tuple[Terms, Tensor]:
-        """The loss terms of a batch, and how many of it the classifier gets right."""
-        (embedding, _, pooled), head = self.network(pixels), self.network.head
+    def forward(
+        self, pixels: Tensor, labels: Tensor, counts: Tensor, box: Box | None = None
+    ) -> tuple[Terms, Tensor]:
+        """The loss terms of a batch, and how many of it the classifier gets right: of mixed
+        pictures, the one with the larger share counts.
+        """
+        share, others = 1.0, labels
+        if box is not None:
+            share = box.share(pixels.shape[-1])
+            pixels, others = mix(pixels, labels, box)
+        embedding, _, pooled = self.network(pixels)
         with torch.autocast(pixels.device.type, enabled=False):
-            terms: Terms = head(embedding, labels, counts)
-            if self.network.auxiliary is not None:
-                wide = F.cross_entropy(self.network.auxiliary(pooled), labels)
-                terms |= {"loss": terms["loss"] + self.weight * wide, "auxiliary": wide}
+            terms = self._terms(embedding, pooled, labels, counts)
+            if share < 1:
+                of_others = self._terms(embedding, pooled, others, counts)
+                terms = {k: share * v + (1 - share) * of_others[k] for k, v in terms.items()}
         with torch.no_grad():
-            right = head.logits(embedding).argmax(1).eq(labels).sum()
+            guesses = self.network.head.logits(embedding).argmax(1)
+            right = guesses.eq(labels if share >= 0.5 else others).sum()
         return terms, right
+
+    def _terms(self, embedding: Tensor, pooled: Tensor, labels: Tensor, counts: Tensor) -> Terms:
+        terms: Terms = self.network.head(embedding, labels, counts)
+        if self.network.auxiliary is not None:
+            wide = F.cross_entropy(self.network.auxiliary(pooled), labels)
+            terms |= {"loss": terms["loss"] + self.weight * wide, "auxiliary": wide}
+        return terms
 
 
 @dataclass
@@ -176,6 +193,7 @@ def _epoch(run: Run, epoch: int) -> Metrics:
     run.step.train()
     started, sums = time.perf_counter(), torch.zeros(1, device=accelerator.device)
     rows, rate = plan.rows(epoch), 0.0
+    mixed = config.cutmix if epoch < epochs - WHOLE * config.epochs else 0.0
     counts = plan.counts(epoch, run.labels, len(head.prototypes)).to(accelerator.device)
     with progress() as bar:
         task = bar.add_task(f"epoch {epoch + 1}/{epochs}", total=plan.steps * plan.batch)
@@ -183,8 +201,9 @@ def _epoch(run: Run, epoch: int) -> Metrics:
             step = i // config.accumulate
             rate = _set_rates(run, (epoch - config.warmup_epochs) * plan.steps + step)
             numbers = plan.numbers(run.augment, epoch, i)
+            box = draw_box(mixed, run.augment.size, config.seed, epoch, step) if mixed else None
             with accelerator.accumulate(run.step):
-                terms, right = run.step(run.augment(pixels, numbers), labels, counts[step])
+                terms, right = run.step(run.augment(pixels, numbers), labels, counts[step], box)
                 accelerator.backward(terms["loss"])
                 if accelerator.sync_gradients:
                     if epoch < config.warmup_epochs:

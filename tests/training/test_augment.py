@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from training.augment import Augmentation
+from training.mixing import Box, draw_box, mix
 
 PIXELS = torch.arange(2 * 3 * 16 * 16, dtype=torch.uint8).reshape(2, 3, 16, 16)
 CENTRE = torch.tensor([[0.5, 0.5, 0.9, 0.5, 0.5]] * 2)
@@ -61,3 +62,24 @@ def test_shapes_range_and_determinism(kind: str | None):
     assert out.min() >= 0
     assert out.max() <= 255
     assert torch.equal(out, augment(PIXELS, numbers))
+
+
+def test_cutmix_takes_a_box_from_the_picture_before():
+    pixels = torch.arange(4, dtype=torch.float32).view(4, 1, 1, 1).expand(4, 3, 8, 8)
+    labels = torch.arange(4)
+    box = Box(top=2, bottom=8, left=0, right=4)
+    mixed, others = mix(pixels, labels, box)
+    assert others.tolist() == [3, 0, 1, 2]
+    assert box.share(8) == 1 - 24 / 64
+    assert (mixed[:, :, 2:, :4] == others.view(4, 1, 1, 1)).all()
+    assert (mixed[:, :, :2] == pixels[:, :, :2]).all()
+    assert (mixed[:, :, :, 4:] == pixels[:, :, :, 4:]).all()
+
+
+def test_boxes_depend_on_the_step_alone_and_come_as_often_as_asked():
+    boxes = [draw_box(0.5, 32, 0, 0, step) for step in range(1000)]
+    assert boxes == [draw_box(0.5, 32, 0, 0, step) for step in range(1000)]
+    drawn = [box for box in boxes if box is not None]
+    assert 450 < len(drawn) < 550
+    assert all(0 <= b.top <= b.bottom <= 32 and 0 <= b.left <= b.right <= 32 for b in drawn)
+    assert min(box.share(32) for box in drawn) < 0.2 < 0.9 < max(box.share(32) for box in drawn)

@@ -77,6 +77,25 @@ def test_killed_in_mid_epoch_and_resumed_bit_for_bit(
     assert len((tmp_path / METRICS).read_text().splitlines()) == 3
 
 
+def test_a_run_that_mixes_pictures_is_resumed_bit_for_bit(digits: DataSet, tmp_path: Path):
+    config = quick_config(cutmix=0.7, auxiliary=1.0, epochs=2)
+    whole = train(config, digits, tmp_path / "whole")
+    run = tmp_path / "cut"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.loop._LOG.info", interrupt_after_epoch(1))
+        with pytest.raises(KeyboardInterrupt):
+            train(config, digits, run)
+    assert same(train(config, digits, run, resume=True), whole)
+
+
+def interrupt_after_epoch(epoch: int):
+    def info(message: str, *args: object) -> None:
+        if message.startswith(f"epoch {epoch}/"):
+            raise KeyboardInterrupt
+
+    return info
+
+
 def test_an_auxiliary_softmax_trains_with_the_network_and_stays_behind(
     digits: DataSet, tmp_path: Path
 ):

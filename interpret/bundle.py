@@ -38,7 +38,7 @@ FILES = (
     "weights.safetensors",
 )
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_NORM_TOLERANCE = 1e-4  # relative: float32 rounding of a norm, nothing more
+NORM_TOLERANCE = 1e-4  # relative: float32 rounding of a norm, nothing more
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Bundle:
         if shape != expected:
             raise BundleError(f"{self.path / 'prototypes.npy'}: shape {shape}, not {expected}")
         norms, radius = np.linalg.norm(self.prototypes, axis=1), manifest.radius
-        if radius is not None and not np.allclose(norms, radius, rtol=_NORM_TOLERANCE):
+        if radius is not None and not np.allclose(norms, radius, rtol=NORM_TOLERANCE):
             raise BundleError(
                 f"{self.path / 'prototypes.npy'}: norms from {norms.min():.4g} to "
                 f"{norms.max():.4g}, not all {radius:g}"

@@ -1,7 +1,7 @@
 """A bundle changed without training: classes added or removed, the gallery updated.
 
-The embedding stays as it is; a class is a prototype on the sphere, and the end of the ONNX graph
-is written anew around the prototypes. Every change goes into a new bundle that names its parent.
+The embedding stays as it is; a class is a prototype, and the end of the ONNX graph is written anew
+around the prototypes. Every change goes into a new bundle that names its parent.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from interpret import geometry
-from interpret.bundle import Bundle, GalleryTable, write_bundle
+from interpret.bundle import NORM_TOLERANCE, Bundle, GalleryTable, write_bundle
 from interpret.calibration import conformal_quantile, margins
 from interpret.errors import BundleError, DpnpError, ImageError
-from interpret.graph import with_prototypes
+from interpret.graph import radius_of, with_prototypes
 from interpret.images import fit_square, open_image, pictures_in, thumbnail
 from interpret.manifest import Calibration, Change, Manifest, Metrics
 from interpret.predictor import Predictor
@@ -29,25 +29,31 @@ _BEFORE = ", before the last change"  # of the split that figures of merit were 
 _TOLERANCE = 1e-4  # of the distances, relative to the radius
 
 
-def add_class(bundle: Bundle, label: str, folder: Path, out: Path) -> Bundle:
-    """A bundle with one more class: its prototype is the mean embedding of a folder's pictures,
-    put on the sphere. The pictures join the gallery.
+def add_class(
+    bundle: Bundle, label: str, folder: Path, out: Path, *, on_sphere: bool = False
+) -> Bundle:
+    """A bundle with one more class: its prototype is the mean embedding of a folder's pictures.
+    The pictures join the gallery.
+
+    What a network was not taught lies well inside the sphere, between the classes that it knows.
+    Put out on the sphere (`on_sphere`), its prototype would be farther from its own pictures than
+    the old ones are; so by default it stays where the pictures are.
 
     Raises DpnpError for a label that exists, a folder without pictures, or a model whose
-    prototypes do not lie on one sphere.
+    prototypes did not come from a sphere.
     """
     if label in bundle.manifest.class_names:
         raise DpnpError(f"there is a class {label!r} already")
     files = _files(folder)
     embeddings = embed(bundle, files)
-    mean = embeddings.mean(0, dtype=np.float64)
-    prototype = _on_sphere(mean, bundle)
+    radius = _radius(bundle) if on_sphere else None
+    prototype = _placed(embeddings.mean(0, dtype=np.float64), radius)
     prototypes = np.concatenate([bundle.prototypes, prototype[None].astype(np.float32)])
     names = [*bundle.manifest.class_names, label]
     found = bundle.manifest.calibration
     changes: dict[str, object] = {
         "class_names": names,
-        "calibration": found and _with_class(found, bundle, embeddings, label),
+        "calibration": found and _with_class(found, bundle, embeddings, label, radius),
     }
     table = _appended(bundle.gallery, files, [len(names) - 1] * len(files), _next_id(bundle))
     what = f"class {label!r} added from {len(files)} pictures"
@@ -130,7 +136,7 @@ def accuracy_cost(
 ) -> tuple[float, float]:
     """Accuracy on pictures of the old classes with the prototypes `before` and `after`."""
     shares = [
-        float(np.mean((embeddings @ prototypes.T).argmax(1) == labels))
+        float(np.mean(geometry.distances(embeddings, prototypes).argmin(1) == labels))
         for prototypes in (before, after)
     ]
     return shares[0], shares[1]
@@ -145,14 +151,17 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _on_sphere(vector: NDArray[np.float64], bundle: Bundle) -> NDArray[np.float64]:
-    norm = float(np.linalg.norm(vector))
+def _placed(mean: NDArray[np.float64], radius: float | None) -> NDArray[np.float64]:
+    """A class's mean embedding as a prototype: on the sphere, or where it is."""
+    norm = float(np.linalg.norm(mean))
     if not norm:
         raise DpnpError("the pictures' mean embedding is zero: it has no direction")
-    return vector * (_radius(bundle) / norm)
+    return mean if radius is None else mean * (radius / norm)
 
 
-def _with_class(found: Calibration, bundle: Bundle, embeddings: Floats, label: str) -> Calibration:
+def _with_class(
+    found: Calibration, bundle: Bundle, embeddings: Floats, label: str, radius: float | None
+) -> Calibration:
     """The new class's own limits, each picture measured against the mean of the others; with too
     few pictures the widest distance and the largest margin of the other classes.
     """
@@ -162,7 +171,7 @@ def _with_class(found: Calibration, bundle: Bundle, embeddings: Floats, label: s
     if len(embeddings) * (1 - share) >= share:
         rows = []
         for h in embeddings:
-            own = _on_sphere((total - h) / (len(embeddings) - 1), bundle)
+            own = _placed((total - h) / (len(embeddings) - 1), radius)
             rows.append(geometry.distances(h[None], np.vstack([bundle.prototypes, own]))[0])
         away = np.stack(rows)
         last = np.full(len(away), away.shape[1] - 1)
@@ -227,8 +236,11 @@ def _write(
     changes |= {"changes": history, "name": out.name}
     if prototypes is not None:
         changes["metrics"] = _stale(manifest, prototypes)
+        radius = _radius(bundle)
+        on_sphere = np.allclose(np.linalg.norm(prototypes, axis=1), radius, rtol=NORM_TOLERANCE)
+        changes["radius"] = radius if on_sphere else None
         temperature = manifest.calibration.temperature if manifest.calibration else 1.0
-        model = with_prototypes(model, prototypes, _radius(bundle) * temperature)
+        model = with_prototypes(model, prototypes, radius, temperature)
         _check(model, bundle, prototypes)
         weights = _with_prototypes(weights, prototypes)
     return write_bundle(
@@ -243,7 +255,8 @@ def _write(
 
 
 def _radius(bundle: Bundle) -> float:
-    radius = bundle.manifest.radius
+    """Of the sphere that the network was trained on: an added prototype may lie inside of it."""
+    radius = bundle.manifest.radius or radius_of(bundle.read("model.onnx"))
     if radius is None:
         raise DpnpError(f"{bundle.path}: its prototypes do not lie on one sphere")
     return radius

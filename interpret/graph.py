@@ -12,6 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from interpret.errors import BundleError
 
+_SAME = 1e-5  # relative difference of squared norms that rounding alone makes
+
 
 def needed_nodes(graph: onnx.GraphProto, outputs: Iterable[str]) -> list[onnx.NodeProto]:
     """The nodes that `outputs` depend on, in the graph's order."""
@@ -42,9 +44,13 @@ def with_temperature(model: bytes, temperature: float) -> bytes:
     return _checked(proto)
 
 
-def with_prototypes(model: bytes, prototypes: NDArray[np.float32], scale: float) -> bytes:
-    """The model with other prototypes (M, d), all of one norm: what follows the embedding is
-    written anew. `scale` divides the inner products in the softmax.
+def with_prototypes(
+    model: bytes, prototypes: NDArray[np.float32], radius: float, temperature: float = 1.0
+) -> bytes:
+    """The model with other prototypes (M, d): what follows the embedding is written anew.
+
+    With s_j = c_j·h − ‖c_j‖²/2, which is largest for the nearest prototype, the softmax takes
+    s / (radius · temperature). On one sphere that is eq. 1's: the norms cancel.
     """
     proto = onnx.load_from_string(model)
     graph = proto.graph
@@ -54,7 +60,7 @@ def with_prototypes(model: bytes, prototypes: NDArray[np.float32], scale: float)
     initializers = [t for t in graph.initializer if t.name in used]
     embedding = next(o for o in graph.output if o.name == "embedding")
     batch = embedding.type.tensor_type.shape.dim[0].dim_param
-    tail = _tail(prototypes, scale)
+    tail = _tail(prototypes, radius, temperature)
     new = helper.make_graph(
         [*nodes, *tail.node],
         graph.name,
@@ -85,33 +91,50 @@ def shuffled(model: bytes, seed: int) -> bytes:
     return _checked(proto)
 
 
-def _tail(prototypes: NDArray[np.float32], scale: float) -> onnx.GraphProto:
+def radius_of(model: bytes) -> float | None:
+    """The radius that `with_prototypes` was given; None for a graph that it did not write."""
+    for tensor in onnx.load_from_string(model).graph.initializer:
+        if tensor.name == "tail.radius":
+            return float(numpy_helper.to_array(tensor))
+    return None
+
+
+def _tail(prototypes: NDArray[np.float32], radius: float, temperature: float) -> onnx.GraphProto:
     """From `embedding` to `distances` and `probabilities`.
 
-    ‖h−c_j‖² = ‖h−c_p‖² + 2 (c_p − c_j)·h on the sphere: with p the nearest prototype no digits
-    are lost near one, and the order of the distances is always that of the logits.
+    ‖h−c_j‖² = ‖h−c_p‖² + 2 (s_p − s_j): with p the nearest prototype no digits are lost near
+    one, and the order of the distances is always that of the logits.
     """
+    half_squares = np.square(prototypes, dtype=np.float64).sum(1) / 2
+    # What all have in common cancels; left in, it would take digits from the products.
+    offsets = half_squares - half_squares.max()
+    if np.allclose(half_squares, half_squares.max(), rtol=_SAME):
+        offsets = np.zeros_like(offsets)
     constants: dict[str, NDArray[Any]] = {
         "prototypes": prototypes.astype(np.float32),
         "prototypes_transposed": np.ascontiguousarray(prototypes.T, dtype=np.float32),
+        "offsets": offsets.astype(np.float32),
         "class_axis": np.array([1], np.int64),
         "two": np.array(2, np.float32),
-        "scale": np.array(scale, np.float32),
+        "radius": np.array(radius, np.float32),
+        "temperature": np.array(temperature, np.float32),
     }
     steps: Sequence[tuple[str, Sequence[str], str, dict[str, Any]]] = [
         ("MatMul", ["embedding", "tail.prototypes_transposed"], "products", {}),
-        ("ReduceMax", ["tail.products", "tail.class_axis"], "best", {"keepdims": 1}),
-        ("ArgMax", ["tail.products"], "nearest", {"axis": 1, "keepdims": 0}),
+        ("Sub", ["tail.products", "tail.offsets"], "scores", {}),
+        ("ReduceMax", ["tail.scores", "tail.class_axis"], "best", {"keepdims": 1}),
+        ("ArgMax", ["tail.scores"], "nearest", {"axis": 1, "keepdims": 0}),
         ("Gather", ["tail.prototypes", "tail.nearest"], "closest", {"axis": 0}),
         ("Sub", ["embedding", "tail.closest"], "away", {}),
         ("Mul", ["tail.away", "tail.away"], "squares", {}),
         ("ReduceSum", ["tail.squares", "tail.class_axis"], "own", {"keepdims": 1}),
-        ("Sub", ["tail.best", "tail.products"], "lead", {}),
+        ("Sub", ["tail.best", "tail.scores"], "lead", {}),
         ("Mul", ["tail.lead", "tail.two"], "twice", {}),
         ("Add", ["tail.own", "tail.twice"], "all", {}),
         ("Sqrt", ["tail.all"], "distances", {}),
-        ("Div", ["tail.products", "tail.scale"], "logits", {}),
-        ("Softmax", ["tail.logits"], "probabilities", {"axis": 1}),
+        ("Div", ["tail.scores", "tail.radius"], "logits", {}),
+        ("Div", ["tail.logits", "tail.temperature"], "tempered", {}),
+        ("Softmax", ["tail.tempered"], "probabilities", {"axis": 1}),
     ]
     outputs = ("distances", "probabilities")
     nodes = [

@@ -162,7 +162,7 @@ class Manifest(_Strict):
     backbone: str
     embedding_dim: Annotated[int, Field(ge=1)]
     radius: Annotated[float, Field(gt=0)] | None = Field(
-        description="the norm of every prototype; null: each has its own (CE, CL, CPN)"
+        description="the norm of every prototype; null: they differ (CE, CL, CPN, added classes)"
     )
     class_names: Annotated[list[str], Field(min_length=2)]
     input_size: Annotated[int, Field(ge=1, description="pixels; the input is square")]

@@ -161,6 +161,9 @@ def add_class(
     label: Annotated[str, typer.Argument(help="the new class")],
     folder: Annotated[Path, typer.Argument(help="its pictures")],
     out: Annotated[Path, Option(metavar="BUNDLE", help="the bundle to write")],
+    on_sphere: Annotated[
+        bool, Option("--on-sphere", help="put the prototype on the sphere of the others")
+    ] = False,
     data: Annotated[
         str | None, Option(help="measure the cost on the old classes with these pictures")
     ] = None,
@@ -170,10 +173,12 @@ def add_class(
 ) -> None:
     """Write a bundle with one more class, from its pictures, without training.
 
+    The class's prototype is the mean of its pictures' embeddings.
+
     Example: dpnp add-class models/digits-0-to-8 9 pictures/9 --out models/digits --data digits
     """
     log_to_stderr()
     from training import measure
 
     source = None if data is None else measure.Source(data, seed, data_root, download)
-    measure.add_class(bundle, label, folder, out, source)
+    measure.add_class(bundle, label, folder, out, source, on_sphere=on_sphere)

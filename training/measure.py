@@ -208,12 +208,18 @@ def evaluate_explanations(
 
 
 def add_class(
-    path: Path, label: str, folder: Path, out: Path, source: Source | None
+    path: Path,
+    label: str,
+    folder: Path,
+    out: Path,
+    source: Source | None,
+    *,
+    on_sphere: bool = False,
 ) -> tuple[float, float] | None:
     """Add a class; with a data set of the old classes, what it costs: accuracy before and after."""
     bundle = Bundle.load(path)
     pictures = None if source is None else load_pictures(bundle, source)
-    added = editing.add_class(bundle, label, folder, out)
+    added = editing.add_class(bundle, label, folder, out, on_sphere=on_sphere)
     said(added)
     if pictures is None:
         return None

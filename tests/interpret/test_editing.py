@@ -10,6 +10,7 @@ from interpret.bundle import Bundle
 from interpret.editing import accuracy_cost, add_class, remove_class, update_gallery
 from interpret.errors import DpnpError, ImageError, UnknownExampleError, UnknownLabelError
 from interpret.explanation import Explainer
+from interpret.predictor import Predictor
 from tests.conftest import write_toy_bundle
 from tests.interpret.test_calibration import calibration
 
@@ -31,18 +32,41 @@ def flat(*colour: int) -> np.ndarray:
 def test_a_class_more(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
     added = add_class(toy_bundle, "yellow", yellows, tmp_path / "more")
     assert added.manifest.class_names == ["red", "green", "blue", "yellow"]
-    np.testing.assert_allclose(added.prototypes[3], [np.sqrt(0.5), np.sqrt(0.5), 0], rtol=1e-6)
+    mean = (255 + 127) / 2 / 255
+    np.testing.assert_allclose(added.prototypes[3], [mean, mean, 0], rtol=1e-6)
+    assert added.manifest.radius is None
     np.testing.assert_array_equal(added.prototypes[:3], toy_bundle.prototypes)
     assert added.manifest.metrics.geometry.min_sep_deg == pytest.approx(45)
     (change,) = added.manifest.changes
     assert change.parent == toy_bundle.manifest.fingerprint
     assert added.manifest.metrics.split == "test, before the last change"
-    answer = Explainer(Bundle.load(added.path)).explain(flat(200, 200, 0), k=1)
+    answer = Explainer(Bundle.load(added.path)).explain(flat(200, 200, 0), k=2)
     assert answer.label == "yellow"
     assert added.gallery.ids[6:].tolist() == [16, 17]  # 15 was the last
-    assert [e.id for e in answer.positive_examples] == [17]  # (½, ½, 0), the nearer one
+    assert {e.id for e in answer.positive_examples} == {16, 17}
     assert added.gallery.splits[6:] == ["added", "added"]
     assert added.gallery.sources[6:] == ["yellow/a.png", "yellow/b.png"]
+
+
+def test_a_class_more_on_the_sphere(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
+    added = add_class(toy_bundle, "yellow", yellows, tmp_path / "more", on_sphere=True)
+    np.testing.assert_allclose(added.prototypes[3], [np.sqrt(0.5), np.sqrt(0.5), 0], rtol=1e-6)
+    assert added.manifest.radius == 1
+
+
+def test_a_class_of_its_own_length_can_be_taken_out_again(
+    toy_bundle: Bundle, yellows: Path, tmp_path: Path
+):
+    added = add_class(toy_bundle, "yellow", yellows, tmp_path / "more")
+    twice = add_class(added, "yellow again", yellows, tmp_path / "twice")
+    assert twice.manifest.radius is None
+    less = remove_class(twice, "yellow", tmp_path / "less")
+    back = remove_class(less, "yellow again", tmp_path / "back")
+    assert back.manifest.radius == 1
+    picture = flat(200, 100, 0)[None]
+    for before, after in zip(Predictor(toy_bundle)(picture), Predictor(back)(picture), strict=True):
+        if before is not None:
+            np.testing.assert_allclose(before, after, atol=1e-6)
 
 
 def test_a_class_less(toy_bundle: Bundle, tmp_path: Path):

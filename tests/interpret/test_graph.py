@@ -8,7 +8,7 @@ from interpret import geometry
 from interpret.bundle import Bundle
 from interpret.calibration import tempered
 from interpret.errors import BundleError
-from interpret.graph import with_prototypes, with_temperature
+from interpret.graph import radius_of, with_prototypes, with_temperature
 from interpret.predictor import Predictor
 from tests.conftest import TOY_MODEL
 
@@ -37,17 +37,25 @@ def test_no_softmax_no_temperature():
         with_temperature(model, 2.0)
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.5])
 @pytest.mark.parametrize("classes", [2, 3, 5])
-def test_other_prototypes(model: bytes, classes: int):
+def test_other_prototypes(model: bytes, classes: int, spread: float):
     generator = np.random.default_rng(classes)
     prototypes = generator.standard_normal((classes, 3))
-    prototypes = (prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)).astype(np.float32)
+    prototypes /= np.linalg.norm(prototypes, axis=1, keepdims=True)
+    prototypes *= 1 - spread * generator.random((classes, 1))
+    prototypes = prototypes.astype(np.float32)
     before = Predictor(model)(PIXELS, evidence=True)
-    after = Predictor(with_prototypes(model, prototypes, 0.7))(PIXELS, evidence=True)
+    changed = with_prototypes(model, prototypes, 0.35, 2.0)
+    assert radius_of(changed) == pytest.approx(0.35)
+    assert radius_of(model) is None
+    after = Predictor(changed)(PIXELS, evidence=True)
     np.testing.assert_array_equal(before.embedding, after.embedding)
     np.testing.assert_array_equal(before.evidence, after.evidence)
     away = geometry.distances(before.embedding, prototypes)
     np.testing.assert_allclose(after.distances, away, atol=1e-5)
-    powers = np.exp(before.embedding @ prototypes.T / 0.7)
+    scores = before.embedding @ prototypes.T - np.square(prototypes).sum(1) / 2
+    powers = np.exp(scores / 0.7)
     expected = powers / powers.sum(1, keepdims=True)
     np.testing.assert_allclose(after.probabilities, expected, atol=1e-5)
+    np.testing.assert_array_equal(after.distances.argmin(1), after.probabilities.argmax(1))

@@ -75,6 +75,15 @@ def overlay(
     of the result.
     """
     side = size or len(pixels)
+    if len(pixels) <= TINY and not (
+        side % len(pixels) or any(len(pixels) % n for n in evidence.shape)
+    ):
+        # Every pixel becomes a square of one colour: it is tinted once, then enlarged.
+        return _tinted(pixels, evidence, len(pixels)).resize((side, side), Image.Resampling.NEAREST)
+    return _tinted(pixels, evidence, side)
+
+
+def _tinted(pixels: NDArray[np.uint8], evidence: NDArray[np.floating], side: int) -> Image.Image:
     smooth = Image.Resampling.NEAREST if len(pixels) <= TINY else Image.Resampling.BICUBIC
     picture = Image.fromarray(pixels).convert("L").resize((side, side), smooth)
     grey = np.asarray(picture, dtype=np.float32)

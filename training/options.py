@@ -24,6 +24,9 @@ def log_to_stderr() -> None:
 
     if os.environ.get("RANK", "0") != "0":
         return
+    # With a handler of its own the root keeps what libraries tell it to itself, and adds none that
+    # would print our lines a second time.
+    logging.getLogger().addHandler(logging.NullHandler())
     handler = logging.StreamHandler()
     for package in ("training", "interpret"):
         logger = logging.getLogger(package)

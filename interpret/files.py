@@ -22,6 +22,9 @@ def temporary_sibling(path: Path) -> Iterator[Path]:
     folder.chmod(0o755)
     try:
         yield folder
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say which file it was
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

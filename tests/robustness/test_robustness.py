@@ -1,16 +1,20 @@
 """Short versions of the commands beside this file."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from interpret.bundle import Bundle
+from tests.robustness import disk
 from tests.robustness.malformed import attack
 from tests.robustness.soak import soak
 from tests.robustness.worker_killed import kill_one
-from tests.serving.servers import Server, plain, serve, upload
+from tests.serving.servers import ROOT, Server, plain, serve, upload
 from tests.serving.test_access import lines
 from tests.serving.test_metrics import scrape, value
 
@@ -43,3 +47,11 @@ def test_a_killed_worker_is_replaced(toy_bundle: Bundle, tmp_path: Path) -> None
         assert outcomes["cut"] <= 4  # those that the dead one had at that moment
         numbers = scrape(server)
         assert value(numbers, "dpnp_bundle_workers") == 2  # the dead one does not count
+
+
+@pytest.mark.skipif(not disk.possible(), reason="no name space of one's own on this system")
+def test_a_full_and_a_read_only_disk(toy_bundle: Bundle) -> None:
+    command = [sys.executable, "-m", "tests.robustness.disk", str(toy_bundle.path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "with room again: the new bundle is served" in done.stdout

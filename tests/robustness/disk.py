@@ -46,11 +46,11 @@ def main(bundle: Annotated[Path, typer.Argument(help="models/NAME")]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         disk = Path(folder) / "disk"
         disk.mkdir()
-        pages = sum(-(-f.stat().st_size // 4096) + 1 for f in bundle.iterdir())
-        size = 4096 * (3 * pages // 2)  # room for one bundle and a half
-        mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk))
+        mount("-t", "tmpfs", "tmpfs", str(disk))
         try:
             live = Path(shutil.copytree(bundle, disk / "live"))
+            size = 3 * shutil.disk_usage(disk).used // 2  # room for one bundle and a half
+            mount("-o", f"remount,size={size}", str(disk))
             settings = {"DPNP_BUNDLE": live, "DPNP_API_TOKEN": TOKEN}
             with serve(Path(folder) / "log", **settings) as server:
                 outcomes = faults(server, live, size)

@@ -3,7 +3,7 @@
 A label is suspect when what lies around the picture speaks against it. Three witnesses are heard:
 the classifier, a linear probe fitted to the *other* folds, and the *other* pictures nearby. The
 last two have not seen the picture's own label, so that a training set can be audited by the very
-model that learnt it.
+model that learnt it; what a training picture's label is worth, that model knows by heart.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ TITLES: dict[Kind, str] = {
 }
 
 FOLDS = 5
+_LEARNT = "train"  # the split whose labels the classifier has seen
+# Weights of classifier, probe and neighbours: on labels that the classifier has seen, and others.
+_WEIGHTS = ((0.25, 0.5, 0.25), (0.7, 0.2, 0.1))
 _ITERATIONS = 200  # of a probe
 _CONTRADICTED = 0.05  # probability of the own label, below which a probe's second round leaves it
 _RARE = 1e-9  # probabilities below this are taken for it
@@ -72,7 +75,8 @@ def audit(
     """Audit N pictures: embeddings (N, d), the classifier's probabilities (N, M), labels, the
     split of each, and `signatures` (see `signature`).
     """
-    suspicion, suggestion = label_suspicion(embeddings, probabilities, labels)
+    learnt = np.array([split == _LEARNT for split in splits])
+    suspicion, suggestion = label_suspicion(embeddings, probabilities, labels, learnt)
     found = [
         Finding("label", int(row), float(suspicion[row]), suggestion=int(suggestion[row]))
         for row in np.argsort(-suspicion, kind="stable")
@@ -91,9 +95,14 @@ def audit(
 
 
 def label_suspicion(
-    embeddings: NDArray[np.float32], probabilities: NDArray[np.floating], labels: Labels
+    embeddings: NDArray[np.float32],
+    probabilities: NDArray[np.floating],
+    labels: Labels,
+    learnt: NDArray[np.bool_],
 ) -> tuple[Floats, Labels]:
     """How much speaks against each label (N,), in [−1, 1], and for which class instead (N,).
+
+    `learnt` (N,) tells which of the labels the classifier was trained on: there it counts less.
 
     p is the weighted geometric mean of the witnesses' probabilities, with the likeliest other
     class. The suspicion is the mean of p_other − p_own, which is large where they are sure of the
@@ -103,12 +112,13 @@ def label_suspicion(
     """
     classes = probabilities.shape[1]
     heard = (
-        (0.25, tempered(probabilities, find_temperature(probabilities, labels))),
-        (0.5, probe_probabilities(embeddings, labels, classes)),
-        (0.25, neighbour_probabilities(embeddings, labels, classes)),
+        tempered(probabilities, find_temperature(probabilities, labels)),
+        probe_probabilities(embeddings, labels, classes),
+        neighbour_probabilities(embeddings, labels, classes),
     )
+    weights = np.where(learnt[:, None], *_WEIGHTS)
     logs = sum(
-        (weight * np.log(np.maximum(shares, _RARE)) for weight, shares in heard),
+        (weights[:, i, None] * np.log(np.maximum(p, _RARE)) for i, p in enumerate(heard)),
         np.zeros(probabilities.shape),
     )
     mean = np.exp(logs)

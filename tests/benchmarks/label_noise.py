@@ -41,8 +41,8 @@ def noisy(labels: np.ndarray, prototypes: np.ndarray, kind: str, seed: int) -> n
     return wrong
 
 
-def rankings(embeddings: np.ndarray, probabilities: np.ndarray, labels: np.ndarray):
-    """Suspicion (N,) of each label, by method."""
+def rankings(embeddings: np.ndarray, probabilities: np.ndarray, labels: np.ndarray, learnt: bool):
+    """Suspicion (N,) of each label, by method; `learnt`: the classifier was trained on them."""
     classes = probabilities.shape[1]
     regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     found = cross_val_predict(regression, embeddings, labels, cv=5, method="predict_proba")
@@ -55,8 +55,9 @@ def rankings(embeddings: np.ndarray, probabilities: np.ndarray, labels: np.ndarr
     def alone(probabilities: np.ndarray) -> np.ndarray:
         return -probabilities[np.arange(len(labels)), labels]
 
+    seen = np.full(len(labels), learnt)
     return {
-        "dpnp audit": label_suspicion(embeddings, probabilities, labels)[0],
+        "dpnp audit": label_suspicion(embeddings, probabilities, labels, seen)[0],
         "  classifier alone": alone(probabilities),
         "  probe alone": alone(probe_probabilities(embeddings, labels, classes)),
         "  neighbours alone": alone(neighbour_probabilities(embeddings, labels, classes)),
@@ -88,7 +89,7 @@ def main() -> None:
         seeds: dict[str, list[float]] = {}
         for seed in range(SEEDS):
             wrong = noisy(labels, bundle.prototypes, kind, seed)
-            found = rankings(embeddings, probabilities, wrong)
+            found = rankings(embeddings, probabilities, wrong, split == "train")
             for name, suspicion in found.items():
                 precision = average_precision_score(wrong != labels, suspicion)
                 seeds.setdefault(name, []).append(float(precision))

@@ -39,7 +39,9 @@ def test_changed_labels_come_first(seed: int):
     wrong = labels.copy()
     rows = np.random.default_rng(seed).choice(len(labels), 8, replace=False)
     wrong[rows] = (labels[rows] + 1) % 3
-    suspicion, suggestion = label_suspicion(points, probabilities, wrong)
+    suspicion, suggestion = label_suspicion(
+        points, probabilities, wrong, np.arange(len(wrong)) % 2 == 0
+    )
     assert set(np.argsort(-suspicion)[:8]) == set(rows)
     np.testing.assert_array_equal(suggestion[rows], labels[rows])
     assert (suspicion[np.setdiff1d(np.arange(len(labels)), rows)] < 0).all()

@@ -81,7 +81,8 @@ class Dpnp:
         as_json()
         if SETTINGS.api_token is None:
             LOG.warning("no DPNP_API_TOKEN is set: only clients on this machine are answered")
-        share_folder()
+        if SETTINGS.workers > 1:
+            share_folder()
         # FAISS searches for one request at a time: its OpenMP threads would spin between two.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         # Workers start in another folder when a built bento is served.

@@ -1,6 +1,7 @@
 """A calibrated verdict: limits for each class by split-conformal prediction, and a temperature.
 
-Two limits guard an answer, each found on held-out pictures:
+Two limits guard an answer, each found on held-out pictures and each given half of what the stated
+coverage leaves:
 
 - `max_distance`, among the pictures *answered* with a class: farther from the prototype than
   nearly all of them is `none_of_these`.
@@ -9,11 +10,9 @@ Two limits guard an answer, each found on held-out pictures:
   prediction set, which misses the true class in few pictures. One class alone in it is an
   `accept`; several, or none, are `ambiguous`.
 
-Both leave out the same share of the held-out pictures, the largest with which the stated coverage
-keep their class (are in the set, and not called strange). A picture that one limit leaves out is
-often left out by the other too, so that is more than half of what the coverage leaves. For a new
-picture the chance to keep its class is then the coverage too, whatever the network, as far as it
-comes from where the held-out ones came from.
+So for a new picture of any class, the chance that its class is kept (in the set, not called
+strange) is at least the coverage, whatever the network, as far as it comes from where the
+held-out ones came from.
 """
 
 from __future__ import annotations
@@ -49,12 +48,12 @@ class Limits(NamedTuple):
         """The margin (M,) an answer needs to stand alone in the prediction set.
 
         The answer's own class must be in it and no other. The nearest rival's margin is the
-        answer's with the sign changed, so that a rival with a negative limit is in down from it.
+        answer's with the sign changed, so that a rival with a negative limit comes in below it.
         """
         rivals = np.array(
             [np.delete(-self.margin, own).max(initial=-np.inf) for own in range(len(self.margin))]
         )
-        needed: Floats = np.maximum(self.margin, np.nextafter(rivals, np.inf))
+        needed: Floats = np.maximum(self.margin, rivals)
         return needed
 
 
@@ -89,37 +88,17 @@ def find_limits(
 
     A class with too few pictures takes those of all classes together.
     """
-    classes = distances.shape[1]
+    share, classes = (1 + coverage) / 2, distances.shape[1]
     away = distances[np.arange(len(labels)), predicted].astype(np.float64)
     gap = -margins(distances, labels)  # larger is stranger, as for the distance
-    most = (1 + coverage) / 2  # with this share in each, the union bound keeps the promise
-    groups = [_groups(of, classes, most) for of in (predicted, labels)]
-    ranks = [
-        np.array([_rank(scores[own[c]], scores[i]) for i, c in enumerate(of)])
-        for scores, of, own in ((away, predicted, groups[0]), (gap, labels, groups[1]))
-    ]
-    share = min(conformal_quantile(np.maximum(*ranks), coverage), most)
-    far, near = (
-        np.array([conformal_quantile(scores[rows], share) for rows in own])
-        for scores, own in ((away, groups[0]), (gap, groups[1]))
-    )
-    pooled = [any(len(own[c]) == len(labels) for own in groups) for c in range(classes)]
-    return Limits(far, -near, np.array(pooled))
-
-
-def _groups(of: Labels, classes: int, share: float) -> list[NDArray[np.int64]]:
-    """The rows that each class's limit is found on: its own, or all where these are too few."""
-    own = [np.flatnonzero(of == label) for label in range(classes)]
-    everything = np.arange(len(of))
-    return [
-        rows if math.isfinite(conformal_quantile(np.zeros(len(rows)), share)) else everything
-        for rows in own
-    ]
-
-
-def _rank(group: Floats, score: float) -> float:
-    """The smallest share with which a limit found on `group` lets `score` in."""
-    return float((group <= score).sum()) / (len(group) + 1)
+    found, pooled = np.empty((2, classes)), np.zeros(classes, bool)
+    for row, (scores, groups) in enumerate(((away, predicted), (gap, labels))):
+        whole = conformal_quantile(scores, share)
+        for label in range(classes):
+            found[row, label] = conformal_quantile(scores[groups == label], share)
+            if math.isinf(found[row, label]):
+                found[row, label], pooled[label] = whole, True
+    return Limits(found[0], -found[1], pooled)
 
 
 def kept(

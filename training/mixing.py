@@ -2,7 +2,8 @@
 picture of a batch comes from another one, and the loss counts both labels by their areas.
 
 An embedding is the mean over locations, so the two prototypes' mixture is just what the picture
-should give, and every location learns to speak for what lies there. That is what evidence shows.
+should give, with every location speaking for what lies there. The other picture is one of the same
+micro-batch: accumulation and several processes see other pairs than one process does.
 """
 
 from __future__ import annotations

@@ -52,6 +52,9 @@ def test_a_class_more_on_the_sphere(toy_bundle: Bundle, yellows: Path, tmp_path:
     added = add_class(toy_bundle, "yellow", yellows, tmp_path / "more", on_sphere=True)
     np.testing.assert_allclose(added.prototypes[3], [np.sqrt(0.5), np.sqrt(0.5), 0], rtol=1e-6)
     assert added.manifest.radius == 1
+    answer = Explainer(Bundle.load(added.path)).explain(flat(200, 200, 0), k=1)
+    assert answer.label == "yellow"
+    assert [e.id for e in answer.positive_examples] == [17]  # (½, ½, 0), the nearer one
 
 
 def test_a_class_of_its_own_length_can_be_taken_out_again(

@@ -35,13 +35,13 @@ def test_calibrate_and_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     )
     assert "coverage, stated" in printed
     assert re.search(
-        r"on 359 pictures of test: \d\d\.\d% keep their class \(95\.0% stated\)", printed
+        r"on 359 pictures of test: 9\d\.\d% keep their class \(95\.0% stated\)", printed
     )
     parent, bundle = Bundle.load(DIGITS), Bundle.load(out)
     found = bundle.manifest.calibration
     assert found is not None
     assert found.examples == 179
-    assert found.measured_coverage == pytest.approx(found.coverage, abs=0.02)
+    assert found.measured_coverage >= found.coverage
     assert [each.data for each in found.out_of_distribution] == ["noise"]
     assert found.out_of_distribution[0].auroc["distance"] > 0.95
     assert bundle.manifest.changes[0].parent == parent.manifest.fingerprint

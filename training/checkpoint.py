@@ -50,7 +50,7 @@ def save(
 
 def mark_finished(run: Path) -> None:
     """Record that the run's bundle was written, so that the run may be overwritten."""
-    state = _read(run)
+    state = read(run)
     state["progress"] = tuple(Progress(state["progress"][0], True))
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -62,7 +62,7 @@ def resume(run: Path, config: TrainConfig, network: nn.Module, optimizer: Optimi
 
     Raises CheckpointError when there is none, or when it is of another configuration.
     """
-    state = _read(run)
+    state = read(run)
     # An option that the saved one does not have yet was at its default.
     asked = config.model_dump(mode="json")
     saved = {k: f.default for k, f in TrainConfig.model_fields.items()} | json.loads(
@@ -81,7 +81,7 @@ def check_overwrite(run: Path) -> None:
     """Raises CheckpointError when RUN holds an unfinished run that a new one would destroy."""
     if not (run / FILE).exists():
         return
-    progress = Progress(*_read(run)["progress"])
+    progress = Progress(*read(run)["progress"])
     if not progress.finished:
         raise CheckpointError(
             f"{run / FILE} holds an unfinished run ({progress.epoch} epochs done): "
@@ -89,7 +89,8 @@ def check_overwrite(run: Path) -> None:
         )
 
 
-def _read(run: Path) -> dict[str, Any]:
+def read(run: Path) -> dict[str, Any]:
+    """What `save` wrote: plain values and tensors, on the CPU. Raises CheckpointError."""
     file = run / FILE
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)

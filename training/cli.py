@@ -51,6 +51,10 @@ Schedule = Annotated[str, Option(help="onecycle, or the paper's step or late-ste
 Augment = Annotated[
     str, Option(help="crop (moved and mirrored) or strong (scale, colours, a hole)")
 ]
+Teacher = Annotated[
+    list[str] | None,
+    Option(help="a finished run, as runs/NAME, to learn the answers of; several are averaged"),
+]
 Auxiliary = Annotated[
     float,
     Option(
@@ -89,6 +93,7 @@ def train(
     accumulate: Annotated[int, Option(help="micro-batches a step")] = 1,
     augment: Augment = "crop",
     cutmix: Annotated[float, Option(help="share of the steps that mix pictures in pairs")] = 0.0,
+    teacher: Teacher = None,
     schedule: Schedule = "onecycle",
     optimizer: Annotated[str, Option(help="sgd, or muon for convolutions beside it")] = "sgd",
     lr: Annotated[float, Option(help="η, the network's rate")] = 0.1,
@@ -122,7 +127,7 @@ def train(
 
     On several GPUs: accelerate launch --multi_gpu --num_processes 4 -m training.cli train …
     """
-    config = _config(context, dict(locals()))
+    config = _config(context, dict(locals()) | {"teacher": tuple(teacher or ())})
     log_to_stderr()
     from training.job import train_and_export
 

@@ -39,6 +39,7 @@ from training.setup import (
     load_batches,
     whiten_,
 )
+from training.teaching import Teachers, load_teachers
 
 _LOG = logging.getLogger(__name__)
 METRICS = "metrics.jsonl"
@@ -49,9 +50,11 @@ Metrics = dict[str, float | int | None]
 class Step(nn.Module):
     """Network and loss in one forward, so that distributed training sees every parameter used."""
 
-    def __init__(self, network: PrototypeNetwork, auxiliary: float) -> None:
+    def __init__(
+        self, network: PrototypeNetwork, auxiliary: float, teachers: Teachers | None = None
+    ) -> None:
         super().__init__()
-        self.network, self.weight = network, auxiliary
+        self.network, self.weight, self.teachers = network, auxiliary, teachers
 
     def forward(
         self, pixels: Tensor, labels: Tensor, counts: Tensor, box: Box | None = None
@@ -63,12 +66,15 @@ class Step(nn.Module):
         if box is not None:
             share = box.share(pixels.shape[-1])
             pixels, others = mix(pixels, labels, box)
+        answers = None if self.teachers is None else self.teachers(pixels)
         embedding, _, pooled = self.network(pixels)
         with torch.autocast(pixels.device.type, enabled=False):
             terms = self._terms(embedding, pooled, labels, counts)
             if share < 1:
                 of_others = self._terms(embedding, pooled, others, counts)
                 terms = {k: share * v + (1 - share) * of_others[k] for k, v in terms.items()}
+            if answers is not None:
+                terms = self._taught(terms, embedding, pooled, answers)
         with torch.no_grad():
             guesses = self.network.head.logits(embedding).argmax(1)
             right = guesses.eq(labels if share >= 0.5 else others).sum()
@@ -80,6 +86,16 @@ class Step(nn.Module):
             wide = F.cross_entropy(self.network.auxiliary(pooled), labels)
             terms |= {"loss": terms["loss"] + self.weight * wide, "auxiliary": wide}
         return terms
+
+    def _taught(self, terms: Terms, embedding: Tensor, pooled: Tensor, answers: Tensor) -> Terms:
+        """The terms with the teachers' answers (N, M) in the place of labels in cross-entropies."""
+        taught = {"cross_entropy": F.cross_entropy(self.network.head.logits(embedding), answers)}
+        loss = terms["loss"] - terms["cross_entropy"] + taught["cross_entropy"]
+        if self.network.auxiliary is not None:
+            wide = F.cross_entropy(self.network.auxiliary(pooled), answers)
+            taught["auxiliary"] = wide
+            loss = loss + self.weight * (wide - terms["auxiliary"])
+        return terms | taught | {"loss": loss}
 
 
 @dataclass
@@ -150,7 +166,8 @@ def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Ru
     network.to(accelerator.device)
     network.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(network, config)
-    step = accelerator.prepare_model(Step(network, config.auxiliary))
+    teachers = load_teachers(config.teacher, len(data.class_names), size, accelerator.device)
+    step = accelerator.prepare_model(Step(network, config.auxiliary, teachers))
     augment = Augmentation(
         size, data.flip, resized=size > RESIDENT_SIZE, strong=config.augment == "strong"
     )

@@ -1,0 +1,64 @@
+"""Distillation (Hinton et al., Distilling the Knowledge in a Neural Network; Beyer et al., A good
+teacher is patient and consistent): a network learns what others answer to the pictures it sees,
+augmented and mixed as they are, instead of their labels.
+
+The teachers are finished runs, each with the classifier that is better informed: the softmax on
+its wide features where it was trained with one, its prototypes where not.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from training import checkpoint
+from training.config import TrainConfig
+from training.errors import ConfigError
+from training.networks import PrototypeNetwork, build_network
+
+
+class Teachers:
+    """Networks that stand still and answer together. No module: nothing here is trained or kept."""
+
+    def __init__(self, networks: list[PrototypeNetwork]) -> None:
+        self._networks = networks
+
+    @torch.no_grad()
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """The mean of their probabilities (N, M) float32 for a batch of pixels (N, 3, S, S)."""
+        answers = []
+        for network in self._networks:
+            embedding, _, pooled = network(pixels)
+            with torch.autocast(pixels.device.type, enabled=False):
+                wide = network.auxiliary
+                logits = network.head.logits(embedding) if wide is None else wide(pooled)
+                answers.append(logits.float().softmax(1))
+        return torch.stack(answers).mean(0)
+
+
+def load_teachers(
+    runs: tuple[str, ...], classes: int, image_size: int, device: torch.device
+) -> Teachers | None:
+    """The networks of finished runs; None of none. Raises ConfigError or CheckpointError."""
+    networks = []
+    for run in runs:
+        network = _load(Path(run), classes, image_size)
+        network.to(device)
+        network.to(memory_format=torch.channels_last)
+        networks.append(network.eval().requires_grad_(False))
+    return Teachers(networks) if networks else None
+
+
+def _load(run: Path, classes: int, image_size: int) -> PrototypeNetwork:
+    state = checkpoint.read(run)
+    config = TrainConfig.of(**json.loads(state["config"]))
+    own = len(state["network"]["head.prototypes"])
+    if own != classes:
+        raise ConfigError(f"--teacher {run}: tells {own} classes apart, the data has {classes}")
+    bare = config.model_copy(update={"weights": None, "prototype_init": "random"})
+    network = build_network(bare, classes, image_size, ((0.0,) * 3, (1.0,) * 3))
+    network.load_state_dict(state["network"])
+    return network

@@ -32,7 +32,11 @@ TITLES: dict[Kind, str] = {
 FOLDS = 5
 _LEARNT = "train"  # the split whose labels the classifier has seen
 # Weights of classifier, probe and neighbours: on labels that the classifier has seen, and others.
-_WEIGHTS = ((0.25, 0.5, 0.25), (0.7, 0.2, 0.1))
+_WEIGHTS = ((0.25, 0.5, 0.25), (0.5, 0.3, 0.2))
+_RATE = 0.05  # of wrong labels, to start from
+_ROUNDS = 30  # of expectation and maximisation
+_SURE = 0.9  # probability of a class from which a picture counts as one of it
+_PRIOR = 0.5  # of a class's mistakes, spread evenly over the others beforehand
 _ITERATIONS = 200  # of a probe
 _CONTRADICTED = 0.05  # probability of the own label, below which a probe's second round leaves it
 _RARE = 1e-9  # probabilities below this are taken for it
@@ -80,7 +84,7 @@ def audit(
     found = [
         Finding("label", int(row), float(suspicion[row]), suggestion=int(suggestion[row]))
         for row in np.argsort(-suspicion, kind="stable")
-        if suspicion[row] > 0
+        if suggestion[row] != labels[row]
     ]
     for a, b, alike in near_duplicates(signatures):
         kind: Kind = "duplicate" if splits[a] == splits[b] else "leak"
@@ -100,15 +104,17 @@ def label_suspicion(
     labels: Labels,
     learnt: NDArray[np.bool_],
 ) -> tuple[Floats, Labels]:
-    """How much speaks against each label (N,), in [−1, 1], and for which class instead (N,).
+    """How much speaks against each label (N,), in [0, 1], and the class that the witnesses together
+    prefer (N,): where it is the label's own, the label is not suspect.
 
     `learnt` (N,) tells which of the labels the classifier was trained on: there it counts less.
 
-    p is the weighted geometric mean of the witnesses' probabilities, with the likeliest other
-    class. The suspicion is the mean of p_other − p_own, which is large where they are sure of the
-    other, and of its share in p_other + p_own, which is large where they exclude the own. Above 0
-    they together prefer another class. The classifier is first held to the labels by a
-    temperature: it may be far too sure of itself.
+    p is the weighted geometric mean of the witnesses' probabilities. With the rates at which the
+    classes are mistaken for each other (`mislabelling`), Bayes' rule gives the probability of each
+    class for a picture *with that label*: where cats are called dogs all the time, a cat that is
+    called a dog is no riddle. The suspicion is the probability of the likeliest other class times
+    that of all others. The classifier is first held to the labels by a temperature: it may be far
+    too sure of itself.
     """
     classes = probabilities.shape[1]
     heard = (
@@ -123,12 +129,40 @@ def label_suspicion(
     )
     mean = np.exp(logs)
     mean /= mean.sum(1, keepdims=True)
+    posterior = _given_label(mean, labels, mislabelling(mean, labels))
     rows = np.arange(len(labels))
-    own = mean[rows, labels].copy()
-    mean[rows, labels] = 0
-    other = mean.max(1)
-    gap = other - own
-    return (gap + gap / (other + own)) / 2, mean.argmax(1)
+    wrong = 1 - posterior[rows, labels]
+    posterior[rows, labels] = 0
+    return wrong * posterior.max(1), mean.argmax(1)
+
+
+def mislabelling(probabilities: Floats, labels: Labels) -> Floats:
+    """How often a picture of class j (row) has the label k (column), (M, M), by expectation and
+    maximisation (Dempster et al. 1977) from the class probabilities (N, M) of pictures.
+
+    Only pictures whose class is hardly in doubt count, or the classifier's own confusions would
+    pass for mislabelling. Half a class's mistakes more are spread evenly beforehand, so that a
+    few pictures do not make a habit.
+    """
+    classes = probabilities.shape[1]
+    others = 1 - np.eye(classes)
+    start = np.eye(classes) * (1 - _RATE) + others * _RATE / max(classes - 1, 1)
+    rates: Floats = start
+    for _ in range(_ROUNDS):
+        counts = start.copy()  # a picture of each class beforehand: some may have none
+        posterior = _given_label(probabilities, labels, rates) * (probabilities > _SURE)
+        np.add.at(counts.T, labels, posterior)
+        mistaken = 1 - np.trace(counts) / counts.sum()
+        counts += others * _PRIOR * len(labels) / classes * mistaken / max(classes - 1, 1)
+        rates = counts / counts.sum(1, keepdims=True)
+    return rates
+
+
+def _given_label(probabilities: Floats, labels: Labels, rates: Floats) -> Floats:
+    """Probabilities (N, M) of the true classes of pictures that were given `labels` (N,)."""
+    joint = probabilities * rates[:, labels].T
+    result: Floats = joint / np.maximum(joint.sum(1, keepdims=True), np.finfo(np.float64).tiny)
+    return result
 
 
 def probe_probabilities(

@@ -7,6 +7,7 @@ from PIL import Image
 from interpret.audit import (
     audit,
     label_suspicion,
+    mislabelling,
     near_duplicates,
     nearest_others,
     neighbour_probabilities,
@@ -44,7 +45,36 @@ def test_changed_labels_come_first(seed: int):
     )
     assert set(np.argsort(-suspicion)[:8]) == set(rows)
     np.testing.assert_array_equal(suggestion[rows], labels[rows])
-    assert (suspicion[np.setdiff1d(np.arange(len(labels)), rows)] < 0).all()
+    others = np.setdiff1d(np.arange(len(labels)), rows)
+    np.testing.assert_array_equal(suggestion[others], labels[others])
+
+
+def test_the_rates_of_mistakes_are_found_and_make_their_mistakes_more_suspect():
+    """Class 0 is called 1 in a tenth of its pictures; nothing else happens."""
+    generator = np.random.default_rng(0)
+    true = np.repeat(np.arange(3), 400)
+    probabilities = np.where(np.eye(3)[true] == 1, 0.98, 0.01)
+    labels = np.where((true == 0) & (generator.random(1200) < 0.1), 1, true)
+    rates = mislabelling(probabilities, labels)
+    np.testing.assert_allclose(rates.sum(1), 1)
+    assert rates[0, 1] == pytest.approx((labels[true == 0] == 1).mean(), abs=0.02)
+    assert np.delete(rates.ravel(), [0, 1, 4, 8]).max() < 0.02
+
+    doubtful = np.array([[0.4, 0.3, 0.3]] * 2)  # of all classes alike, but for the habit
+    shown = np.concatenate([probabilities, doubtful])
+    points = np.eye(3, dtype=np.float32)[np.append(true, [0, 0])]
+    suspicion, suggestion = label_suspicion(
+        points, shown, np.append(labels, [1, 2]), np.zeros(1202, bool)
+    )
+    assert suspicion[-2] > suspicion[-1]
+    assert suggestion[-2] == 0
+
+
+def test_without_a_sure_picture_no_label_is_suspect():
+    labels = np.arange(30) % 3
+    rates = mislabelling(np.full((30, 3), 1 / 3), labels)
+    np.testing.assert_allclose(np.diag(rates), rates[0, 0])
+    assert rates[0, 0] > 0.5
 
 
 def test_the_witnesses_have_not_seen_the_label():

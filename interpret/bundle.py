@@ -253,7 +253,9 @@ def _read_gallery(
 ) -> GalleryTable:
     file, pictures = path / "gallery.parquet", content["thumbnails.bin"]
     try:
-        columns = pq.read_table(pa.BufferReader(content["gallery.parquet"])).to_pydict()
+        # Not read_table, which imports pandas and file systems of the cloud: 35 MB.
+        reader = pq.ParquetFile(pa.BufferReader(content["gallery.parquet"]))
+        columns = reader.read().to_pydict()
         ids = np.asarray(columns["id"], dtype=np.int64)
         starts = np.asarray(columns["thumbnail_start"], dtype=np.int64)
         ends = np.asarray(columns["thumbnail_end"], dtype=np.int64)

@@ -11,10 +11,11 @@ import numpy as np
 import safetensors.torch
 from numpy.typing import NDArray
 
-from interpret import evaluation
+from interpret import calibration, evaluation
 from interpret.bundle import Bundle, GalleryTable, write_bundle
+from interpret.graph import with_temperature
 from interpret.images import PREPROCESSING, thumbnail
-from interpret.manifest import Certificate, DataInfo, Effort, EvidenceGrid, Manifest
+from interpret.manifest import Calibration, Certificate, DataInfo, Effort, EvidenceGrid, Manifest
 from interpret.predictor import Pixels, Prediction, Predictor
 from interpret.progress import parallel_map, progress
 from training.batches import in_order
@@ -59,6 +60,12 @@ def export_bundle(
 
     train = data.splits["train"]
     embeddings = predict_split(predictor, train, size, "embedding train").embedding
+    certificate = certify(model, predictor, train, embeddings)
+    calibrated = _calibrate(predictor, data, size)
+    if calibrated is not None:  # the temperature goes into the graph
+        served = with_temperature(served, calibrated.temperature)
+        predictor = Predictor(served)
+
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
     scored = {
         name: _score(predictor, data.splits[name], size, name, prototypes)
@@ -80,7 +87,8 @@ def export_bundle(
         data=DataInfo(name=data.name, splits={k: len(v) for k, v in data.splits.items()}),
         thresholds=evaluation.thresholds(scored[held_out], held_out),
         metrics=evaluation.metrics(scored[final], final, measured),
-        certificate=certify(model, predictor, train, embeddings),
+        certificate=certificate,
+        calibration=calibrated,
         training=config.model_dump(mode="json"),
         effort=effort,
         versions=library_versions(),
@@ -96,6 +104,15 @@ def export_bundle(
             {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
         ),
     )
+
+
+def _calibrate(predictor: Predictor, data: DataSet, size: int) -> Calibration | None:
+    """Limits and temperature from the valid split; None without one, or with too few pictures."""
+    held_out = data.splits.get("valid")
+    if held_out is None or len(held_out) < calibration.fewest(calibration.COVERAGE):
+        return None
+    prediction = predict_split(predictor, held_out, size, "embedding valid")
+    return calibration.calibrate(prediction, held_out.labels, data.class_names, "valid")
 
 
 def _score(

@@ -20,7 +20,7 @@ from training.data import DataSet, load_data
 from training.errors import ConfigError, DataError
 from training.export import export_bundle, predict_split
 from training.loop import device_name, seconds_of, train
-from training.tables import print_verdicts
+from training.tables import print_calibration, print_verdicts
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,6 +60,8 @@ def train_and_export(
     checkpoint.mark_finished(run)
     title = f"{out}  ({bundle.manifest.fingerprint[:12]})"
     print_metrics(bundle.manifest.metrics, title, *bundle.prototypes.shape)
+    if bundle.manifest.calibration is not None:
+        print_calibration(bundle.manifest.calibration, "calibration")
     return bundle
 
 

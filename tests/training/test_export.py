@@ -1,5 +1,7 @@
 """The exported bundle against the network it came from."""
 
+import copy
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +126,29 @@ def test_bundle_measures_what_it_holds(trained_bundle: Bundle, digits: DataSet):
     assert certificate.argmax_agreement == 1.0
     assert manifest.training["seed"] == 0
     assert manifest.class_names == [str(i) for i in range(10)]
+
+
+def test_a_bundle_with_held_out_pictures_is_calibrated_on_them(
+    trained_bundle: Bundle, uninterrupted, digits: DataSet
+):
+    found, valid = trained_bundle.manifest.calibration, digits.splits["valid"]
+    assert found is not None
+    assert (found.split, found.examples, found.coverage) == ("valid", len(valid), 0.95)
+    pixels = valid.pixels(16, "reading")
+    actual = Predictor(trained_bundle)(pixels)
+    with torch.no_grad():
+        embedding = uninterrupted[0](torch.from_numpy(pixels).permute(0, 3, 1, 2)).embedding
+        logits = uninterrupted[0].head.logits(embedding)
+    expected = (logits / found.temperature).softmax(1).numpy()
+    np.testing.assert_allclose(actual.probabilities, expected, atol=1e-4)
+
+
+def test_a_bundle_without_enough_of_them_is_not(uninterrupted, digits: DataSet, tmp_path: Path):
+    few = digits.splits | {"valid": digits.splits["valid"].subset(np.arange(77))}
+    data = dataclasses.replace(digits, splits=few)
+    network = copy.deepcopy(uninterrupted[0])
+    bundle = export_bundle(network, quick_config(gallery=1), data, tmp_path / "few")
+    assert bundle.manifest.calibration is None
 
 
 def test_gallery_is_the_training_split(trained_bundle: Bundle, digits: DataSet):

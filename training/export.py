@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -64,13 +64,8 @@ def export_bundle(
     calibrated = _calibrate(predictor, data, size)
     if calibrated is not None:  # the temperature goes into the graph
         served = with_temperature(served, calibrated.temperature)
-        predictor = Predictor(served)
-
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
-    scored = {
-        name: _score(predictor, data.splits[name], size, name, prototypes)
-        for name in {final, held_out}
-    }
+    scored = _scores(Predictor(served), data, {final, held_out}, size, prototypes)
     measured = evaluation.measure_geometry(embeddings, train.labels, prototypes, "train")
     kept = gallery_rows(train.labels, config.gallery)
     manifest = Manifest(
@@ -115,11 +110,18 @@ def _calibrate(predictor: Predictor, data: DataSet, size: int) -> Calibration | 
     return calibration.calibrate(prediction, held_out.labels, data.class_names, "valid")
 
 
-def _score(
-    predictor: Predictor, split: Split, size: int, name: str, prototypes: NDArray[np.float32]
-) -> evaluation.Scored:
-    prediction = predict_split(predictor, split, size, f"embedding {name}")
-    return evaluation.score(prediction, split.labels, prototypes)
+def _scores(
+    predictor: Predictor,
+    data: DataSet,
+    names: Collection[str],
+    size: int,
+    prototypes: NDArray[np.float32],
+) -> dict[str, evaluation.Scored]:
+    scored = {}
+    for name in names:
+        prediction = predict_split(predictor, data.splits[name], size, f"embedding {name}")
+        scored[name] = evaluation.score(prediction, data.splits[name].labels, prototypes)
+    return scored
 
 
 def predict_split(

@@ -57,7 +57,6 @@ def export_bundle(
     served = export(model, size)
     prototypes = network.head.prototypes.detach().numpy().astype(np.float32)
     predictor = Predictor(served)
-
     train = data.splits["train"]
     embeddings = predict_split(predictor, train, size, "embedding train").embedding
     certificate = certify(model, predictor, train, embeddings)

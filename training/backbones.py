@@ -7,6 +7,7 @@ outside. A torchvision model that has no pooling (a ViT's class token) gives (N,
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterable
 
 import safetensors.torch
 import torch
@@ -24,7 +25,11 @@ NAMES = ("resnet18", "resnet18-reduced", "fast", "fast-half", "small", "tiny", "
 
 
 def backbone(name: str, image_size: int) -> nn.Module:
-    """The named feature extractor for pictures of `image_size`, random. Raises ConfigError."""
+    """The named feature extractor for pictures of `image_size`, random; NAME+NAME puts several
+    side by side. Raises ConfigError.
+    """
+    if "+" in name:
+        return Branches(backbone(part, image_size) for part in name.split("+"))
     if name.startswith("torchvision:"):
         return without_head(_torchvision_model(name.removeprefix("torchvision:"), image_size))
     if name in ("fast", "fast-half"):
@@ -40,10 +45,21 @@ def backbone(name: str, image_size: int) -> nn.Module:
 
 def load_weights(model: nn.Module, name: str, image_size: int, weights: str) -> frozenset[str]:
     """Fill the backbone `name` with `weights`: "imagenet" (torchvision's, downloaded) or a local
-    file of tensors (.safetensors, or .pth read with weights_only).
+    file of tensors (.safetensors, or .pth read with weights_only); for NAME+NAME one for each,
+    with commas between them.
 
     Returns the names of the tensors that were filled. Raises ConfigError.
     """
+    if isinstance(model, Branches):
+        parts = list(zip(model.branches, name.split("+"), strict=True))
+        sources = weights.split(",")
+        if len(sources) != len(parts):
+            raise ConfigError(f"--weights {weights}: {len(sources)} for {len(parts)} branches")
+        filled = [
+            (i, load_weights(branch, own, image_size, source))
+            for i, ((branch, own), source) in enumerate(zip(parts, sources, strict=True))
+        ]
+        return frozenset(f"branches.{i}.{tensor}" for i, names in filled for tensor in names)
     if weights != "imagenet":
         return load_matching(model, _read_tensors(weights), weights)
     if not name.startswith(("resnet18", "torchvision:")):
@@ -124,6 +140,22 @@ class WhitenedNet(nn.Module):
         """(N, 3, S, S) to (N, 4w, S/8, S/8), less by the stride."""
         features: Tensor = self.stage3(self.stage2(self.stage1(F.relu(self.whitening(x)))))
         return features
+
+
+class Branches(nn.Module):
+    """Extractors side by side, whose features together make one embedding.
+
+    Networks that were trained one after the other make different mistakes. Side by side they are
+    one network, still linear after the pooling, so that the evidence stays exact.
+    """
+
+    def __init__(self, branches: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, S, S) to (N, F₁ + F₂ + …, h, w); all have one h and w."""
+        return torch.cat([branch(x) for branch in self.branches], 1)
 
 
 def load_matching(model: nn.Module, tensors: dict[str, Tensor], source: str) -> frozenset[str]:

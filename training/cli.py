@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["bundle_cli", "main"]  # bundle_cli is imported for its commands
 
 Backbone = Annotated[
-    str, Option(help="resnet18, resnet18-reduced, fast, fast-half, small, tiny or torchvision:NAME")
+    str,
+    Option(
+        help="resnet18, resnet18-reduced, fast, fast-half, small, tiny or torchvision:NAME; "
+        "NAME+NAME side by side"
+    ),
 ]
 Recipe = Annotated[
     str | None, Option(help="cpu-fast: settings for an hour of two cores; other options win")
+]
+Weights = Annotated[
+    str | None, Option(help="imagenet, or a file, to start from; FILE,FILE for NAME+NAME")
 ]
 EmbeddingDim = Annotated[
     int | None, Option(help="size d of the embedding; default: the backbone's own")
@@ -84,7 +91,7 @@ def train(
     recipe: Recipe = None,
     method: Annotated[str, Option(help="ce, cl, cpn, ccl, sccl, dpp or dpnp")] = "dpnp",
     backbone: Backbone = "resnet18",
-    weights: Annotated[str | None, Option(help="imagenet, or a file, to start from")] = None,
+    weights: Weights = None,
     embedding_dim: EmbeddingDim = None,
     image_size: Annotated[int | None, Option(help="pixels; default: the data's")] = None,
     epochs: Annotated[int, Option(help="passes over the training pictures")] = 15,
@@ -112,6 +119,9 @@ def train(
     precision: Annotated[str, Option(help="auto, fp32 or bf16")] = "auto",
     workers: Annotated[int, Option(help="decoding processes for large pictures")] = 2,
     gallery: Gallery = None,
+    half: Annotated[
+        bool, Option("--half", help="store filters in half precision: half the bundle")
+    ] = False,
     strict: Annotated[bool, Option("--strict", help="fail on a corrupt picture")] = False,
     valid_share: ValidShare = 0.0,
     seed: Annotated[int, Option(help="of weights, split, order and augmentation")] = 0,

@@ -58,6 +58,7 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     workers: Annotated[int, Field(ge=0)] = 2  # decoding processes, for data that streams
     gallery: Annotated[int, Field(ge=0)] | None = None  # pictures per class; None: up to 50,000
+    half: bool = False  # store the bundle's filters in half precision
     strict: bool = False  # fail on a corrupt picture instead of skipping it
     # Of the training pictures, kept from training as a valid split where the data has none.
     valid_share: Annotated[float, Field(ge=0, lt=1)] = 0.0

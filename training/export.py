@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from interpret import calibration, evaluation
 from interpret.bundle import Bundle, GalleryTable, write_bundle
-from interpret.graph import with_temperature
+from interpret.graph import halved, with_temperature
 from interpret.images import PREPROCESSING, thumbnail
 from interpret.manifest import Calibration, Certificate, DataInfo, Effort, EvidenceGrid, Manifest
 from interpret.predictor import Pixels, Prediction, Predictor
@@ -54,7 +54,7 @@ def export_bundle(
     network.cpu().float().eval()
     network.auxiliary = None  # it was for training alone
     model = ServedModel(network)
-    served = export(model, size)
+    served = halved(export(model, size)) if config.half else export(model, size)
     prototypes = network.head.prototypes.detach().numpy().astype(np.float32)
     predictor = Predictor(served)
     train = data.splits["train"]
@@ -94,9 +94,7 @@ def export_bundle(
         prototypes=prototypes,
         embeddings=embeddings[kept],
         gallery=_gallery(train, kept),
-        weights=safetensors.torch.save(
-            {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-        ),
+        weights=_weights(network, config.half),
     )
 
 
@@ -107,6 +105,16 @@ def _calibrate(predictor: Predictor, data: DataSet, size: int) -> Calibration | 
         return None
     prediction = predict_split(predictor, held_out, size, "embedding valid")
     return calibration.calibrate(prediction, held_out.labels, data.class_names, "valid")
+
+
+def _weights(network: PrototypeNetwork, half: bool) -> bytes:
+    """weights.safetensors; with `half`, filters of convolutions in half precision."""
+    return safetensors.torch.save(
+        {
+            name: (tensor.half() if half and tensor.ndim == 4 else tensor).contiguous()
+            for name, tensor in network.state_dict().items()
+        }
+    )
 
 
 def _scores(

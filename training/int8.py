@@ -21,6 +21,7 @@ from rich.table import Table
 from interpret import evaluation
 from interpret.bundle import Bundle, write_bundle
 from interpret.gallery import Gallery
+from interpret.graph import widened
 from interpret.images import decode, fit_square
 from interpret.manifest import Metrics, Quantization
 from interpret.predictor import Pixels, Prediction, Predictor
@@ -63,7 +64,7 @@ def export_int8(
         valid_share=float(manifest.training.get("valid_share", 0.0)),
     )
     pictures = gallery_pictures(bundle, CALIBRATION_PICTURES)
-    model = quantise(bundle.read("model.onnx"), pictures)
+    model = quantise(widened(bundle.read("model.onnx")), pictures)
 
     held_out = "valid" if "valid" in data.splits else data.evaluation_split()
     predictor = Predictor(model)

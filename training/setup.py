@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.arrangement import arrange, class_similarity
 from training.backbones import WhitenedNet
@@ -109,9 +109,14 @@ def whiten_(network: PrototypeNetwork, train: Batches, examples: int) -> None:
     sample: the directions of most variance, each at unit variance, and their opposites, of which
     a ReLU would lose one half. Other backbones are left as they are.
     """
-    if not isinstance(network.backbone, WhitenedNet):
-        return
-    layer = network.backbone.whitening
+    for module in network.backbone.modules():
+        if isinstance(module, WhitenedNet):
+            _whiten_layer(module.whitening, network, train, examples)
+
+
+def _whiten_layer(
+    layer: nn.Conv2d, network: PrototypeNetwork, train: Batches, examples: int
+) -> None:
     assert layer.bias is not None
     side, step, values = layer.kernel_size[0], layer.stride[0], layer.weight[0].numel()
     products, count = torch.zeros(values, values), 0

@@ -32,6 +32,24 @@ def test_parameter_counts(name: str, dim: int | None, classes: int, millions: fl
     assert parameters(network) == pytest.approx(millions, abs=0.01)
 
 
+def test_branches_are_their_networks_side_by_side(tmp_path: Path):
+    names, files = ("tiny", "fast-half"), [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    own = [backbone(name, 32).eval() for name in names]
+    for network, file in zip(own, files, strict=True):
+        state = {f"backbone.{name}": value for name, value in network.state_dict().items()}
+        safetensors.torch.save_file(state, file)
+    both = backbone("+".join(names), 32).eval()
+    taken = load_weights(both, "+".join(names), 32, ",".join(map(str, files)))
+    assert taken == set(both.state_dict())
+    pixels = torch.rand(2, 3, 32, 32)
+    expected = torch.cat([network(pixels) for network in own], 1)
+    torch.testing.assert_close(both(pixels), expected)
+    with pytest.raises(ConfigError, match=r"1 for 2 branches"):
+        load_weights(both, "+".join(names), 32, str(files[0]))
+    embedding, maps, _ = (network := PrototypeNetwork(both, 32, 5))(pixels)
+    assert torch.allclose(network.local_embeddings(maps).mean((2, 3)), embedding, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [32, 64, 224])
 def test_stem_follows_the_picture_size(size: int):
     first = resnet18(size)[0]

@@ -11,12 +11,14 @@ import torch
 from torchvision.models import VisionTransformer
 
 from interpret import geometry
+from interpret.attribution import Attributor
 from interpret.bundle import Bundle
 from interpret.evidence import evidence_map
 from interpret.explanation import Explainer
+from interpret.graph import widened
 from interpret.predictor import Predictor
 from tests.training.conftest import quick_config
-from training.backbones import without_head
+from training.backbones import backbone, load_weights, without_head
 from training.config import TrainConfig
 from training.data import DataSet
 from training.export import export_bundle, gallery_rows, thumbnail
@@ -149,6 +151,31 @@ def test_a_bundle_without_enough_of_them_is_not(uninterrupted, digits: DataSet, 
     network = copy.deepcopy(uninterrupted[0])
     bundle = export_bundle(network, quick_config(gallery=1), data, tmp_path / "few")
     assert bundle.manifest.calibration is None
+
+
+def test_a_bundle_in_half_precision_is_half_as_large_and_computes_the_same(
+    trained_bundle: Bundle, uninterrupted, digits: DataSet, tmp_path: Path
+):
+    network = copy.deepcopy(uninterrupted[0])
+    small = export_bundle(network, quick_config(half=True), digits, tmp_path / "half")
+    for name in ("model.onnx", "weights.safetensors"):
+        assert len(small.read(name)) < 0.55 * len(trained_bundle.read(name))
+    pixels = digits.splits["test"].pixels(16, "reading")
+    expected, actual = (Predictor(b)(pixels, evidence=True) for b in (trained_bundle, small))
+    np.testing.assert_allclose(actual.embedding, expected.embedding, atol=0.05)
+    same = actual.probabilities.argmax(1) == expected.probabilities.argmax(1)
+    assert same.mean() > 0.99
+    # Exact in itself: what is stored is what is computed with, in every part.
+    np.testing.assert_allclose(actual.evidence.mean((2, 3)), actual.embedding, atol=1e-4)
+    away = geometry.distances(actual.embedding, small.prototypes)
+    np.testing.assert_allclose(actual.distances, away, rtol=1e-4)
+    whole = Predictor(widened(small.read("model.onnx")))(pixels)
+    np.testing.assert_array_equal(whole.embedding, actual.embedding)
+    again = backbone("small", 16)
+    load_weights(again, "small", 16, str(small.path / "weights.safetensors"))
+    for name, value in again.state_dict().items():
+        torch.testing.assert_close(value, network.backbone.state_dict()[name], atol=1e-3, rtol=1e-3)
+    Attributor(small)  # its torch counterpart computes the same, or it refuses
 
 
 def test_gallery_is_the_training_split(trained_bundle: Bundle, digits: DataSet):

@@ -69,6 +69,7 @@ Auxiliary = Annotated[
         "short runs with a narrow embedding"
     ),
 ]
+Half = Annotated[bool, Option("--half", help="store filters in half precision: half the bundle")]
 Gallery = Annotated[int | None, Option(help="pictures kept per class; default: all, up to 50,000")]
 ValidShare = Annotated[
     float,
@@ -119,9 +120,7 @@ def train(
     precision: Annotated[str, Option(help="auto, fp32 or bf16")] = "auto",
     workers: Annotated[int, Option(help="decoding processes for large pictures")] = 2,
     gallery: Gallery = None,
-    half: Annotated[
-        bool, Option("--half", help="store filters in half precision: half the bundle")
-    ] = False,
+    half: Half = False,
     strict: Annotated[bool, Option("--strict", help="fail on a corrupt picture")] = False,
     valid_share: ValidShare = 0.0,
     seed: Annotated[int, Option(help="of weights, split, order and augmentation")] = 0,
@@ -150,11 +149,34 @@ def _config(context: typer.Context, options: dict[str, Any]) -> TrainConfig:
     from training.config import TrainConfig
     from training.recipes import recipe
 
-    chosen = {name: options[name] for name in TrainConfig.model_fields}
+    chosen = {name: options[name] for name in TrainConfig.model_fields if name in options}
     if options["recipe"] is not None:
         of_recipe = recipe(options["recipe"]).items()
         chosen |= {name: value for name, value in of_recipe if not _given(context, name)}
     return TrainConfig.of(**chosen)
+
+
+@app.command()
+def join(
+    runs: Annotated[list[Path], typer.Argument(help="finished runs, as runs/NAME")],
+    data: Data,
+    out: Annotated[Path, Option(help="the bundle to write, models/NAME")],
+    half: Half = False,
+    gallery: Gallery = None,
+    data_root: DataRoot = Path("data"),
+) -> None:
+    """Put the networks of finished runs side by side as branches of one, without training.
+
+    Its answer is that of the mean of their softmaxes' logits (of --auxiliary 1), by the nearest
+    of prototypes in as many dimensions as there are classes, less one.
+
+    Example: dpnp join runs/one runs/two --data folder:cifar10 --out models/both
+    """
+    log_to_stderr()
+    from training.job import print_bundle
+    from training.joining import join as join_runs
+
+    print_bundle(join_runs(runs, data, out, half=half, gallery=gallery, data_root=data_root))
 
 
 @app.command()

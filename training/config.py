@@ -40,6 +40,7 @@ class TrainConfig(BaseModel):
     augment: Literal["crop", "strong"] = "crop"
     cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of the steps that mix pictures
     teacher: tuple[str, ...] = ()  # finished runs, whose answers take the place of the labels
+    joined: tuple[str, ...] = ()  # runs that `dpnp join` put side by side, for the record
     schedule: Literal["onecycle", "step", "late-step"] = "onecycle"
     optimizer: Literal["sgd", "muon"] = "sgd"
     lr: Positive = 0.1  # η; beside Muon, of what is no convolution

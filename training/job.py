@@ -58,11 +58,16 @@ def train_and_export(
     effort = Effort(seconds=seconds_of(run), device=where)
     bundle = export_bundle(network, config, data, out, effort)
     checkpoint.mark_finished(run)
-    title = f"{out}  ({bundle.manifest.fingerprint[:12]})"
+    print_bundle(bundle)
+    return bundle
+
+
+def print_bundle(bundle: Bundle) -> None:
+    """The figures of a bundle that was just written, on stdout."""
+    title = f"{bundle.path}  ({bundle.manifest.fingerprint[:12]})"
     print_metrics(bundle.manifest.metrics, title, *bundle.prototypes.shape)
     if bundle.manifest.calibration is not None:
         print_calibration(bundle.manifest.calibration, "calibration")
-    return bundle
 
 
 def evaluate_bundle(

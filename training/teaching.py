@@ -45,19 +45,20 @@ def load_teachers(
     """The networks of finished runs; None of none. Raises ConfigError or CheckpointError."""
     networks = []
     for run in runs:
-        network = _load(Path(run), classes, image_size)
+        network = load_network(Path(run), classes, image_size)
         network.to(device)
         network.to(memory_format=torch.channels_last)
         networks.append(network.eval().requires_grad_(False))
     return Teachers(networks) if networks else None
 
 
-def _load(run: Path, classes: int, image_size: int) -> PrototypeNetwork:
+def load_network(run: Path, classes: int, image_size: int) -> PrototypeNetwork:
+    """The network of a finished run, on the CPU. Raises ConfigError or CheckpointError."""
     state = checkpoint.read(run)
     config = TrainConfig.of(**json.loads(state["config"]))
     own = len(state["network"]["head.prototypes"])
     if own != classes:
-        raise ConfigError(f"--teacher {run}: tells {own} classes apart, the data has {classes}")
+        raise ConfigError(f"{run}: tells {own} classes apart, the data has {classes}")
     bare = config.model_copy(update={"weights": None, "prototype_init": "random"})
     network = build_network(bare, classes, image_size, ((0.0,) * 3, (1.0,) * 3))
     network.load_state_dict(state["network"])

@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DPNP_", frozen=True)
 
     bundle: Path = Field(
-        Path("models/digits-dpnp"),
+        Path("models/cifar10-dpnp-9d"),
         description="a bundle's folder; looked up in the working folder, then beside serving/",
     )
     api_token: Annotated[SecretStr, Field(min_length=16)] | None = Field(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from interpret.bundle import Bundle
+from serving.settings import Settings
 from training.job import evaluate_bundle
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -12,7 +13,7 @@ BUNDLES = sorted(path.parent for path in MODELS.glob("*/manifest.json"))
 
 
 def test_the_default_bundle_is_there():
-    assert MODELS / "digits-dpnp" in BUNDLES
+    assert Settings().bundle_path in BUNDLES
 
 
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)
@@ -32,6 +33,15 @@ def test_the_card_has_the_manifest_s_figures(path: Path):
     assert f"{metrics.geometry.scr:.2f}" in card
     assert f"{metrics.examples:,}" in card
     assert "licence" in card
+
+
+def test_the_default_model_is_good_enough_to_show():
+    manifest = Bundle.load(Settings().bundle_path).manifest
+    assert manifest.metrics.accuracy >= 0.91
+    assert manifest.metrics.rules_disagree == 0
+    assert manifest.metrics.geometry.min_sep_deg >= 65.5
+    assert manifest.calibration is not None
+    assert manifest.effort is not None
 
 
 def test_digits_are_as_accurate_as_the_manifest_says():

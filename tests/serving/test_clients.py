@@ -23,7 +23,7 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(tmp_path_factory.mktemp("clients") / "log", DPNP_API_TOKEN=TOKEN) as running:
         yield running
 
@@ -45,25 +45,25 @@ CURL = [line for block in blocks("bash") for line in block.splitlines() if line.
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("command", CURL)
-def test_curl(digits: Server, command: str) -> None:
-    words = shlex.split(command.replace(ADDRESS, digits.url).replace("$DPNP_API_TOKEN", TOKEN))
+def test_curl(service: Server, command: str) -> None:
+    words = shlex.split(command.replace(ADDRESS, service.url).replace("$DPNP_API_TOKEN", TOKEN))
     answer = json.loads(output(words))
-    assert answer["model"]["name"] == "digits-dpnp"
-    if "rival=5" in words:
-        assert answer["negative"]["label"] == "5"
+    assert answer["model"]["name"] == "cifar10-dpnp-9d"
+    if "rival=bird" in words:
+        assert answer["negative"]["label"] == "bird"
 
 
 @pytest.mark.parametrize("code", blocks("python"))
-def test_python(digits: Server, code: str) -> None:
-    assert output([sys.executable, "-c", code.replace(ADDRESS, digits.url)]).startswith("8 ")
+def test_python(service: Server, code: str) -> None:
+    assert output([sys.executable, "-c", code.replace(ADDRESS, service.url)]).startswith("cat ")
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 @pytest.mark.parametrize("code", blocks("javascript"))
-def test_javascript(digits: Server, code: str) -> None:
-    program = code.replace(ADDRESS, digits.url)
+def test_javascript(service: Server, code: str) -> None:
+    program = code.replace(ADDRESS, service.url)
     words = ["node", "--input-type=module", "--eval", program]
-    assert output(words).split() == ["8", "ambiguous"]
+    assert output(words).split() == ["cat", "accept"]
 
 
 def test_every_client_is_there() -> None:

@@ -89,7 +89,7 @@ def built(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
         shutil.copytree(ROOT / name, folder / name)
     for name in ("bentofile.yaml", "README.md"):
         shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(toy_bundle.path, folder / "models" / "digits-dpnp")
+    shutil.copytree(toy_bundle.path, folder / "models" / "cifar10-dpnp-9d")
     home, empty = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("empty")
     done = subprocess.run(
         [BENTOML, "build"],

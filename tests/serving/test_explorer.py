@@ -12,12 +12,13 @@ from tests.serving.servers import ROOT, Server, serve
 from tests.serving.test_access import TOKEN
 
 PAGE = ROOT / "serving" / "page"
+DIGITS = ROOT / "models" / "digits-dpnp"
 DIGIT = ROOT / "docs" / "digit.png"  # an 8, nearest rival 3
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("explorer") / "log") as running:
+    with serve(tmp_path_factory.mktemp("explorer") / "log", DPNP_BUNDLE=DIGITS) as running:
         yield running
 
 
@@ -163,7 +164,7 @@ def test_it_fits_its_width(digits: Server, width: int) -> None:
 @needs_chromium
 def test_the_token_is_asked_for(tmp_path: Path) -> None:
     with (
-        serve(tmp_path / "log", DPNP_API_TOKEN=TOKEN) as server,
+        serve(tmp_path / "log", DPNP_API_TOKEN=TOKEN, DPNP_BUNDLE=DIGITS) as server,
         browse(f"{server.url}/ui/") as page,
     ):
         page.wait("$('#token').open")

@@ -10,10 +10,12 @@
 - Completeness: what the map's sum misses of what it should be, for methods that promise one.
 - Sanity: rank correlation with the map of a network whose weights were shuffled, which knows
   nothing: the nearer to 0 the better.
+- Milliseconds: of the wall clock for one map, the median over the pictures.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -55,6 +57,7 @@ class Faithfulness:
     sensitivity: float  # lower is better
     completeness: float | None  # median relative error
     sanity: float  # nearer to 0 is better
+    milliseconds: float  # for a map
     curves: Curves = field(repr=False)
 
 
@@ -138,6 +141,7 @@ class _One(NamedTuple):
     completeness: float | None
     sensitivity: float | None
     sanity: float | None
+    seconds: float
 
 
 def _one(
@@ -149,7 +153,9 @@ def _one(
     number: int,
 ) -> _One:
     """One method on one picture; `naive` is None for pictures that are not looked at closer."""
+    started = time.perf_counter()
     values, missing = _map(attributor, picture, method, pair, number)
+    seconds = time.perf_counter() - started
     sensitivity = sanity = None
     if naive is not None:
         generator = np.random.default_rng(number)
@@ -168,6 +174,7 @@ def _one(
         missing,
         sensitivity,
         sanity,
+        seconds,
     )
 
 
@@ -212,5 +219,6 @@ def _mean(method: str, ones: list[_One]) -> Faithfulness:
         sensitivity=float(np.mean([o.sensitivity for o in ones if o.sensitivity is not None])),
         completeness=float(np.median(missing)) if missing else None,
         sanity=float(np.mean([o.sanity for o in ones if o.sanity is not None])),
+        milliseconds=1000 * float(np.median([one.seconds for one in ones])),
         curves=Curves(deletion, insertion),
     )

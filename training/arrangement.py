@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_DIRECTIONS = 100  # principal directions kept: the rest of a thumbnail is noise
+_DIRECTIONS = 100  # principal directions kept: the rest of a description is noise
 _STARTS = 20
 
 
-def class_similarity(thumbnails: NDArray[np.floating], labels: NDArray[np.integer]) -> Array:
-    """How alike classes look (M, M), as cosines with a zero diagonal: of their mean thumbnails
-    (N, …), in coordinates where all pictures together scatter alike in every direction.
+def class_similarity(descriptions: NDArray[np.floating], labels: NDArray[np.integer]) -> Array:
+    """How alike classes are (M, M), as cosines with a zero diagonal: of the mean descriptions
+    (N, …) of their pictures (thumbnails, a network's features), in coordinates where all pictures
+    together scatter alike in every direction.
     """
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float64)
+    flat = descriptions.reshape(len(descriptions), -1).astype(np.float64)
     directions, scatter, _ = np.linalg.svd(flat - flat.mean(0), full_matrices=False)
     kept = scatter > 1e-6 * scatter.max()
     white = directions[:, kept][:, :_DIRECTIONS]

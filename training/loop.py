@@ -37,6 +37,7 @@ from training.setup import (
     arrange_prototypes,
     channel_statistics,
     load_batches,
+    thumbnails,
     whiten_,
 )
 from training.teaching import Teachers, load_teachers
@@ -161,12 +162,13 @@ def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Ru
     statistics = channel_statistics(train, examples)
     network = build_network(config, len(data.class_names), size, statistics)
     whiten_(network, train, examples)
+    teachers = load_teachers(config.teacher, len(data.class_names), size, accelerator.device)
     if config.prototype_init == "arranged":
-        arrange_prototypes(network, train, examples, config.seed)
+        describe = thumbnails if teachers is None else teachers.features
+        arrange_prototypes(network, train, examples, config.seed, describe)
     network.to(accelerator.device)
     network.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(network, config)
-    teachers = load_teachers(config.teacher, len(data.class_names), size, accelerator.device)
     step = accelerator.prepare_model(Step(network, config.auxiliary, teachers))
     augment = Augmentation(
         size, data.flip, resized=size > RESIDENT_SIZE, strong=config.augment == "strong"

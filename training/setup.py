@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -87,19 +88,32 @@ def channel_statistics(train: Batches, examples: int) -> tuple[list[float], list
     return mean.tolist(), std.tolist()
 
 
+def thumbnails(pixels: Tensor) -> Tensor:
+    """Pixels (N, 3, S, S), shrunk: what is known of a picture before any training."""
+    return F.adaptive_avg_pool2d(pixels.float(), THUMBNAIL)
+
+
 @torch.no_grad()
-def arrange_prototypes(network: PrototypeNetwork, train: Batches, examples: int, seed: int) -> None:
-    """Give the packed prototypes to the classes by how alike these look, over a fixed sample."""
+def arrange_prototypes(
+    network: PrototypeNetwork,
+    train: Batches,
+    examples: int,
+    seed: int,
+    describe: Callable[[Tensor], Tensor] = thumbnails,
+) -> None:
+    """Give the packed prototypes to the classes by how alike these are, over a fixed sample, as
+    `describe` sees the pixels (N, 3, S, S).
+    """
     parts = [
-        (F.adaptive_avg_pool2d(pixels.float(), THUMBNAIL).cpu().numpy(), labels.cpu().numpy())
+        (describe(pixels).cpu().numpy(), labels.cpu().numpy())
         for pixels, labels in train(_sample(examples))
     ]
-    thumbnails, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
+    descriptions, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
     prototypes = network.head.prototypes
     missing = len(prototypes) - len(np.unique(labels))
     if missing:
         raise ConfigError(f"--prototype-init arranged: {missing} classes have too few pictures")
-    order = arrange(prototypes.cpu().numpy(), class_similarity(thumbnails, labels), seed)
+    order = arrange(prototypes.cpu().numpy(), class_similarity(descriptions, labels), seed)
     prototypes.copy_(prototypes[torch.from_numpy(order)])
 
 

@@ -75,11 +75,16 @@ def print_faithfulness(found: Sequence[Faithfulness], title: str) -> None:
     for heading in ("deletion ↓", "insertion ↑", "infidelity ↓", "sensitivity ↓"):
         table.add_column(heading, justify="right")
     table.add_column("completeness error", justify="right")
-    table.add_column("sanity → 0", justify="right")
+    for heading in ("sanity → 0", "ms"):
+        table.add_column(heading, justify="right")
     for each in found:
         missing = "" if each.completeness is None else f"{each.completeness:.2g}"
         figures = (each.deletion, each.insertion, each.infidelity, each.sensitivity)
         table.add_row(
-            each.method, *(f"{figure:.3f}" for figure in figures), missing, f"{each.sanity:.3f}"
+            each.method,
+            *(f"{figure:.3f}" for figure in figures),
+            missing,
+            f"{each.sanity:.3f}",
+            f"{each.milliseconds:.1f}",
         )
     show(table)

@@ -27,6 +27,11 @@ class Teachers:
         self._networks = networks
 
     @torch.no_grad()
+    def features(self, pixels: Tensor) -> Tensor:
+        """Their pooled features (N, F₁ + F₂ + …) float32 of a batch of pixels (N, 3, S, S)."""
+        return torch.cat([network(pixels).pooled for network in self._networks], 1)
+
+    @torch.no_grad()
     def __call__(self, pixels: Tensor) -> Tensor:
         """The mean of their probabilities (N, M) float32 for a batch of pixels (N, 3, S, S)."""
         answers = []

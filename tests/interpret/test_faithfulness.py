@@ -76,6 +76,7 @@ def test_every_method_is_measured(toy_bundle: Bundle):
     assert found["ig"].completeness == pytest.approx(0, abs=1e-4)
     assert found["evidence"].completeness == pytest.approx(0, abs=1e-6)
     assert found["gradcam"].completeness is None
+    assert 0 < found["evidence"].milliseconds < found["occlusion"].milliseconds
     assert all(found["ig"].deletion <= each.deletion + 1e-6 for each in found.values())
     assert found["ig"].insertion > found[RANDOM].insertion
     figure = faithfulness_figure(list(found.values()), 3)

@@ -100,7 +100,7 @@ def test_control_c_says_how_to_go_on(
 
     threading.Thread(target=interrupt, daemon=True).start()
     command = ["train", "--data", f"folder:{pictures}", *QUICK, "--out", "m", "--batch-size", 4]
-    command[command.index("--epochs") + 1] = 500
+    command[command.index("--epochs") + 1] = 100_000
     code = dpnp(*command, monkeypatch=monkeypatch)
     stopped.set()
     assert code == 130

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.training.conftest import quick_config
+from training import setup
 from training.data import DataSet
 from training.errors import CheckpointError, ConfigError
 from training.loop import Step, train
@@ -44,6 +45,22 @@ def test_answers_take_the_place_of_labels_in_every_cross_entropy(uninterrupted, 
     answers = teachers(pixels)
     entropy = -(answers * answers.clamp(min=1e-30).log()).sum(1).mean()
     torch.testing.assert_close(terms["cross_entropy"], entropy)
+
+
+def test_prototypes_are_arranged_by_what_the_teacher_sees(
+    uninterrupted, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    network, folder = uninterrupted
+    pixels, seen = pixels_of(digits, 20), []
+    similarity = setup.class_similarity
+    monkeypatch.setattr(setup, "class_similarity", lambda *a: seen.append(a) or similarity(*a))
+    options = {"teacher": (str(folder),), "prototype_init": "arranged", "epochs": 1}
+    assert train(quick_config(**options), digits, tmp_path) is not None
+    ((features, labels),) = seen
+    assert features.shape == (len(labels), network.width)
+    teachers = load_teachers((str(folder),), 10, 16, CPU)
+    with torch.no_grad():
+        torch.testing.assert_close(teachers.features(pixels), network(pixels).pooled)
 
 
 def test_a_pupil_learns_from_answers_to_mixed_pictures_and_resumes(

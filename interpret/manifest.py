@@ -100,6 +100,7 @@ class OutOfDistribution(_Strict):
     data: str = Field(description="the strange pictures")
     examples: int
     auroc: dict[str, float] = Field(description="by score; 1 tells them apart always, 0.5 never")
+    verdicts: dict[str, float] | None = Field(None, description="the share of each verdict")
 
 
 class ReliabilityBin(_Strict):

@@ -7,13 +7,16 @@ three rivals of the literature: maximum softmax, energy, and the k-th nearest ne
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle import Bundle
+from interpret.calibration import margins
+from interpret.explanation import Verdict, verdict
 from interpret.gallery import Gallery
-from interpret.manifest import OutOfDistribution
+from interpret.manifest import Manifest, OutOfDistribution
 from interpret.predictor import Prediction
 
 Floats = NDArray[np.float64]
@@ -87,13 +90,33 @@ def auroc(strange: Floats, usual: Floats) -> float:
     return float(above / (len(strange) * len(usual)))
 
 
-def compare(usual: dict[str, Floats], strange: dict[str, Floats], name: str) -> OutOfDistribution:
-    """The AUROC of every score on a set of strange pictures."""
+def compare(
+    usual: dict[str, Floats],
+    strange: Prediction,
+    reference: Reference,
+    manifest: Manifest,
+    name: str,
+) -> OutOfDistribution:
+    """The AUROC of every score on a set of strange pictures, and what verdicts they get."""
+    found = scores(strange, reference)
     return OutOfDistribution(
         data=name,
-        examples=len(next(iter(strange.values()))),
-        auroc={score: auroc(strange[score], usual[score]) for score in usual},
+        examples=len(strange.distances),
+        auroc={score: auroc(found[score], usual[score]) for score in usual},
+        verdicts=verdict_shares(strange, manifest),
     )
+
+
+def verdict_shares(prediction: Prediction, manifest: Manifest) -> dict[str, float]:
+    """The share of each verdict among N pictures."""
+    answers = prediction.probabilities.argmax(1)
+    away = prediction.distances[np.arange(len(answers)), answers]
+    clear = margins(prediction.distances, answers)
+    verdicts = [
+        verdict(own, margin, manifest.limits(answer))
+        for answer, own, margin in zip(answers.tolist(), away, clear, strict=True)
+    ]
+    return {each: verdicts.count(each) / len(verdicts) for each in get_args(Verdict)}
 
 
 def noise(size: int, count: int = NOISE) -> NDArray[np.uint8]:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from interpret.bundle import Bundle
+from interpret.novelty import noise, verdict_shares
+from interpret.predictor import Predictor
 from serving.settings import Settings
 from training.job import evaluate_bundle
 
@@ -42,6 +44,12 @@ def test_the_default_model_is_good_enough_to_show():
     assert manifest.metrics.geometry.min_sep_deg >= 65.5
     assert manifest.calibration is not None
     assert manifest.effort is not None
+
+
+def test_the_default_model_calls_noise_none_of_these():
+    bundle = Bundle.load(Settings().bundle_path)
+    fine = noise(bundle.manifest.input_size)[:100]
+    assert verdict_shares(Predictor(bundle)(fine), bundle.manifest)["none_of_these"] > 0.98
 
 
 def test_digits_are_as_accurate_as_the_manifest_says():

@@ -17,7 +17,7 @@ from interpret.bundle_cli import said
 from interpret.errors import DpnpError
 from interpret.graph import with_temperature
 from interpret.images import fit_square, open_image, pictures_in
-from interpret.manifest import Change, OutOfDistribution
+from interpret.manifest import Change, Manifest, OutOfDistribution
 from interpret.predictor import Prediction, Predictor
 from interpret.progress import parallel_map
 from training.data import Split, load_data
@@ -110,7 +110,8 @@ def calibrate_bundle(
     found = calibration.calibrate(
         prediction, pictures.labels[split], manifest.class_names, split, coverage
     )
-    apart = out_of_distribution(bundle, predictor, prediction, strange)
+    limited = manifest.model_copy(update={"calibration": found})
+    apart = out_of_distribution(bundle, predictor, prediction, strange, limited)
     # The graph may hold a temperature already: what was found is relative to it.
     earlier = manifest.calibration.temperature if manifest.calibration else 1.0
     model = with_temperature(bundle.read("model.onnx"), found.temperature)
@@ -142,15 +143,21 @@ def calibrate_bundle(
 
 
 def out_of_distribution(
-    bundle: Bundle, predictor: Predictor, usual: Prediction, strange: Sequence[str]
+    bundle: Bundle,
+    predictor: Predictor,
+    usual: Prediction,
+    strange: Sequence[str],
+    manifest: Manifest,
 ) -> list[OutOfDistribution]:
-    """The AUROCs of every score on noise, and on the pictures of each folder in `strange`."""
+    """The AUROCs of every score on noise, and on the pictures of each folder in `strange`, and
+    their verdicts with the limits of `manifest`.
+    """
     reference = novelty.Reference.of(bundle)
     own = novelty.scores(usual, reference)
     found = []
     for name, pixels in _strange_pictures(predictor.input_size, strange):
-        scores = novelty.scores(predictor(pixels, evidence=True), reference)
-        found.append(novelty.compare(own, scores, name))
+        prediction = predictor(pixels, evidence=True)
+        found.append(novelty.compare(own, prediction, reference, manifest, name))
     return found
 
 
@@ -168,7 +175,7 @@ def evaluate_novelty(
     split = pictures.chosen(split)
     predictor = Predictor(bundle)
     usual = predict_all(predictor, pictures.splits[split], split, evidence=True)
-    found = out_of_distribution(bundle, predictor, usual, strange)
+    found = out_of_distribution(bundle, predictor, usual, strange, bundle.manifest)
     if as_json:
         print(json.dumps([each.model_dump() for each in found], indent=2))
     else:

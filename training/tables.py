@@ -55,16 +55,21 @@ def print_calibration(found: Calibration, title: str) -> None:
 
 
 def print_novelty(found: Sequence[OutOfDistribution]) -> None:
-    """A table of AUROCs on stdout: a row for each score, a column for each set of pictures."""
+    """A table on stdout: a row for each score and verdict, a column for each set of pictures."""
     if not found:
         return
-    table = Table(title="told from strange pictures, AUROC", title_justify="left")
+    table = Table(
+        title="strange pictures: AUROC of each score, and their verdicts", title_justify="left"
+    )
     table.add_column("score")
     for column in found:
         table.add_column(f"{column.data} ({column.examples:,})", justify="right")
     for score in found[0].auroc:
         rival = " (rival)" if score in novelty.RIVALS else ""
         table.add_row(score + rival, *(f"{column.auroc[score]:.3f}" for column in found))
+    table.add_section()
+    for name in found[0].verdicts or {}:
+        table.add_row(name, *(f"{(column.verdicts or {})[name]:.1%}" for column in found))
     show(table)
 
 

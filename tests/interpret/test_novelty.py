@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from interpret.bundle import Bundle
-from interpret.novelty import RIVALS, Reference, auroc, compare, noise, scores
+from interpret.novelty import RIVALS, Reference, auroc, compare, noise, scores, verdict_shares
 from interpret.predictor import Predictor
 
 
@@ -39,7 +39,10 @@ def test_compare_and_noise(toy_bundle: Bundle):
     pure = np.zeros((3, 4, 4, 3), np.uint8)
     for c in range(3):
         pure[c, ..., c] = 255
-    usual, strange = (scores(predictor(p, evidence=True), reference) for p in (pure, pictures))
-    found = compare(usual, strange, "noise")
+    usual, strange = (predictor(p, evidence=True) for p in (pure, pictures))
+    found = compare(scores(usual, reference), strange, reference, toy_bundle.manifest, "noise")
     assert (found.data, found.examples) == ("noise", 60)
     assert found.auroc["distance"] == found.auroc["class-wise distance"] == 1
+    assert found.verdicts is not None and sum(found.verdicts.values()) == pytest.approx(1)
+    assert found.verdicts == verdict_shares(strange, toy_bundle.manifest)
+    assert verdict_shares(usual, toy_bundle.manifest)["accept"] == 1

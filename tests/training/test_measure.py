@@ -44,6 +44,8 @@ def test_calibrate_and_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert found.measured_coverage >= found.coverage
     assert [each.data for each in found.out_of_distribution] == ["noise"]
     assert found.out_of_distribution[0].auroc["distance"] > 0.95
+    verdicts = found.out_of_distribution[0].verdicts
+    assert sum(verdicts.values()) == pytest.approx(1)
     assert bundle.manifest.changes[0].parent == parent.manifest.fingerprint
     pixels = load_data("digits").splits["test"].pixels(32, "")[:20]
     before, after = Predictor(parent)(pixels), Predictor(bundle)(pixels)

@@ -43,6 +43,7 @@ def test_compare_and_noise(toy_bundle: Bundle):
     found = compare(scores(usual, reference), strange, reference, toy_bundle.manifest, "noise")
     assert (found.data, found.examples) == ("noise", 60)
     assert found.auroc["distance"] == found.auroc["class-wise distance"] == 1
-    assert found.verdicts is not None and sum(found.verdicts.values()) == pytest.approx(1)
+    assert found.verdicts is not None
+    assert sum(found.verdicts.values()) == pytest.approx(1)
     assert found.verdicts == verdict_shares(strange, toy_bundle.manifest)
     assert verdict_shares(usual, toy_bundle.manifest)["accept"] == 1

@@ -1,21 +1,21 @@
-"""Answers of the digits bundle, as examples in the OpenAPI document; rounded and shortened."""
+"""Answers about docs/cat.jpg of the default bundle, as examples in the OpenAPI document; rounded and shortened."""
 
 from __future__ import annotations
 
 from typing import Any
 
-_EIGHT = {"label": "8", "index": 8, "distance": 18.44, "angle_deg": 22.9}
-_THREE = {"label": "3", "index": 3, "distance": 28.11, "angle_deg": 44.6}
-_MODEL = {"name": "digits-dpnp", "fingerprint": "389842e3" + "0" * 56}
+_CAT = {"label": "cat", "index": 3, "distance": 20.98, "angle_deg": 25.2}
+_DOG = {"label": "dog", "index": 5, "distance": 56.02, "angle_deg": 78.0}
+_MODEL = {"name": "cifar10-dpnp-9d", "fingerprint": "f2b22dcc" + "0" * 56}
 _CLASSIFICATION: dict[str, Any] = {
-    "label": "8",
-    "index": 8,
-    "probability": 0.996,
-    "verdict": "ambiguous",
-    "positive": _EIGHT,
-    "negative": _THREE,
-    "margin": 9.67,
-    "prototypes": [_EIGHT, _THREE],
+    "label": "cat",
+    "index": 3,
+    "probability": 0.9998,
+    "verdict": "accept",
+    "positive": _CAT,
+    "negative": _DOG,
+    "margin": 35.04,
+    "prototypes": [_CAT, _DOG],
     "model": _MODEL,
 }
 
@@ -33,28 +33,33 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Classification": _CLASSIFICATION,
     "Explanation": _CLASSIFICATION
     | {
-        "point": [12.1, -20.3, 31.0],
-        "positive_examples": [_training_image(1020, "8", 0.93)],
-        "negative_examples": [_training_image(411, "3", 0.41)],
-        "neighbours": [_training_image(77, "8", 12.1)],
+        "point": [27.0, -24.8, 22.2],
+        "positive_examples": [_training_image(15351, "cat", 7.81)],
+        "negative_examples": [_training_image(24538, "dog", 9.47)],
+        "neighbours": [_training_image(15129, "cat", 5.21)],
         "evidence": {
-            "rows": 2,
-            "cols": 2,
-            "values": [[210.0, 95.5], [120.1, 24.5]],
+            "rows": 4,
+            "cols": 4,
+            "values": [
+                [5.6, 89.1, 95.0, 135.2],
+                [31.7, 230.7, 231.4, 253.6],
+                [46.8, 289.0, 264.5, 274.8],
+                [77.8, 258.5, 214.9, 199.7],
+            ],
             "overlay_png": "iVBORw0KGgo=",
         },
     },
     "Similar": {
-        "query": {"kind": "prototype", "label": "8", "k": 1},
-        "results": [_training_image(1020, "8", 0.93)],
+        "query": {"kind": "prototype", "label": "cat", "k": 1},
+        "results": [_training_image(15351, "cat", 7.81)],
     },
     "Prototypes": {
         "radius": 40.0,
         "prototypes": [
             {
-                "label": "8",
-                "index": 8,
-                "rival": {"label": "3", "index": 3, "distance": 43.6, "angle_deg": 66.1},
+                "label": "cat",
+                "index": 3,
+                "rival": {"label": "ship", "index": 8, "distance": 59.63, "angle_deg": 96.4},
             }
         ],
         "model": _MODEL,

@@ -1,4 +1,4 @@
-"""Answers about docs/cat.jpg of the default bundle, as examples in the OpenAPI document; rounded and shortened."""
+"""Examples in the OpenAPI document: the default bundle's answers about docs/cat.jpg, rounded."""
 
 from __future__ import annotations
 

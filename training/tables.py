@@ -46,12 +46,19 @@ def print_calibration(found: Calibration, title: str) -> None:
         "accuracy of those": "none is" if accuracy is None else f"{accuracy:.2%}",
         "temperature": f"{found.temperature:.3f}",
         "expected calibration error": f"{before:.4f} before, {after:.4f} with the temperature",
-        "classes with too few pictures": ", ".join(found.pooled) or "none",
+        "classes with too few pictures": _named(found.pooled, len(found.max_distance)),
     }
     for name, value in rows.items():
         table.add_row(name, value)
     show(table)
     print_novelty(found.out_of_distribution)
+
+
+def _named(classes: Sequence[str], of: int) -> str:
+    """The names of a few, the number of many."""
+    if len(classes) > 10:
+        return f"{len(classes)} of {of}"
+    return ", ".join(classes) or "none"
 
 
 def print_novelty(found: Sequence[OutOfDistribution]) -> None:

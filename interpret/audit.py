@@ -32,7 +32,7 @@ TITLES: dict[Kind, str] = {
 FOLDS = 5
 _LEARNT = "train"  # the split whose labels the classifier has seen
 # Weights of classifier, probe and neighbours: on labels that the classifier has seen, and others.
-_WEIGHTS = ((0.25, 0.5, 0.25), (0.5, 0.3, 0.2))
+_WEIGHTS = ((0.25, 0.5, 0.25), (0.6, 0.3, 0.1))
 _RATE = 0.05  # of wrong labels, to start from
 _ROUNDS = 30  # of expectation and maximisation
 _SURE = 0.9  # probability of a class from which a picture counts as one of it
@@ -112,9 +112,8 @@ def label_suspicion(
     p is the weighted geometric mean of the witnesses' probabilities. With the rates at which the
     classes are mistaken for each other (`mislabelling`), Bayes' rule gives the probability of each
     class for a picture *with that label*: where cats are called dogs all the time, a cat that is
-    called a dog is no riddle. The suspicion is the probability of the likeliest other class times
-    that of all others. The classifier is first held to the labels by a temperature: it may be far
-    too sure of itself.
+    called a dog is no riddle. The suspicion is the probability of all others than the label's own.
+    The classifier is first held to the labels by a temperature: it may be far too sure of itself.
     """
     classes = probabilities.shape[1]
     heard = (
@@ -130,10 +129,7 @@ def label_suspicion(
     mean = np.exp(logs)
     mean /= mean.sum(1, keepdims=True)
     posterior = _given_label(mean, labels, mislabelling(mean, labels))
-    rows = np.arange(len(labels))
-    wrong = 1 - posterior[rows, labels]
-    posterior[rows, labels] = 0
-    return wrong * posterior.max(1), mean.argmax(1)
+    return 1 - posterior[np.arange(len(labels)), labels], mean.argmax(1)
 
 
 def mislabelling(probabilities: Floats, labels: Labels) -> Floats:

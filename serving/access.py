@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
+import secrets
 import time
-import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,7 +55,7 @@ class Access:
             return
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
-        request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if _ID.fullmatch(given) else secrets.token_hex(16)
         REQUEST_ID.set(request_id)
         scope["dpnp.log"] = {}  # what the endpoints add to the request's line
         start, status = time.perf_counter(), 0

@@ -16,8 +16,9 @@ class _Item:
 
     def __init__(self, pixels: Pixels, evidence: bool) -> None:
         self.pixels, self.evidence = pixels, evidence
-        self.turn = threading.Event()
         self.outcome: Prediction | Exception | None = None  # None on its turn: it leads
+        self.turn = threading.Lock()  # held until then; an Event takes longer to make and to set
+        self.turn.acquire()
 
 
 class BatchingPredictor:
@@ -46,7 +47,7 @@ class BatchingPredictor:
             if not leads:
                 self._waiting.append(item)
         if not leads:
-            item.turn.wait()
+            item.turn.acquire()
         if item.outcome is None:
             self._lead(item)
         if isinstance(item.outcome, Exception):
@@ -67,9 +68,9 @@ class BatchingPredictor:
             follower = self._waiting.popleft() if self._waiting else None
             self._busy = follower is not None
         for item in batch[1:]:
-            item.turn.set()
+            item.turn.release()
         if follower is not None:
-            follower.turn.set()
+            follower.turn.release()
 
     def _run(self, batch: list[_Item]) -> None:
         metrics().batch.observe(len(batch))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-import anyio
 from anyio import CapacityLimiter, to_thread
 
 from serving.errors import ServiceError
@@ -23,7 +23,7 @@ class Lane:
 
     def __init__(self, threads: int, max_requests: int, queue_seconds: float) -> None:
         self._room, self._queue_seconds = max_requests, queue_seconds
-        self._limiter = CapacityLimiter(threads)
+        self._free, self._limiter = asyncio.Semaphore(threads), CapacityLimiter(threads)
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -37,11 +37,23 @@ class Lane:
             self._room += 1
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do `work` in one of the threads; ServiceError 503 when none gets free in time."""
+        """Do `work` in one of the threads; ServiceError 503 when none gets free in time.
+
+        Work that has begun is done to its end: only waiting is cut short.
+        """
+        if self._free.locked():
+            await self._wait()
+        else:
+            await self._free.acquire()  # at once, without the price of a timer
         try:
-            # Work that has begun is shielded: only waiting is cut short.
-            with anyio.fail_after(self._queue_seconds):
-                return await to_thread.run_sync(work, limiter=self._limiter)
+            return await to_thread.run_sync(work, limiter=self._limiter)
+        finally:
+            self._free.release()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._queue_seconds):
+                await self._free.acquire()
         except TimeoutError:
             raise ServiceError(
                 503, "overloaded", f"no thread got free within {self._queue_seconds:g} seconds"

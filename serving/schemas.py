@@ -67,6 +67,8 @@ class Form(bentoml.IODescriptor):  # type: ignore[misc]
     """
 
     media_type: ClassVar[str | None] = "multipart/form-data"
+    # BentoML asks for it with every request, and pydantic is slow to say that there is none.
+    __root_input__: ClassVar[bool] = False
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: Any) -> Any:

@@ -85,6 +85,8 @@ class Dpnp:
             share_folder()
         # FAISS searches for one request at a time: its OpenMP threads would spin between two.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+        # glibc keeps what is freed apart for many threads; with two such arenas memory stays flat.
+        os.environ.setdefault("MALLOC_ARENA_MAX", "2")
         # Workers start in another folder when a built bento is served.
         os.environ["DPNP_BUNDLE"] = str(SETTINGS.bundle_path)
 

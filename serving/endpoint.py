@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ import bentoml
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from interpret.errors import DpnpError
 from interpret.explanation import Classification
@@ -67,3 +68,28 @@ def endpoint(
         return bentoml.api(handle, input_spec=form, output_spec=answer)
 
     return decorate
+
+
+class Direct:
+    """ASGI middleware that hands POST requests to their endpoints, past BentoML's way to them.
+
+    Its context, its router and its wrapper would read the body and write the answer, both of which
+    is done here: without them a request takes a fifth less time beside the inference. BentoML's
+    own routes to the endpoints stay, for its document and for a path prefix.
+    """
+
+    def __init__(
+        self, app: ASGIApp, endpoints: Mapping[str, Callable[[Any, Request], Awaitable[Response]]]
+    ) -> None:
+        self._app, self._endpoints = app, endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        handle = None
+        if scope["type"] == "http" and scope["method"] == "POST":
+            handle = self._endpoints.get(scope["path"])
+        if handle is None:
+            await self._app(scope, receive, send)
+            return
+        response = await handle(bentoml.get_current_service(), Request(scope, receive))
+        await response(scope, receive, send)

@@ -37,7 +37,7 @@ _SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 def share_folder() -> None:
     """Make the folder in which several workers put their numbers together; in their parent.
 
-    A worker that is alone counts in its own memory, which takes less time.
+    A worker that is alone is asked for its numbers itself, which takes less time.
 
     Not BentoML's: that one is the same for all servers of a user, and emptied by each that starts.
     """

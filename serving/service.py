@@ -15,7 +15,7 @@ from interpret.explanation import Classification, Explanation
 from interpret.images import decode, fit_square
 from interpret.predictor import Pixels
 from serving.access import Access
-from serving.endpoint import endpoint
+from serving.endpoint import Direct, endpoint
 from serving.engine import Engine, Running
 from serving.errors import ErrorSchema
 from serving.lanes import Lane
@@ -149,3 +149,4 @@ service = bentoml.service(
 )(Dpnp)
 service.add_asgi_middleware(Access, settings=SETTINGS)
 service.add_asgi_middleware(ErrorSchema)
+service.add_asgi_middleware(Direct, endpoints={a.route: a.func for a in service.apis.values()})

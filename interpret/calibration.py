@@ -1,10 +1,10 @@
 """A calibrated verdict: limits for each class by split-conformal prediction, and a temperature.
 
-Two limits guard an answer, each found on held-out pictures and each given half of what the stated
-coverage leaves:
+Two limits guard an answer, found on held-out pictures. What the stated coverage leaves is theirs,
+half for the first, and for the second what the first does not use, for it gives up whole pictures:
 
-- `max_distance`, among the pictures *answered* with a class: farther from the prototype than
-  nearly all of them is `none_of_these`.
+- `max_distance`, among the pictures *answered* with a class: stranger than nearly all of them,
+  by the distance to the prototype and the novelty together, is `none_of_these`.
 - `min_margin`, from the margins of the pictures that *are* of a class (their nearest other
   prototype's distance less their own's). The classes whose margin is large enough are a conformal
   prediction set, which misses the true class in few pictures. One class alone in it is an
@@ -48,12 +48,12 @@ class Limits(NamedTuple):
         """The margin (M,) an answer needs to stand alone in the prediction set.
 
         The answer's own class must be in it and no other. The nearest rival's margin is the
-        answer's with the sign changed, so that a rival with a negative limit comes in below it.
+        answer's with the sign changed, so that a rival with a negative limit comes in up to it.
         """
         rivals = np.array(
             [np.delete(-self.margin, own).max(initial=-np.inf) for own in range(len(self.margin))]
         )
-        needed: Floats = np.maximum(self.margin, rivals)
+        needed: Floats = np.maximum(self.margin, np.nextafter(rivals, np.inf))
         return needed
 
 
@@ -81,44 +81,48 @@ def margins(distances: NDArray[np.floating], labels: Labels) -> Floats:
     return nearest
 
 
-def find_limits(
-    distances: NDArray[np.floating], predicted: Labels, labels: Labels, coverage: float
-) -> Limits:
-    """The limits of every class from held-out pictures: distances (N, M), answers and labels.
+def find_limits(prediction: Prediction, labels: Labels, coverage: float) -> Limits:
+    """The limits of every class from held-out pictures and their labels (N,).
 
     A class with too few pictures takes those of all classes together.
     """
-    share, classes = (1 + coverage) / 2, distances.shape[1]
-    away = distances[np.arange(len(labels)), predicted].astype(np.float64)
-    gap = -margins(distances, labels)  # larger is stranger, as for the distance
-    found, pooled = np.empty((2, classes)), np.zeros(classes, bool)
-    for row, (scores, groups) in enumerate(((away, predicted), (gap, labels))):
-        whole = conformal_quantile(scores, share)
-        for label in range(classes):
-            found[row, label] = conformal_quantile(scores[groups == label], share)
-            if math.isinf(found[row, label]):
-                found[row, label], pooled[label] = whole, True
-    return Limits(found[0], -found[1], pooled)
+    answers, classes = prediction.answers, prediction.distances.shape[1]
+    far, few, lost = _quantiles(prediction.strangeness, answers, classes, (1 + coverage) / 2)
+    gap = -margins(prediction.distances, labels)  # larger is stranger, as for the distance
+    close, fewer, _ = _quantiles(gap, labels, classes, coverage + float(lost[answers].mean()))
+    return Limits(far, -close, few | fewer)
 
 
-def kept(
-    distances: NDArray[np.floating], predicted: Labels, labels: Labels, limits: Limits
-) -> NDArray[np.bool_]:
+def _quantiles(
+    scores: Floats, groups: Labels, classes: int, share: float
+) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """The conformal quantile of each class's scores (M,), those of all classes together where it
+    has too few; which ones those are; and the share of new scores above it.
+    """
+    found = np.array([conformal_quantile(scores[groups == c], share) for c in range(classes)])
+    pooled = np.isinf(found)
+    found[pooled] = conformal_quantile(scores, share)
+    number = np.where(pooled, len(scores), np.bincount(groups, minlength=classes)) + 1
+    lost: Floats = 1 - np.ceil(number * share - 1e-9) / number
+    return found, pooled, lost
+
+
+def kept(prediction: Prediction, labels: Labels, limits: Limits) -> NDArray[np.bool_]:
     """Which pictures (N,) keep their class: in the prediction set, and not called strange."""
-    away = distances[np.arange(len(labels)), predicted]
-    in_set = margins(distances, labels) >= limits.margin[labels]
-    result: NDArray[np.bool_] = in_set & (away <= limits.max_distance[predicted])
-    return result
+    in_set = margins(prediction.distances, labels) >= limits.margin[labels]
+    return in_set & _near(prediction, limits)
 
 
-def accepted(
-    distances: NDArray[np.floating], predicted: Labels, limits: Limits
-) -> NDArray[np.bool_]:
+def accepted(prediction: Prediction, limits: Limits) -> NDArray[np.bool_]:
     """Which answers (N,) get the verdict `accept`."""
-    away = distances[np.arange(len(predicted)), predicted]
-    clear = margins(distances, predicted) >= limits.min_margin()[predicted]
-    result: NDArray[np.bool_] = clear & (away <= limits.max_distance[predicted])
-    return result
+    answers = prediction.answers
+    clear = margins(prediction.distances, answers) >= limits.min_margin()[answers]
+    return clear & _near(prediction, limits)
+
+
+def _near(prediction: Prediction, limits: Limits) -> NDArray[np.bool_]:
+    near: NDArray[np.bool_] = prediction.strangeness <= limits.max_distance[prediction.answers]
+    return near
 
 
 def find_temperature(probabilities: NDArray[np.floating], labels: Labels) -> float:
@@ -165,8 +169,7 @@ def calibrate(
         raise DpnpError(
             f"{len(labels)} pictures are too few for a coverage of {coverage:.0%}; it takes {least}"
         )
-    distances, predicted = prediction.distances, prediction.probabilities.argmax(1)
-    limits = find_limits(distances, predicted, labels, coverage)
+    limits, predicted = find_limits(prediction, labels, coverage), prediction.answers
     temperature = find_temperature(prediction.probabilities, labels)
     right = predicted == labels
     scaled = tempered(prediction.probabilities, temperature)
@@ -177,7 +180,7 @@ def calibrate(
         max_distance=limits.max_distance.tolist(),
         min_margin=limits.min_margin().tolist(),
         pooled=[name for name, few in zip(class_names, limits.pooled, strict=True) if few],
-        **_on_other_halves(distances, predicted, labels, coverage),
+        **_on_other_halves(prediction, labels, coverage),
         temperature=temperature,
         expected_calibration_error=calibration_error(scaled.max(1), right),
         expected_calibration_error_before=calibration_error(
@@ -194,13 +197,9 @@ def coverage_on(
     """The shares of other labelled pictures that keep their class and that are accepted, with the
     limits found on the held-out ones.
     """
-    (fit, fit_labels), (trial, labels) = held_out, others
-    limits = find_limits(fit.distances, fit.probabilities.argmax(1), fit_labels, coverage)
-    predicted = trial.probabilities.argmax(1)
-    return (
-        float(kept(trial.distances, predicted, labels, limits).mean()),
-        float(accepted(trial.distances, predicted, limits).mean()),
-    )
+    trial, labels = others
+    limits = find_limits(*held_out, coverage)
+    return float(kept(trial, labels, limits).mean()), float(accepted(trial, limits).mean())
 
 
 def reliability(confidence: Floats, right: NDArray[np.bool_]) -> list[ReliabilityBin]:
@@ -233,18 +232,19 @@ def confusions(predicted: Labels, labels: Labels, class_names: list[str]) -> lis
 
 
 def _on_other_halves(
-    distances: NDArray[np.floating], predicted: Labels, labels: Labels, coverage: float
+    prediction: Prediction, labels: Labels, coverage: float
 ) -> dict[str, float | None]:
     """Limits from one random half, tried on the other, averaged: what a new picture meets."""
     kept_share, accepted_share, right = [], 0, 0
     for seed in range(_HALVES):
         order = np.random.default_rng(seed).permutation(len(labels))
-        fit, trial = order[: len(order) // 2], order[len(order) // 2 :]
-        limits = find_limits(distances[fit], predicted[fit], labels[fit], coverage)
-        taken = accepted(distances[trial], predicted[trial], limits)
-        kept_share.append(kept(distances[trial], predicted[trial], labels[trial], limits).mean())
-        accepted_share += taken.sum() / len(trial) / _HALVES
-        right += (taken & (predicted == labels)[trial]).sum() / len(trial) / _HALVES
+        fit, rest = order[: len(order) // 2], order[len(order) // 2 :]
+        limits = find_limits(prediction.part(fit), labels[fit], coverage)
+        trial = prediction.part(rest)
+        taken = accepted(trial, limits)
+        kept_share.append(kept(trial, labels[rest], limits).mean())
+        accepted_share += taken.sum() / len(rest) / _HALVES
+        right += (taken & (trial.answers == labels[rest])).sum() / len(rest) / _HALVES
     return {
         "measured_coverage": float(np.mean(kept_share)),
         "accepted": float(accepted_share),

@@ -20,7 +20,7 @@ from interpret.errors import BundleError, DpnpError, ImageError
 from interpret.graph import radius_of, with_prototypes
 from interpret.images import fit_square, open_image, pictures_in, thumbnail
 from interpret.manifest import Calibration, Change, Manifest, Metrics
-from interpret.predictor import Predictor
+from interpret.predictor import Predictor, joined
 from interpret.progress import parallel_map
 
 Floats = NDArray[np.float32]
@@ -45,7 +45,7 @@ def add_class(
     if label in bundle.manifest.class_names:
         raise DpnpError(f"there is a class {label!r} already")
     files = _files(folder)
-    embeddings = embed(bundle, files)
+    embeddings, novelty = embed(bundle, files)
     radius = _radius(bundle) if on_sphere else None
     prototype = _placed(embeddings.mean(0, dtype=np.float64), radius)
     prototypes = np.concatenate([bundle.prototypes, prototype[None].astype(np.float32)])
@@ -53,7 +53,7 @@ def add_class(
     found = bundle.manifest.calibration
     changes: dict[str, object] = {
         "class_names": names,
-        "calibration": found and _with_class(found, bundle, embeddings, label, radius),
+        "calibration": found and _with_class(found, bundle, embeddings, novelty, label, radius),
     }
     table = _appended(bundle.gallery, files, [len(names) - 1] * len(files), _next_id(bundle))
     what = f"class {label!r} added from {len(files)} pictures"
@@ -113,22 +113,25 @@ def update_gallery(
         labels += [bundle.class_index(label)] * len(own)
     if files:
         table = _appended(table, files, labels, _next_id(bundle))
-        embeddings = np.concatenate([embeddings, embed(bundle, files)])
+        embeddings = np.concatenate([embeddings, embed(bundle, files)[0]])
     what = f"gallery: {len(files)} pictures added, {len(removed)} removed"
     return _write(bundle, out, what, {}, None, table, embeddings)
 
 
-def embed(bundle: Bundle, files: Sequence[Path]) -> Floats:
-    """The embeddings (N, d) of picture files. Raises ImageError that names the file."""
+def embed(bundle: Bundle, files: Sequence[Path]) -> tuple[Floats, Floats]:
+    """The embeddings (N, d) and novelties (N,) of picture files. Raises ImageError that names the
+    file.
+    """
     predictor = Predictor(bundle)
     size = predictor.input_size
     parts = [
         predictor(
             np.stack([fit_square(open_image(file), size) for file in files[start : start + 256]])
-        ).embedding
+        )
         for start in range(0, len(files), 256)
     ]
-    return np.concatenate(parts)
+    whole = joined(parts)
+    return whole.embedding, whole.novelty
 
 
 def accuracy_cost(
@@ -160,7 +163,12 @@ def _placed(mean: NDArray[np.float64], radius: float | None) -> NDArray[np.float
 
 
 def _with_class(
-    found: Calibration, bundle: Bundle, embeddings: Floats, label: str, radius: float | None
+    found: Calibration,
+    bundle: Bundle,
+    embeddings: Floats,
+    novelty: Floats,
+    label: str,
+    radius: float | None,
 ) -> Calibration:
     """The new class's own limits, each picture measured against the mean of the others; with too
     few pictures the widest distance and the largest margin of the other classes.
@@ -175,7 +183,7 @@ def _with_class(
             rows.append(geometry.distances(h[None], np.vstack([bundle.prototypes, own]))[0])
         away = np.stack(rows)
         last = np.full(len(away), away.shape[1] - 1)
-        far = conformal_quantile(away[:, -1], share)
+        far = conformal_quantile(away[:, -1] + novelty, share)
         near = max(0.0, -conformal_quantile(-margins(away, last), share))
     else:
         pooled = [*pooled, label]

@@ -25,6 +25,7 @@ class Scored(NamedTuple):
     confidence: NDArray[np.float64]  # (N,), probability of the answer
     distance: NDArray[np.float64]  # (N,), to the answer's prototype
     margin: NDArray[np.float64]  # (N,), nearest other prototype's distance less that
+    strangeness: NDArray[np.float64]  # (N,), `distance` and the novelty
 
 
 def score(
@@ -43,6 +44,7 @@ def score(
         prediction.probabilities[rows, predicted].astype(np.float64),
         own,
         others.min(1) - own,
+        prediction.strangeness,
     )
 
 
@@ -91,13 +93,13 @@ def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_
 def thresholds(scored: Scored, split: str) -> Thresholds:
     """When to answer `none_of_these` and `ambiguous`, from correctly classified pictures.
 
-    `max_distance` gives up the farthest 1 % of them, `min_margin` the closest calls, 2 %.
+    `max_distance` gives up the strangest 1 % of them, `min_margin` the closest calls, 2 %.
     """
     right = scored.predicted == scored.labels
     if not right.any():  # an untrained model: nothing is refused, nothing is clear
         right = np.ones_like(right)
     return Thresholds(
-        max_distance=float(np.quantile(scored.distance[right], 1 - TOO_FAR, method="higher")),
+        max_distance=float(np.quantile(scored.strangeness[right], 1 - TOO_FAR, method="higher")),
         min_margin=float(np.quantile(scored.margin[right], TOO_CLOSE, method="lower")),
         source=(
             f"quantiles over the {int(right.sum())} correctly classified pictures of the {split} "

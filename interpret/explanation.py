@@ -62,6 +62,11 @@ class Classification(_Answer):
     positive: PrototypeDistance = Field(description="the nearest prototype: the predicted class")
     negative: PrototypeDistance = Field(description="the nearest prototype of any other class")
     margin: float = Field(description="negative.distance − positive.distance")
+    novelty: float = Field(
+        description="how much less usual than the median training picture's the colours and "
+        "textures are, in units of distance; positive.distance and this together are held against "
+        "the class's max_distance. 0: the model does not tell"
+    )
     prototypes: list[PrototypeDistance] = Field(description="the nearest ones, nearest first")
     model: ModelInfo
 
@@ -104,9 +109,11 @@ class PrototypeSummary(_Answer):
     rival: PrototypeDistance = Field(description="the nearest prototype of another class")
 
 
-def verdict(distance: float, margin: float, thresholds: Thresholds) -> Verdict:
-    """Whether to trust an answer, from the distance to its prototype and its margin."""
-    if distance > thresholds.max_distance:
+def verdict(strangeness: float, margin: float, thresholds: Thresholds) -> Verdict:
+    """Whether to trust an answer, from its strangeness (the distance to its prototype, and the
+    picture's novelty) and its margin.
+    """
+    if strangeness > thresholds.max_distance:
         return "none_of_these"
     return "ambiguous" if margin < thresholds.min_margin else "accept"
 
@@ -190,7 +197,7 @@ class Explainer:
 
     def _classification(self, prediction: Prediction, row: int) -> Classification:
         away = prediction.distances[row]
-        index = int(prediction.probabilities[row].argmax())
+        index, novelty = int(prediction.answers[row]), float(prediction.novelty[row])
         nearest = np.argsort(away, kind="stable")[: NEAREST_SHOWN + 1].tolist()
         # On the sphere the predicted class comes first by construction, but for a rounding tie. A
         # method without a sphere (CE, CL) may answer a class whose prototype is not the nearest.
@@ -202,10 +209,13 @@ class Explainer:
             label=positive.label,
             index=index,
             probability=float(prediction.probabilities[row, index]),
-            verdict=verdict(positive.distance, margin, self.bundle.manifest.limits(index)),
+            verdict=verdict(
+                positive.distance + novelty, margin, self.bundle.manifest.limits(index)
+            ),
             positive=positive,
             negative=negative,
             margin=margin,
+            novelty=novelty,
             prototypes=shown,
             model=self.model,
         )

@@ -118,11 +118,14 @@ def _heading(page: Page, bundle: Bundle, explanation: Explanation, colour: str) 
     limits, answer = bundle.manifest.limits(explanation.index), explanation
     nearest, rival = answer.prototypes[:2]  # of the answer, whichever pair was asked for
     near, margin = _number(nearest.distance), _number(rival.distance - nearest.distance)
+    near = f"distance {near}"
+    if answer.novelty:
+        near += f" + novelty {_number(answer.novelty)}"
     far, least = _number(limits.max_distance), _number(limits.min_margin)
     verdict = {
-        "accept": f"accepted: distance {near} within {far}, margin {margin} over {least}",
+        "accept": f"accepted: {near} within {far}, margin {margin} over {least}",
         "ambiguous": f"ambiguous: the margin {margin} is under {least}",
-        "none_of_these": f"none of these: the distance {near} is over {far}",
+        "none_of_these": f"none of these: the {near} is over {far}",
     }[answer.verdict]
     taken = page.text(
         _MARGIN, 0.68, answer.label, width=_CONTENT * 0.7, size=24, bold=True, colour=colour

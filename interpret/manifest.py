@@ -39,7 +39,9 @@ class EvidenceGrid(_Strict):
 class Thresholds(_Strict):
     """When an answer is `none_of_these` or `ambiguous`; see `explanation.verdict`."""
 
-    max_distance: float = Field(description="a nearest prototype farther than this is no match")
+    max_distance: float = Field(
+        description="a nearest prototype farther than this, novelty included, is no match"
+    )
     min_margin: float = Field(description="a margin below this is ambiguous")
     source: str = Field(description="how the two numbers were found, in words")
 
@@ -119,13 +121,22 @@ class Confusion(_Strict):
     examples: int
 
 
+class NoveltyFit(_Strict):
+    """What the graph's output `novelty` was found on; see training.novelty."""
+
+    pictures: int = Field(description="of the training split")
+    features: int = Field(description="channels of the early activation maps")
+
+
 class Calibration(_Strict):
     """What held-out pictures say about how far the answers can be trusted."""
 
     split: str = Field(description="the pictures it was found on")
     examples: int
     coverage: float = Field(description="stated: the share of pictures whose class is kept")
-    max_distance: list[float] = Field(description="for each class: farther is none_of_these")
+    max_distance: list[float] = Field(
+        description="for each class: farther, novelty included, is none_of_these"
+    )
     min_margin: list[float] = Field(description="for each class: below is ambiguous")
     pooled: list[str] = Field(description="classes with too few pictures for limits of their own")
     measured_coverage: float = Field(description="on halves that the limits were not found on")
@@ -136,6 +147,7 @@ class Calibration(_Strict):
     expected_calibration_error_before: float
     reliability: list[ReliabilityBin] = Field(description="bins of equal width that are not empty")
     confusions: list[Confusion] = Field(description="the most frequent, most frequent first")
+    novelty: NoveltyFit | None = Field(None, description="null: the graph has no such output")
     out_of_distribution: list[OutOfDistribution] = Field(default_factory=list)
 
 

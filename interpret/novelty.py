@@ -69,6 +69,7 @@ def scores(prediction: Prediction, reference: Reference) -> dict[str, Floats]:
         "energy": -_log_sum_exp((norm[:, None] ** 2 - away**2) / (2 * reference.scale)),
         "k-th neighbour": nearest[:, -1].astype(np.float64) if nearest.size else own,
         "distance": own,
+        "distance and novelty": prediction.strangeness,
         "class-wise distance": own / reference.usual_distance[answer],
         "margin": ranked[:, 0] - ranked[:, 1],
         "short embedding": -norm,
@@ -109,12 +110,13 @@ def compare(
 
 def verdict_shares(prediction: Prediction, manifest: Manifest) -> dict[str, float]:
     """The share of each verdict among N pictures."""
-    answers = prediction.probabilities.argmax(1)
-    away = prediction.distances[np.arange(len(answers)), answers]
+    answers = prediction.answers
     clear = margins(prediction.distances, answers)
     verdicts = [
-        verdict(own, margin, manifest.limits(answer))
-        for answer, own, margin in zip(answers.tolist(), away, clear, strict=True)
+        verdict(strangeness, margin, manifest.limits(answer))
+        for answer, strangeness, margin in zip(
+            answers.tolist(), prediction.strangeness, clear, strict=True
+        )
     ]
     return {each: verdicts.count(each) / len(verdicts) for each in get_args(Verdict)}
 

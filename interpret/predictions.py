@@ -35,6 +35,7 @@ _SCHEMA = pa.schema(
         ("negative", pa.string()),
         ("negative_distance", pa.float64()),
         ("margin", pa.float64()),
+        ("novelty", pa.float64()),
         ("error", pa.string()),
     ]
 )
@@ -123,6 +124,7 @@ def _row(file: Path, answer: Classification | ImageError) -> dict[str, Any]:
         "negative": answer.negative.label,
         "negative_distance": answer.negative.distance,
         "margin": answer.margin,
+        "novelty": answer.novelty,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -45,6 +45,45 @@ class Prediction(NamedTuple):
     distances: Floats  # (N, M), Euclidean, to each prototype
     probabilities: Floats  # (N, M)
     evidence: Floats | None  # (N, d, h, w): per-location embeddings, their mean is `embedding`
+    # (N,), as distances are measured: how much less usual than the median training picture's the
+    # colours and textures are. 0 for a model that does not tell.
+    novelty: Floats
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """The classes answered (N,), by inner product."""
+        result: NDArray[np.int64] = self.probabilities.argmax(1)
+        return result
+
+    def part(self, rows: slice | NDArray[np.int64]) -> Prediction:
+        """That of some of the pictures."""
+        return Prediction(
+            self.embedding[rows],
+            self.distances[rows],
+            self.probabilities[rows],
+            None if self.evidence is None else self.evidence[rows],
+            self.novelty[rows],
+        )
+
+    @property
+    def strangeness(self) -> NDArray[np.float64]:
+        """What a verdict holds against `max_distance` (N,): the distance to the answer's
+        prototype, and the novelty.
+        """
+        own = np.take_along_axis(self.distances, self.answers[:, None], 1)[:, 0]
+        return own.astype(np.float64) + self.novelty
+
+
+def joined(parts: Sequence[Prediction]) -> Prediction:
+    """The predictions of some pictures after those of others."""
+    evidence = [part.evidence for part in parts if part.evidence is not None]
+    return Prediction(
+        np.concatenate([part.embedding for part in parts]),
+        np.concatenate([part.distances for part in parts]),
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate(evidence) if evidence else None,
+        np.concatenate([part.novelty for part in parts]),
+    )
 
 
 class AnyPredictor(Protocol):
@@ -85,7 +124,7 @@ class Predictor:
             raise BundleError(f"{source}: {error}") from error
         shapes = _shapes(self._session, source)
         self.input_size = shapes["pixels"][1]
-        self.has_evidence = "evidence" in shapes
+        self.has_evidence, self.has_novelty = "evidence" in shapes, "novelty" in shapes
         if isinstance(model, Bundle):
             _check_against(model, shapes, source)
         self.provider = self._session.get_providers()[0]
@@ -110,11 +149,21 @@ class Predictor:
                 f"pixels are {pixels.dtype} {pixels.shape}, not uint8 (N, {size}, {size}, 3)"
             )
         names = ["embedding", "distances", "probabilities"]
-        if evidence and self.has_evidence:
-            names.append("evidence")
+        names += ["evidence"] * (evidence and self.has_evidence)
+        names += ["novelty"] * self.has_novelty
+        found = dict(zip(names, self.run(names, pixels, batch_size), strict=True))
+        return Prediction(
+            found["embedding"],
+            found["distances"],
+            found["probabilities"],
+            found.get("evidence"),
+            found.get("novelty", np.zeros(len(pixels), np.float32)),
+        )
+
+    def run(self, names: Sequence[str], pixels: Pixels, batch_size: int = 64) -> list[Floats]:
+        """The outputs of these names, whatever the graph has, for pixels as in `__call__`."""
         parts = [self._session.run(names, {"pixels": b}) for b in _batches(pixels, batch_size)]
-        outputs = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return Prediction(*outputs, *([None] if len(outputs) == 3 else []))
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
 def _shapes(session: onnxruntime.InferenceSession, source: str) -> dict[str, tuple[int, ...]]:
@@ -144,6 +193,8 @@ def _check_against(bundle: Bundle, shapes: dict[str, tuple[int, ...]], source: s
     }
     if manifest.evidence is not None:
         expected["evidence"] = (0, d, manifest.evidence.rows, manifest.evidence.cols)
+    if "novelty" in shapes:
+        expected["novelty"] = (0,)
     for name, shape in expected.items():
         if shapes.get(name) != shape:
             raise BundleError(

@@ -78,11 +78,4 @@ class BatchingPredictor:
         pixels = np.concatenate([item.pixels for item in batch])
         outputs = self._predictor(pixels, evidence=evidence)
         for row, item in enumerate(batch):
-            item.outcome = _part(outputs, slice(row, row + 1))
-
-
-def _part(whole: Prediction, rows: slice) -> Prediction:
-    evidence = None if whole.evidence is None else whole.evidence[rows]
-    return Prediction(
-        whole.embedding[rows], whole.distances[rows], whole.probabilities[rows], evidence
-    )
+            item.outcome = outputs.part(slice(row, row + 1))

@@ -6,7 +6,7 @@ from typing import Any
 
 _CAT = {"label": "cat", "index": 3, "distance": 20.98, "angle_deg": 25.2}
 _DOG = {"label": "dog", "index": 5, "distance": 56.02, "angle_deg": 78.0}
-_MODEL = {"name": "cifar10-dpnp-9d", "fingerprint": "f2b22dcc" + "0" * 56}
+_MODEL = {"name": "cifar10-dpnp-9d", "fingerprint": "8be491bf" + "0" * 56}
 _CLASSIFICATION: dict[str, Any] = {
     "label": "cat",
     "index": 3,
@@ -15,6 +15,7 @@ _CLASSIFICATION: dict[str, Any] = {
     "positive": _CAT,
     "negative": _DOG,
     "margin": 35.04,
+    "novelty": 6.94,
     "prototypes": [_CAT, _DOG],
     "model": _MODEL,
 }

@@ -65,7 +65,8 @@ def test_default_bundle_is_ready_in_time_and_answers_as_shown(server: Server):
     for role in ("positive", "negative"):
         assert answer[role]["label"] == shown[role]["label"]
         assert answer[role]["distance"] == pytest.approx(shown[role]["distance"], abs=0.05)
-    assert answer["margin"] == pytest.approx(shown["margin"], abs=0.05)
+    for name in ("margin", "novelty"):
+        assert answer[name] == pytest.approx(shown[name], abs=0.05)
 
 
 def test_own_pictures_from_folder_to_figures(tmp_path: Path):

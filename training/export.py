@@ -16,12 +16,13 @@ from interpret.bundle import Bundle, GalleryTable, write_bundle
 from interpret.graph import halved, with_temperature
 from interpret.images import PREPROCESSING, thumbnail
 from interpret.manifest import Calibration, Certificate, DataInfo, Effort, EvidenceGrid, Manifest
-from interpret.predictor import Pixels, Prediction, Predictor
+from interpret.predictor import Pixels, Prediction, Predictor, joined
 from interpret.progress import parallel_map, progress
 from training.batches import in_order
 from training.config import TrainConfig
 from training.data import DataSet, Split
 from training.networks import PrototypeNetwork
+from training.novelty import add_novelty
 from training.onnx_model import ServedModel, export, run_torch
 
 BATCH_SIZES = (1, 2, 7)  # of the certificate
@@ -60,9 +61,7 @@ def export_bundle(
     train = data.splits["train"]
     embeddings = predict_split(predictor, train, size, "embedding train").embedding
     certificate = certify(model, predictor, train, embeddings)
-    calibrated = _calibrate(predictor, data, size)
-    if calibrated is not None:  # the temperature goes into the graph
-        served = with_temperature(served, calibrated.temperature)
+    served, calibrated = _calibrate(served, data, size)
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
     scored = _scores(Predictor(served), data, {final, held_out}, size, prototypes)
     measured = evaluation.measure_geometry(embeddings, train.labels, prototypes, "train")
@@ -98,13 +97,18 @@ def export_bundle(
     )
 
 
-def _calibrate(predictor: Predictor, data: DataSet, size: int) -> Calibration | None:
-    """Limits and temperature from the valid split; None without one, or with too few pictures."""
+def _calibrate(model: bytes, data: DataSet, size: int) -> tuple[bytes, Calibration | None]:
+    """The model with novelty and temperature, and limits from the valid split; as it is without
+    one, or with too few pictures.
+    """
     held_out = data.splits.get("valid")
     if held_out is None or len(held_out) < calibration.fewest(calibration.COVERAGE):
-        return None
-    prediction = predict_split(predictor, held_out, size, "embedding valid")
-    return calibration.calibrate(prediction, held_out.labels, data.class_names, "valid")
+        return model, None
+    model, fitted = add_novelty(model, data.splits["train"])
+    prediction = predict_split(Predictor(model), held_out, size, "embedding valid")
+    found = calibration.calibrate(prediction, held_out.labels, data.class_names, "valid")
+    calibrated = found.model_copy(update={"novelty": fitted})
+    return with_temperature(model, found.temperature), calibrated
 
 
 def _weights(network: PrototypeNetwork, half: bool) -> bytes:
@@ -134,7 +138,7 @@ def _scores(
 def predict_split(
     run: Callable[[Pixels], Prediction], split: Split, size: int, title: str
 ) -> Prediction:
-    """Embedding, distances and probabilities of every picture of a split, at `size` pixels."""
+    """What the model computes for every picture of a split, at `size` pixels; no evidence."""
     parts = []
     with progress() as bar:
         task = bar.add_task(title, total=len(split))
@@ -142,10 +146,7 @@ def predict_split(
             part = split.subset(rows.numpy())
             parts.append(run(part.pixels(size, "")))
             bar.advance(task, len(part))
-    embedding, distances, probabilities, _ = zip(*parts, strict=True)
-    return Prediction(
-        np.concatenate(embedding), np.concatenate(distances), np.concatenate(probabilities), None
-    )
+    return joined(parts)
 
 
 def certify(

@@ -18,10 +18,11 @@ from interpret.errors import DpnpError
 from interpret.graph import with_temperature
 from interpret.images import fit_square, open_image, pictures_in
 from interpret.manifest import Change, Manifest, OutOfDistribution
-from interpret.predictor import Prediction, Predictor
+from interpret.predictor import Prediction, Predictor, joined
 from interpret.progress import parallel_map
 from training.data import Split, load_data
 from training.errors import DataError
+from training.novelty import add_novelty
 from training.tables import print_calibration, print_faithfulness, print_novelty
 
 if TYPE_CHECKING:  # it needs Captum
@@ -79,13 +80,7 @@ def predict_all(
         part = split.subset(np.arange(start, min(start + 512, len(split))))
         pixels = part.pixels(predictor.input_size, f"{title} {start:,}/{len(split):,}")
         parts.append(predictor(pixels, evidence=evidence))
-    local = [part.evidence for part in parts if part.evidence is not None]
-    return Prediction(
-        np.concatenate([part.embedding for part in parts]),
-        np.concatenate([part.distances for part in parts]),
-        np.concatenate([part.probabilities for part in parts]),
-        np.concatenate(local) if local else None,
-    )
+    return joined(parts)
 
 
 def calibrate_bundle(
@@ -104,7 +99,8 @@ def calibrate_bundle(
     bundle = Bundle.load(path)
     pictures = load_pictures(bundle, source)
     split = pictures.chosen(split or ("valid" if "valid" in pictures.splits else None))
-    predictor = Predictor(bundle)
+    model, fitted = add_novelty(bundle.read("model.onnx"), pictures.splits["train"])
+    predictor = Predictor(model)
     prediction = predict_all(predictor, pictures.splits[split], split, evidence=True)
     manifest = bundle.manifest
     found = calibration.calibrate(
@@ -114,9 +110,13 @@ def calibrate_bundle(
     apart = out_of_distribution(bundle, predictor, prediction, strange, limited)
     # The graph may hold a temperature already: what was found is relative to it.
     earlier = manifest.calibration.temperature if manifest.calibration else 1.0
-    model = with_temperature(bundle.read("model.onnx"), found.temperature)
+    model = with_temperature(model, found.temperature)
     found = found.model_copy(
-        update={"temperature": earlier * found.temperature, "out_of_distribution": apart}
+        update={
+            "temperature": earlier * found.temperature,
+            "novelty": fitted,
+            "out_of_distribution": apart,
+        }
     )
     what = f"calibrated on {len(pictures.labels[split]):,} pictures of {pictures.name}'s {split}"
     history = [*manifest.changes, Change(parent=manifest.fingerprint, what=what)]

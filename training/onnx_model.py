@@ -81,4 +81,7 @@ def run_torch(model: ServedModel, pixels: NDArray[np.uint8]) -> Prediction:
     """What torch computes for uint8 pixels (N, S, S, 3), in float32, on the model's device."""
     device = model.network.mean.device
     outputs = [output.cpu().numpy() for output in model(torch.from_numpy(pixels).to(device))]
-    return Prediction(*outputs, *([None] if len(outputs) == 3 else []))
+    embedding, distances, probabilities = outputs[:3]
+    evidence = outputs[3] if len(outputs) > 3 else None
+    usual = np.zeros(len(pixels), np.float32)
+    return Prediction(embedding, distances, probabilities, evidence, usual)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # it needs Captum
 
 def print_verdicts(scored: Scored, manifest: Manifest) -> None:
     """How often each verdict is given, and how often the answer is right then."""
-    answers = zip(scored.predicted.tolist(), scored.distance, scored.margin, strict=True)
-    given = np.array([verdict(d, m, manifest.limits(i)) for i, d, m in answers])
+    answers = zip(scored.predicted.tolist(), scored.strangeness, scored.margin, strict=True)
+    given = np.array([verdict(s, m, manifest.limits(i)) for i, s, m in answers])
     right = scored.predicted == scored.labels
     table = Table()
     for heading in ("verdict", "answers", "right"):

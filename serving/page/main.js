@@ -8,7 +8,7 @@ const EXAMPLES = 10, BROWSED = 16, SAMPLES = 10;
 const VERDICTS = {
   accept: ["accepted", "Near enough to its prototype, and clear enough of the others."],
   ambiguous: ["ambiguous", "Two prototypes are about equally near: look at both."],
-  none_of_these: ["none of these", "Even the nearest prototype is far: this may be none of the classes."],
+  none_of_these: ["none of these", "Too far from the nearest prototype, or too unlike the training images."],
 };
 
 let map, prototypes, sphere;
@@ -80,6 +80,7 @@ function showAnswer(answer) {
   $("sentence").textContent =
     `${meaning} That of ${positive.label} is ${number(positive.distance)} away, that of ` +
     `${negative.label} ${number(negative.distance)}: a margin of ${number(margin)}. ` +
+    (answer.novelty ? `Colours and textures add a novelty of ${number(answer.novelty)}. ` : "") +
     `Probability ${number(100 * answer.probability)} %.`;
   const rows = [...answer.prototypes];
   if (!rows.some((row) => row.index === answer.negative.index)) rows.push(answer.negative);

@@ -33,7 +33,8 @@ def simulated(count: int, seed: int, spread: float = 0.45):
     powers = np.exp(-(away**2) / 2)
     probabilities = powers / powers.sum(1, keepdims=True)
     embedding = places[:, None].astype(np.float32)
-    return Prediction(embedding, away, probabilities, None), labels
+    usual = np.zeros(count, np.float32)
+    return Prediction(embedding, away, probabilities, None, usual), labels
 
 
 @pytest.mark.parametrize(
@@ -64,17 +65,17 @@ def test_the_class_is_kept_as_often_as_stated(coverage: float):
     for seed in range(20):
         held_out, labels = simulated(900, seed)
         new, truth = simulated(900, seed + 100)
-        limits = find_limits(held_out.distances, held_out.probabilities.argmax(1), labels, coverage)
-        shares.append(kept(new.distances, new.probabilities.argmax(1), truth, limits).mean())
+        limits = find_limits(held_out, labels, coverage)
+        shares.append(kept(new, truth, limits).mean())
     assert coverage - 0.01 < np.mean(shares) < coverage + 0.03
 
 
 def test_accepted_is_the_prediction_set_of_one():
     held_out, labels = simulated(600, 1, spread=0.9)  # often wrong: some limits are negative
     predicted = held_out.probabilities.argmax(1)
-    limits = find_limits(held_out.distances, predicted, labels, 0.95)
+    limits = find_limits(held_out, labels, 0.95)
     assert (limits.margin < 0).any()
-    taken = accepted(held_out.distances, predicted, limits)
+    taken = accepted(held_out, limits)
     rows = np.arange(len(labels))
     every = np.stack([margins(held_out.distances, np.full(len(labels), c)) for c in range(3)], 1)
     in_set = every >= limits.margin
@@ -85,8 +86,7 @@ def test_accepted_is_the_prediction_set_of_one():
 def test_a_class_with_few_pictures_takes_all_of_them():
     held_out, labels = simulated(300, 2)
     few = np.concatenate([np.flatnonzero(labels != 2), np.flatnonzero(labels == 2)[:3]])
-    part = Prediction(*(None if x is None else x[few] for x in held_out))
-    found = calibrate(part, labels[few], NAMES, "valid", 0.9)
+    found = calibrate(held_out.part(few), labels[few], NAMES, "valid", 0.9)
     assert found.pooled == ["c"]
     assert np.isfinite([*found.max_distance, *found.min_margin]).all()
 

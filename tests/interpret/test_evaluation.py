@@ -16,7 +16,8 @@ def scored(positions: list[float], labels: list[int], confidence: float = 0.9):
     best = distances.argmin(1)
     probabilities = np.full((len(positions), 2), 1 - confidence, np.float32)
     probabilities[np.arange(len(positions)), best] = confidence
-    prediction = Prediction(embedding, distances, probabilities, None)
+    usual = np.zeros(len(positions), np.float32)
+    prediction = Prediction(embedding, distances, probabilities, None, usual)
     return score(prediction, np.array(labels), PROTOTYPES)
 
 

@@ -73,6 +73,7 @@ def test_a_table_has_every_picture(explainer: Explainer, folder: Path, tmp_path:
         "negative": "green",
         "negative_distance": 0,
         "margin": 0,
+        "novelty": 0.0,
         "error": None,
     }
     assert rows[0]["margin"] == pytest.approx(2**0.5)

@@ -61,7 +61,7 @@ def test_no_pictures(predictor: Predictor) -> None:
     found = predictor(PICTURES[:0], evidence=True)
     assert found.evidence is not None
     shapes = [part.shape for part in found if part is not None]
-    assert shapes == [(0, 3), (0, 3), (0, 3), (0, 3, 4, 4)]
+    assert shapes == [(0, 3), (0, 3), (0, 3), (0, 3, 4, 4), (0,)]
 
 
 @pytest.mark.parametrize(

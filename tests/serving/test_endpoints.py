@@ -45,6 +45,7 @@ def test_predict(client: httpx.Client, toy_bundle: Bundle) -> None:
         "positive": red,
         "negative": green,
         "margin": pytest.approx(ROOT2),
+        "novelty": 0.0,
         "prototypes": [red, green, green | {"label": "blue", "index": 2}],
         "model": {"name": "toy", "fingerprint": toy_bundle.manifest.fingerprint},
     }

@@ -205,6 +205,7 @@ def test_model_is_one_file_with_a_dynamic_batch(trained_bundle: Bundle):
         "distances",
         "probabilities",
         "evidence",
+        "novelty",
     ]
     assert not any(tensor.external_data for tensor in model.graph.initializer)
 

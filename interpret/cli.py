@@ -186,8 +186,9 @@ def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
     if not answers:
         return
     distances = (" distance", "negative", " distance", " margin")
+    told = any(answer.novelty for _, answer in answers)  # 0 for a model without novelty
     print_table(
-        ("file", "label", " probability", "verdict", *distances),
+        ("file", "label", " probability", "verdict", *distances, *[" novelty"] * told),
         [
             (
                 str(path),
@@ -198,6 +199,7 @@ def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
                 answer.negative.label,
                 f"{answer.negative.distance:.3f}",
                 f"{answer.margin:.3f}",
+                *[f"{answer.novelty:.3f}"] * told,
             )
             for path, answer in answers
         ],

@@ -57,9 +57,11 @@ class Dpnp:
         self.running = Running(SETTINGS)
         # More threads than CPUs, so that pictures wait for the next batch and not for a thread;
         # what is heavy beside the inference, decoding, is done in as many as there are CPUs.
+        # Explanations have a quarter as many, so a flood of both leaves four fifths to the others.
+        quick = min(room, SETTINGS.max_batch)
         self.lanes = {
-            "quick": Lane(min(room, SETTINGS.max_batch), room, SETTINGS.queue_seconds),
-            "explain": Lane(max(1, threads // 2), room, SETTINGS.queue_seconds),
+            "quick": Lane(quick, room, SETTINGS.queue_seconds),
+            "explain": Lane(max(1, quick // 4), room, SETTINGS.queue_seconds),
         }
         self._decoding = threading.BoundedSemaphore(threads)
         self._stop = threading.Event()

@@ -7,13 +7,16 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import mahalanobis
+from typer.testing import CliRunner
 
 from interpret import editing
 from interpret.bundle import Bundle
 from interpret.calibration import accepted, find_limits, kept
+from interpret.cli import app
 from interpret.errors import BundleError
 from interpret.explanation import Explainer, verdict
 from interpret.graph import with_features, with_novelty, with_temperature
+from interpret.images import fit_square, open_image
 from interpret.novelty import noise, verdict_shares
 from interpret.predictor import Predictor
 from tests.conftest import TOY_MODEL
@@ -143,6 +146,17 @@ def test_the_verdict_is_of_distance_and_novelty_together(calibrated: Bundle, dig
         "ambiguous": 0,
         "none_of_these": 1,
     }
+
+
+def test_the_table_of_predictions_has_it(calibrated: Bundle):
+    picture = str(DIGITS.parents[1] / "docs" / "digit.png")
+    result = CliRunner().invoke(app, ["predict", str(calibrated.path), picture])
+    head, row = (line.replace("┃", "│") for line in result.stdout.splitlines() if line[0] in "┃│")
+    cells = [[c.strip() for c in line.strip("│").split("│")] for line in (head, row)]
+    (answer,) = Explainer(calibrated).classify(
+        fit_square(open_image(Path(picture)), calibrated.manifest.input_size)[None]
+    )
+    assert (cells[0][-1], cells[1][-1]) == ("novelty", f"{answer.novelty:.3f}")
 
 
 def test_the_limits_are_found_with_it(calibrated: Bundle, digits: DataSet):

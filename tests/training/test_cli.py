@@ -87,7 +87,8 @@ def test_control_c_says_how_to_go_on(
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.chdir(tmp_path)
-
+    # A shell's background jobs ignore interrupts, the tests among them.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     stopped = threading.Event()
 
     def interrupt() -> None:
@@ -103,6 +104,7 @@ def test_control_c_says_how_to_go_on(
     command[command.index("--epochs") + 1] = 100_000
     code = dpnp(*command, monkeypatch=monkeypatch)
     stopped.set()
+    signal.signal(signal.SIGINT, handler)
     assert code == 130
     assert "interrupted; --resume goes on from runs/m/checkpoint.pt" in capsys.readouterr().err
     assert not Path("m").exists()

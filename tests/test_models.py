@@ -1,16 +1,20 @@
 """The bundles that come with the repository keep what their manifests promise."""
 
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from interpret.bundle import Bundle
+from interpret.images import decode, fit_square
 from interpret.novelty import noise, verdict_shares
 from interpret.predictor import Predictor
 from serving.settings import Settings
 from training.job import evaluate_bundle
 
 MODELS = Path(__file__).parents[1] / "models"
+DATA = Path(__file__).parents[2] / "shared" / "data"
 BUNDLES = sorted(path.parent for path in MODELS.glob("*/manifest.json"))
 
 
@@ -52,6 +56,24 @@ def test_the_default_model_calls_noise_none_of_these():
     bundle = Bundle.load(Settings().bundle_path)
     pictures = noise(bundle.manifest.input_size, 200)  # of single pixels, and of coarse blots
     assert verdict_shares(Predictor(bundle)(pictures), bundle.manifest)["none_of_these"] == 1
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the photographs are not on this machine")
+def test_the_default_model_tells_flowers_from_its_own_classes():
+    bundle = Bundle.load(Settings().bundle_path)
+    predictor, size = Predictor(bundle), bundle.manifest.input_size
+    verdicts = {}
+    for name in ("flowers102-64px", "cifar10-jpeg"):
+        with zipfile.ZipFile(DATA / f"{name}.zip") as archive:
+            files = [n for n in archive.namelist() if n.startswith("test/") and n.endswith(".jpg")]
+            step = len(files) // 250
+            pixels = [fit_square(decode(archive.read(n)), size) for n in sorted(files)[::step]]
+        verdicts[name] = verdict_shares(predictor(np.stack(pixels)), bundle.manifest)
+    flowers, own = verdicts.values()
+    assert flowers["none_of_these"] > 0.5
+    assert flowers["accept"] < 0.08
+    assert own["none_of_these"] < 0.05
+    assert own["accept"] > 0.55
 
 
 def test_digits_are_as_accurate_as_the_manifest_says():

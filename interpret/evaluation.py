@@ -33,7 +33,7 @@ def score(
 ) -> Scored:
     """Compare a prediction with the true labels (N,)."""
     rows = np.arange(len(labels))
-    predicted = prediction.probabilities.argmax(1)
+    predicted = prediction.answers
     own = prediction.distances[rows, predicted].astype(np.float64)
     others = prediction.distances.astype(np.float64)
     others[rows, predicted] = np.inf

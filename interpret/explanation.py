@@ -197,7 +197,8 @@ class Explainer:
 
     def _classification(self, prediction: Prediction, row: int) -> Classification:
         away = prediction.distances[row]
-        index, novelty = int(prediction.answers[row]), float(prediction.novelty[row])
+        index = int(prediction.probabilities[row].argmax())
+        novelty = float(prediction.novelty[row])
         nearest = np.argsort(away, kind="stable")[: NEAREST_SHOWN + 1].tolist()
         # On the sphere the predicted class comes first by construction, but for a rounding tie. A
         # method without a sphere (CE, CL) may answer a class whose prototype is not the nearest.

@@ -15,10 +15,10 @@ from interpret.graph import with_features, with_novelty
 from interpret.manifest import NoveltyFit
 from interpret.predictor import Predictor
 from interpret.progress import progress
+from training.batches import in_order
 from training.data import Split
 
 PICTURES = 10_000  # of the training split, at most
-_CHUNK = 256
 
 
 def add_novelty(model: bytes, train: Split) -> tuple[bytes, NoveltyFit | None]:
@@ -36,8 +36,8 @@ def add_novelty(model: bytes, train: Split) -> tuple[bytes, NoveltyFit | None]:
     parts = []
     with progress() as bar:
         task = bar.add_task("novelty", total=len(rows))
-        for start in range(0, len(rows), _CHUNK):
-            pixels = train.subset(rows[start : start + _CHUNK]).pixels(predictor.input_size, "")
+        for chunk in in_order(len(rows), 512):
+            pixels = train.subset(rows[chunk.numpy()]).pixels(predictor.input_size, "")
             parts.append(predictor.run(("features", "distances", "probabilities"), pixels))
             bar.advance(task, len(pixels))
     features, distances, probabilities = (np.concatenate(c) for c in zip(*parts, strict=True))

@@ -26,30 +26,17 @@ from training.novelty import add_novelty, gaussian
 
 DIGITS = Path(__file__).parents[2] / "models" / "digits-dpnp"
 
-# Pictures of 8×8 pixels; the embedding comes from one map of 2×2 by way of another, of 1×1.
-CONVOLUTIONAL = """
-<ir_version: 9, opset_import: ["" : 18]>
-small (uint8[n, 8, 8, 3] pixels)
-  => (float[n, 3] embedding, float[n, 3] distances, float[n, 3] probabilities)
-<float scale = {255.0}, int64[2] locations = {2, 3}, int64[1] last = {2}, int64[1] middle = {1},
- float[3, 3] prototypes = {1, 0, 0, 0, 1, 0, 0, 0, 1}>
-{
-  colours = Cast<to = 1>(pixels)
-  unit = Div(colours, scale)
-  planes = Transpose<perm = [0, 3, 1, 2]>(unit)
-  large = Relu(planes)
+# The toy with pictures of 8×8 pixels, and maps before the embedding: one of 2×2, then one of 1×1.
+_POOLED = "embedding = ReduceMean<keepdims = 0>"
+CONVOLUTIONAL = TOY_MODEL.replace("4, 4", "8, 8").replace(
+    f"{_POOLED}(evidence, locations)",
+    f"""large = Relu(evidence)
   quarters = AveragePool<kernel_shape = [4, 4], strides = [4, 4]>(large)
   early = Relu(quarters)
   half = AveragePool<kernel_shape = [2, 2]>(early)
   late = Relu(half)
-  embedding = ReduceMean<keepdims = 0>(late, locations)
-  point = Unsqueeze(embedding, middle)
-  away = Sub(point, prototypes)
-  distances = ReduceL2<keepdims = 0>(away, last)
-  logits = MatMul(embedding, prototypes)
-  probabilities = Softmax(logits)
-}
-"""
+  {_POOLED}(late, locations)""",
+)
 
 
 @pytest.fixture(scope="module")

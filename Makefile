@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo serve test lint format bundle clean
 
 demo: .venv/installed ## train on handwritten digits, serve, post a held-out picture, show the answer
-	$(BIN)/python -m training.demo
+	$(BIN)/python -m training.commands.demo
 
 serve: .venv/installed ## serve the default bundle, or the one in DPNP_BUNDLE
 	$(BIN)/bentoml serve

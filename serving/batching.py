@@ -7,8 +7,8 @@ from collections import deque
 
 import numpy as np
 
-from interpret.predictor import AnyPredictor, Pixels, Prediction
-from serving.metrics import metrics
+from interpret.model.predictor import AnyPredictor, Pixels, Prediction
+from serving.telemetry.metrics import metrics
 
 
 class _Item:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from interpret.bundle import Bundle
-from interpret.errors import DpnpError
-from interpret.explanation import Classification, Explainer
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import DpnpError
+from interpret.explain.explainer import Classification, Explainer
 from serving.batching import BatchingPredictor
-from serving.drift import Drift, Reference
-from serving.logs import LOG
-from serving.metrics import metrics
 from serving.schemas import Map, Prototypes
 from serving.settings import Settings
+from serving.telemetry.drift import Drift, Reference
+from serving.telemetry.logs import LOG
+from serving.telemetry.metrics import metrics
 
 WATCH_SECONDS = 1.0
 # On CPUs batches of large pictures gain nothing, and each takes its memory for good.

@@ -1,4 +1,4 @@
-"""The requests the service takes, and the answers that interpret.explanation does not define."""
+"""The requests that the service takes, and those of its answers that are not `interpret`'s."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydantic import (
 )
 from starlette.requests import Request
 
-from interpret.explanation import Example, ModelInfo, PrototypeSummary
+from interpret.explain.explainer import Example, ModelInfo, PrototypeSummary
 
 MAX_K = 100
 

@@ -8,21 +8,19 @@ import threading
 import bentoml
 from bentoml.exceptions import BentoMLException
 
-from interpret.bundle import Bundle
-from interpret.devices import cuda_device_count
-from interpret.errors import DpnpError
-from interpret.explanation import Classification, Explanation
-from interpret.images import decode, fit_square
-from interpret.predictor import Pixels
-from serving.access import Access
-from serving.endpoint import Direct, endpoint
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import DpnpError
+from interpret.explain.explainer import Classification, Explanation
+from interpret.model.devices import cuda_device_count
+from interpret.model.images import decode, fit_square
+from interpret.model.predictor import Pixels
 from serving.engine import Engine, Running
-from serving.errors import ErrorSchema
-from serving.lanes import Lane
-from serving.logs import LOG, as_json
-from serving.metrics import metrics, share_folder
-from serving.openapi import describe
-from serving.pages import routes
+from serving.http.access import Access
+from serving.http.endpoint import Direct, endpoint
+from serving.http.errors import ErrorSchema
+from serving.http.openapi import describe
+from serving.http.routes import routes
+from serving.http.worker_pools import Lane
 from serving.schemas import (
     EmptyForm,
     ExplainForm,
@@ -33,6 +31,8 @@ from serving.schemas import (
     SimilarForm,
 )
 from serving.settings import Settings
+from serving.telemetry.logs import LOG, as_json
+from serving.telemetry.metrics import metrics, share_folder
 
 SETTINGS = Settings.read()
 

@@ -9,9 +9,9 @@ from bentoml.exceptions import BentoMLException
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from interpret.devices import cpu_count
-from interpret.images import MAX_PIXELS
-from interpret.predictor import Device
+from interpret.model.devices import cpu_count
+from interpret.model.images import MAX_PIXELS
+from interpret.model.predictor import Device
 
 _HOME = Path(__file__).resolve().parent.parent  # the repository, or a built bento's sources
 

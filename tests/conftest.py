@@ -12,8 +12,8 @@ import onnx.parser
 import pytest
 from PIL import Image
 
-from interpret.bundle import Bundle, GalleryTable, write_bundle
-from interpret.manifest import (
+from interpret.bundle.bundle import Bundle, GalleryTable, write_bundle
+from interpret.bundle.manifest import (
     Certificate,
     DataInfo,
     EvidenceGrid,

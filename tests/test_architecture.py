@@ -9,6 +9,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {"interpret": set(), "serving": {"interpret"}, "training": {"interpret"}}
+# The rooms of each package from the top down: a file imports from its own room and those below it.
+ROOMS = {
+    "training": (
+        *("commands", "paper", "recipes", "export", "evaluate", "run", "model", "data", "config"),
+    ),
+    "interpret": (
+        *("commands", "report", "figures", "edit", "explain", "trust", "retrieval", "model"),
+        *("geometry", "bundle"),
+    ),
+    "serving": ("http", "telemetry"),
+}
 
 
 def imports(file: Path) -> set[str]:
@@ -31,18 +42,72 @@ def test_direction_of_imports(package: str):
         assert foreign <= MAY_IMPORT[package], file
 
 
-@pytest.mark.parametrize("module", ["interpret.explanation", "interpret.figures", "interpret.cli"])
+def modules(file: Path) -> set[str]:
+    """Dotted names of all modules of this project that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in found if name.split(".")[0] in MAY_IMPORT}
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_arrows_between_rooms_go_down(package: str):
+    rooms = ROOMS[package]
+    for file in sorted((ROOT / package).rglob("*.py")):
+        room = file.relative_to(ROOT / package).parts[0]
+        if room not in rooms:
+            continue  # files of the service itself stand above its rooms
+        for name in modules(file):
+            _, *rest = name.split(".")
+            if name.startswith(f"{package}.") and rest[0] in rooms:
+                assert rooms.index(rest[0]) >= rooms.index(room), f"{file} imports {name}"
+
+
+@pytest.mark.parametrize("package", ["interpret", "training"])
+def test_every_module_stands_in_a_room(package: str):
+    outside = {file.name for file in (ROOT / package).glob("*.py")}
+    assert outside <= {"__init__.py", "__main__.py"}
+    folders = {f.name for f in (ROOT / package).iterdir() if (f / "__init__.py").exists()}
+    assert folders == set(ROOMS[package])
+
+
+def test_no_circle_of_imports():
+    files = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): file
+        for package in MAY_IMPORT
+        for file in (ROOT / package).rglob("*.py")
+    }
+    arrows = {name: modules(file) & files.keys() - {name} for name, file in files.items()}
+    while leaves := {name for name, targets in arrows.items() if not targets & arrows.keys()}:
+        arrows = {name: targets for name, targets in arrows.items() if name not in leaves}
+    assert not arrows
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "interpret.explain.explainer",
+        "interpret.figures.explanation_figure",
+        "interpret.commands.app",
+    ],
+)
 def test_bundles_are_used_without_torch(module: str):
     code = f"import {module}, sys; assert not {{'torch', 'training'}} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
-    assert "torch" not in imports(ROOT / "interpret" / "evidence.py")
+    assert "torch" not in imports(ROOT / "interpret" / "explain" / "evidence.py")
 
 
 def test_the_packages_are_listed_for_the_wheel():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(MAY_IMPORT)
+    include = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert sorted(include) == [f"{name}*" for name in sorted(MAY_IMPORT)]
+    folders = {file.parent for name in MAY_IMPORT for file in (ROOT / name).rglob("*.py")}
+    assert not [folder for folder in folders if not (folder / "__init__.py").exists()]
 
 
 def test_a_bento_needs_what_the_project_needs_but_no_torch():

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from interpret.bundle import Bundle
-from interpret.images import decode, fit_square
-from interpret.novelty import noise, verdict_shares
-from interpret.predictor import Predictor
+from interpret.bundle.bundle import Bundle
+from interpret.model.images import decode, fit_square
+from interpret.model.predictor import Predictor
+from interpret.trust.ood_scores import noise, verdict_shares
 from serving.settings import Settings
-from training.job import evaluate_bundle
+from training.commands.job import evaluate_bundle
 
 MODELS = Path(__file__).parents[1] / "models"
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from interpret.explanation import Explainer
-from interpret.images import decode, fit_square
-from training.config import TrainConfig
-from training.job import train_and_export
+from interpret.explain.explainer import Explainer
+from interpret.model.images import decode, fit_square
+from training.commands.job import train_and_export
+from training.config.train_config import TrainConfig
 
 FLOWERS = Path(__file__).parents[2] / "shared" / "data" / "flowers102-64px.zip"
 CLASSES = 4

@@ -71,7 +71,7 @@ def test_default_bundle_is_ready_in_time_and_answers_as_shown(server: Server):
 
 def test_own_pictures_from_folder_to_figures(tmp_path: Path):
     """The walk through `dpnp`, on a small folder of real digits; one epoch instead of 15."""
-    from training.data import load_data
+    from training.data.datasets import load_data
 
     split = load_data("digits").splits["train"]
     for label, name in ((3, "cat"), (7, "dog")):

@@ -9,10 +9,10 @@ from typing import Annotated
 import uvicorn
 from fastapi import FastAPI, File
 
-from interpret.bundle import Bundle
-from interpret.devices import cpu_count
-from interpret.explanation import Classification, Explainer
-from interpret.images import decode, fit_square
+from interpret.bundle.bundle import Bundle
+from interpret.explain.explainer import Classification, Explainer
+from interpret.model.devices import cpu_count
+from interpret.model.images import decode, fit_square
 
 
 def application(bundle: str) -> FastAPI:

@@ -15,8 +15,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from interpret.bundle import Bundle
-from interpret.predictor import Predictor
+from interpret.bundle.bundle import Bundle
+from interpret.model.predictor import Predictor
 
 
 def main(

@@ -17,11 +17,11 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from interpret import geometry
-from interpret.audit import label_suspicion, neighbour_probabilities, probe_probabilities
-from interpret.bundle import Bundle
-from interpret.predictor import Predictor
-from training.measure import Source, load_pictures, predict_all
+from interpret.bundle.bundle import Bundle
+from interpret.geometry import geometry
+from interpret.model.predictor import Predictor
+from interpret.trust.audit import label_suspicion, neighbour_probabilities, probe_probabilities
+from training.commands.measure import Source, load_pictures, predict_all
 
 NOISE, SEEDS = 0.05, 5
 

@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from training.config import TrainConfig
-from training.loop import Step, device_name
-from training.methods import method_of
-from training.networks import build_network
-from training.optimizers import Optimizers, optimizer_for
-from training.paper import METHODS
-from training.setup import has_bf16
+from training.config.train_config import TrainConfig
+from training.model.methods import method_of
+from training.model.networks import build_network
+from training.paper.protocol import METHODS
+from training.run.loop import Step, device_name
+from training.run.optimizers import Optimizers, optimizer_for
+from training.run.preparation import has_bf16
 
 
 def main(

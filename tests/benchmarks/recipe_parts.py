@@ -18,11 +18,11 @@ import torch
 import typer
 from rich.console import Console
 
-from interpret.evaluation import measure_geometry
-from training.config import TrainConfig
-from training.data import DataSet, load_data
-from training.loop import METRICS, seconds_of, train
-from training.recipes import recipe
+from interpret.trust.metrics import measure_geometry
+from training.config.train_config import TrainConfig
+from training.data.datasets import DataSet, load_data
+from training.recipes.named_recipes import recipe
+from training.run.loop import METRICS, seconds_of, train
 
 HELD_OUT, BATCH = 0.1, 500
 VARIANTS: dict[str, dict[str, Any]] = {

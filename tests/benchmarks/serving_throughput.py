@@ -18,8 +18,8 @@ import numpy as np
 import psutil
 import typer
 
-from interpret.bundle import Bundle
-from interpret.predictor import Predictor
+from interpret.bundle.bundle import Bundle
+from interpret.model.predictor import Predictor
 from tests.benchmarks import cores
 from tests.benchmarks.load import Result, load, picture, post_bytes
 from tests.serving.servers import Server, serve

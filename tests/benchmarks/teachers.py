@@ -12,9 +12,9 @@ from accelerate import Accelerator
 from rich.console import Console
 from rich.table import Table
 
-from interpret.progress import progress
-from training.data import load_data
-from training.teaching import load_teachers
+from interpret.model.progress import progress
+from training.data.datasets import load_data
+from training.run.distillation import load_teachers
 
 BATCH = 500
 

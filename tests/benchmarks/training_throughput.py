@@ -22,13 +22,13 @@ import torch
 import typer
 from rich.console import Console
 
-from training.config import TrainConfig
-from training.data import DataSet, load_data
-from training.loop import METRICS, Step, device_name, train
-from training.networks import build_network
-from training.optimizers import optimizer_for
-from training.recipes import recipe
-from training.setup import has_bf16
+from training.config.train_config import TrainConfig
+from training.data.datasets import DataSet, load_data
+from training.model.networks import build_network
+from training.recipes.named_recipes import recipe
+from training.run.loop import METRICS, Step, device_name, train
+from training.run.optimizers import optimizer_for
+from training.run.preparation import has_bf16
 
 
 def main(

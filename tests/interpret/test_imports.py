@@ -16,24 +16,27 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_interpret_stands_on_neither_training_nor_serving() -> None:
-    loaded = loaded_by("import interpret.explanation, interpret.cli, interpret.figures")
+    loaded = loaded_by(
+        "import interpret.explain.explainer, interpret.commands.app, "
+        "interpret.figures.explanation_figure"
+    )
     assert {"interpret", "numpy", "onnxruntime", "faiss", "matplotlib"} <= loaded
     assert not {"torch", "torchvision", "captum", "training", "serving", "bentoml"} & loaded
 
 
-@pytest.mark.parametrize("module", ["interpret.cli", "interpret.errors"])
+@pytest.mark.parametrize("module", ["interpret.commands.app", "interpret.bundle.errors"])
 def test_the_command_line_starts_light(module: str) -> None:
     heavy = {"numpy", "onnxruntime", "faiss", "pyarrow", "matplotlib", "pydantic", "PIL", "torch"}
     assert not heavy & loaded_by(f"import {module}")
 
 
 def test_explaining_draws_nothing() -> None:
-    assert "matplotlib" not in loaded_by("import interpret.explanation")
+    assert "matplotlib" not in loaded_by("import interpret.explain.explainer")
 
 
 def test_reading_a_bundle_brings_neither_pandas_nor_cloud_file_systems() -> None:
     """40 MB of every worker's memory, and a third of a second."""
-    code = "from interpret.explanation import Explainer; Explainer.load('models/digits-dpnp')"
+    code = "from interpret.explain.explainer import Explainer; Explainer.load('models/digits-dpnp')"
     whole = f"{code}\nimport sys\nprint({{'pandas', 'pyarrow.dataset'}} & set(sys.modules))"
     root = Path(__file__).parents[2]
     done = subprocess.run(

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from interpret.bundle import Bundle
+from interpret.bundle.bundle import Bundle
 from tests.serving.servers import Server, serve
 
 

@@ -21,7 +21,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from interpret.bundle import Bundle
+from interpret.bundle.bundle import Bundle
 from tests.benchmarks.load import picture
 from tests.serving.servers import Server, serve, upload
 

@@ -9,14 +9,14 @@ import httpx
 import psutil
 import pytest
 
-from interpret.bundle import Bundle
+from interpret.bundle.bundle import Bundle
 from tests.robustness import disk
 from tests.robustness.malformed import attack
 from tests.robustness.soak import soak
 from tests.robustness.worker_killed import kill_one
+from tests.serving.http.test_access import lines
 from tests.serving.servers import ROOT, Server, plain, serve, upload
-from tests.serving.test_access import lines
-from tests.serving.test_metrics import scrape, value
+from tests.serving.telemetry.test_metrics import scrape, value
 
 RED = (255, 0, 0)
 

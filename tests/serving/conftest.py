@@ -12,7 +12,7 @@ with warnings.catch_warnings():
     import serving.service  # noqa: F401
 
 
-from interpret.bundle import Bundle
+from interpret.bundle.bundle import Bundle
 from tests.serving.servers import Server, serve
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from interpret.bundle import Bundle
-from interpret.predictor import Prediction, Predictor
+from interpret.bundle.bundle import Bundle
+from interpret.model.predictor import Prediction, Predictor
 from serving.batching import BatchingPredictor
 
 

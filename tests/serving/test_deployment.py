@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from interpret.bundle import Bundle
+from interpret.bundle.bundle import Bundle
 from serving.settings import Settings
 from tests.serving.servers import (
     BENTOML,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from interpret.bundle import Bundle
+from interpret.bundle.bundle import Bundle
 from tests.serving.servers import BLACK, GREEN, RED, Server, encode, plain, upload
 
 ROOT2 = math.sqrt(2)

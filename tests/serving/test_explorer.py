@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.serving.browser import Browser, browse, needs_chromium
+from tests.serving.http.test_access import TOKEN
 from tests.serving.servers import ROOT, Server, serve
-from tests.serving.test_access import TOKEN
 
 PAGE = ROOT / "serving" / "page"
 DIGITS = ROOT / "models" / "digits-dpnp"

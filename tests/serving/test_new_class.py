@@ -9,10 +9,10 @@ import pytest
 
 from tests.serving.servers import serve
 from tests.training.conftest import quick_config
-from training.data import DataSet, Split, load_data
-from training.export import export_bundle
-from training.loop import train
-from training.measure import add_class
+from training.commands.measure import add_class
+from training.data.datasets import DataSet, Split, load_data
+from training.export.bundle_export import export_bundle
+from training.run.loop import train
 
 NEW = 9
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from interpret.bundle import Bundle
+from interpret.bundle.bundle import Bundle
 from tests.conftest import write_toy_bundle
+from tests.serving.http.test_access import BEARER, TOKEN, lines
 from tests.serving.servers import RED, Server, plain, serve, upload
-from tests.serving.test_access import BEARER, TOKEN, lines
-from tests.serving.test_metrics import scrape, value
+from tests.serving.telemetry.test_metrics import scrape, value
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from interpret.bundle import Bundle
-from training.config import TrainConfig
-from training.data import DataSet, load_data
-from training.export import export_bundle
-from training.loop import train
+from interpret.bundle.bundle import Bundle
+from training.config.train_config import TrainConfig
+from training.data.datasets import DataSet, load_data
+from training.export.bundle_export import export_bundle
+from training.run.loop import train
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,272 @@
+"""The bundle: a folder that holds a model and everything its explanations need.
+
+Every file stands in manifest.json with its SHA-256, and the fingerprint covers the manifest
+itself, so one flipped byte anywhere is found. Nothing in a bundle is ever executed: arrays load
+with `allow_pickle=False`, and no library sees a byte before its hash was checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from interpret.bundle.atomic_files import replace_folder, temporary_sibling
+from interpret.bundle.errors import BundleError, UnknownExampleError, UnknownLabelError
+from interpret.bundle.manifest import FORMAT_VERSION, FileEntry, Manifest
+
+MANIFEST = "manifest.json"
+CARD = "README.md"  # for people; not part of what is verified
+FILES = (
+    "model.onnx",
+    "prototypes.npy",
+    "embeddings.npy",
+    "gallery.parquet",
+    "thumbnails.bin",
+    "weights.safetensors",
+)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NORM_TOLERANCE = 1e-4  # relative: float32 rounding of a norm, nothing more
+
+
+@dataclass(frozen=True)
+class GalleryTable:
+    """The training images kept for retrieval, one entry a row; rows match `embeddings`."""
+
+    ids: NDArray[np.int64]  # (G,), unique and stable: they survive additions and deletions
+    labels: NDArray[np.int64]  # (G,), indices into the class names
+    splits: Sequence[str]
+    sources: Sequence[str]  # where the picture came from, relative to its data set
+    thumbnails: Sequence[bytes] = field(repr=False)  # encoded WebP, JPEG or PNG
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle. Arrays are float32: prototypes (M, d), embeddings (G, d)."""
+
+    path: Path
+    manifest: Manifest
+    prototypes: NDArray[np.float32] = field(repr=False)
+    embeddings: NDArray[np.float32] = field(repr=False)
+    gallery: GalleryTable = field(repr=False)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Bundle:
+        """Read and verify a bundle; raises BundleError that names the file at fault."""
+        path = Path(path)
+        manifest = _read_manifest(path)
+        # Every file is hashed here, the ones that are only needed later too.
+        content = {name: _verified(path, name, entry) for name, entry in manifest.files.items()}
+        prototypes = _read_array(path, "prototypes.npy", content)
+        embeddings = _read_array(path, "embeddings.npy", content)
+        gallery = _read_gallery(path, content, manifest.class_names)
+        bundle = cls(path, manifest, prototypes, embeddings, gallery)
+        bundle._check_shapes()
+        return bundle
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file, verified again as they are read."""
+        return _verified(self.path, name, self.manifest.files[name])
+
+    def class_index(self, label: str) -> int:
+        """The index of a class name; raises UnknownLabelError that lists the known ones."""
+        try:
+            return self.manifest.class_names.index(label)
+        except ValueError:
+            known = ", ".join(self.manifest.class_names[:20])
+            more = len(self.manifest.class_names) - 20
+            raise UnknownLabelError(
+                f"no class {label!r}; the classes are {known}"
+                + (f" and {more} more" if more > 0 else "")
+            ) from None
+
+    def gallery_row(self, example_id: int) -> int:
+        """The row of a gallery id; raises UnknownExampleError."""
+        rows = np.flatnonzero(self.gallery.ids == example_id)
+        if not len(rows):
+            raise UnknownExampleError(f"no training image {example_id} in the gallery")
+        return int(rows[0])
+
+    def _check_shapes(self) -> None:
+        manifest, shape = self.manifest, self.prototypes.shape
+        expected = (len(manifest.class_names), manifest.embedding_dim)
+        if shape != expected:
+            raise BundleError(f"{self.path / 'prototypes.npy'}: shape {shape}, not {expected}")
+        norms, radius = np.linalg.norm(self.prototypes, axis=1), manifest.radius
+        if radius is not None and not np.allclose(norms, radius, rtol=NORM_TOLERANCE):
+            raise BundleError(
+                f"{self.path / 'prototypes.npy'}: norms from {norms.min():.4g} to "
+                f"{norms.max():.4g}, not all {radius:g}"
+            )
+        expected = (len(self.gallery.ids), manifest.embedding_dim)
+        if self.embeddings.shape != expected:
+            raise BundleError(
+                f"{self.path / 'embeddings.npy'}: shape {self.embeddings.shape}, not {expected}"
+            )
+
+
+def write_bundle(
+    path: str | Path,
+    manifest: Manifest,
+    *,
+    model: bytes,
+    prototypes: NDArray[np.float32],
+    embeddings: NDArray[np.float32],
+    gallery: GalleryTable,
+    weights: bytes,
+) -> Bundle:
+    """Write a bundle, verify it, and only then put it at `path`, in one rename.
+
+    An existing bundle at `path` is replaced, but for its model card; a crash at any moment leaves
+    either the old or the new one, whole. `manifest` comes without `files` and `fingerprint`.
+    Raises BundleError when `path` is something else than a bundle.
+    """
+    path = Path(path).resolve()  # through a link: what it points to is replaced, not the link
+    if path.exists() and not (path / MANIFEST).exists():
+        raise BundleError(f"{path} exists and is no bundle (it has no {MANIFEST}); not replaced")
+    content = {
+        "model.onnx": model,
+        "prototypes.npy": _array_bytes(prototypes),
+        "embeddings.npy": _array_bytes(embeddings),
+        "gallery.parquet": _gallery_bytes(gallery, manifest.class_names),
+        "thumbnails.bin": b"".join(gallery.thumbnails),
+        "weights.safetensors": weights,
+    }
+    entries = {name: FileEntry(sha256=_sha256(b), size=len(b)) for name, b in content.items()}
+    draft = manifest.model_copy(update={"files": entries, "fingerprint": ""})
+    fingerprint = _sha256(_manifest_text(draft).encode())
+    final = draft.model_copy(update={"fingerprint": fingerprint})
+    content[MANIFEST] = _manifest_text(final).encode()
+    with temporary_sibling(path) as folder:
+        for name, data in content.items():
+            (folder / name).write_bytes(data)
+        if (path / CARD).is_file():
+            shutil.copyfile(path / CARD, folder / CARD)
+        bundle = Bundle.load(folder)
+        replace_folder(folder, path)
+    return replace(bundle, path=path)
+
+
+def _manifest_text(manifest: Manifest) -> str:
+    return json.dumps(manifest.model_dump(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _read_manifest(path: Path) -> Manifest:
+    file = path / MANIFEST
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{file}: {error.strerror}; is {path} a bundle?") from error
+    try:
+        document: dict[str, Any] = json.loads(raw)
+        version, fingerprint = document["format_version"], str(document["fingerprint"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{file}: not a bundle's manifest ({error})") from error
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"{file}: format version {version!r}; this release reads version {FORMAT_VERSION}"
+        )
+    # The fingerprint hashes the manifest's own bytes with the fingerprint itself left out.
+    if _sha256(raw.replace(fingerprint.encode(), b"", 1)) != fingerprint:
+        raise BundleError(f"{file}: changed since it was written (fingerprint does not match)")
+    try:
+        manifest = Manifest.model_validate(document)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise BundleError(f"{file}: {where}: {problem['msg']}") from error
+    for name in FILES:
+        if name not in manifest.files:
+            raise BundleError(f"{file}: does not list {name}")
+    return manifest
+
+
+def _verified(path: Path, name: str, entry: FileEntry) -> bytes:
+    file = path / name
+    if not _PLAIN_NAME.fullmatch(name):
+        raise BundleError(f"{path / MANIFEST}: {name!r} is not a plain file name")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{file}: {error.strerror}") from error
+    if len(data) != entry.size or _sha256(data) != entry.sha256:
+        raise BundleError(f"{file}: changed since it was written (SHA-256 does not match)")
+    return data
+
+
+def _array_bytes(array: NDArray[np.float32]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array, dtype=np.float32), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _read_array(path: Path, name: str, content: Mapping[str, bytes]) -> NDArray[np.float32]:
+    try:
+        # Not np.load: that would open archives and pickles too.
+        array = np.lib.format.read_array(io.BytesIO(content[name]), allow_pickle=False)
+    except (ValueError, EOFError, MemoryError) as error:
+        raise BundleError(f"{path / name}: not a NumPy array ({error})") from error
+    if array.dtype != np.float32 or array.ndim != 2 or not np.isfinite(array).all():
+        raise BundleError(
+            f"{path / name}: {array.dtype} of {array.ndim} dimensions, not finite float32 of 2"
+        )
+    result: NDArray[np.float32] = array
+    return result
+
+
+def _gallery_bytes(gallery: GalleryTable, class_names: Sequence[str]) -> bytes:
+    sizes = [len(thumbnail) for thumbnail in gallery.thumbnails]
+    ends = np.cumsum(sizes, dtype=np.int64)
+    table = pa.table(
+        {
+            "id": pa.array(gallery.ids, pa.int64()),
+            "label": pa.array([class_names[i] for i in gallery.labels], pa.string()),
+            "split": pa.array(list(gallery.splits), pa.string()),
+            "source": pa.array(list(gallery.sources), pa.string()),
+            "thumbnail_start": pa.array(ends - sizes, pa.int64()),
+            "thumbnail_end": pa.array(ends, pa.int64()),
+        }
+    )
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _read_gallery(
+    path: Path, content: Mapping[str, bytes], class_names: Sequence[str]
+) -> GalleryTable:
+    file, pictures = path / "gallery.parquet", content["thumbnails.bin"]
+    try:
+        # Not read_table, which imports pandas and file systems of the cloud: 35 MB.
+        reader = pq.ParquetFile(pa.BufferReader(content["gallery.parquet"]))
+        columns = reader.read().to_pydict()
+        ids = np.asarray(columns["id"], dtype=np.int64)
+        starts = np.asarray(columns["thumbnail_start"], dtype=np.int64)
+        ends = np.asarray(columns["thumbnail_end"], dtype=np.int64)
+        index = {name: i for i, name in enumerate(class_names)}
+        labels = np.asarray([index[label] for label in columns["label"]], dtype=np.int64)
+        splits, sources = columns["split"], columns["source"]
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as error:
+        raise BundleError(f"{file}: not a gallery ({error})") from error
+    if len(np.unique(ids)) != len(ids):
+        raise BundleError(f"{file}: ids are not unique")
+    if not ((starts >= 0) & (starts <= ends) & (ends <= len(pictures))).all():
+        raise BundleError(f"{file}: a thumbnail lies outside thumbnails.bin")
+    thumbnails = [pictures[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return GalleryTable(ids, labels, splits, sources, thumbnails)

@@ -1,0 +1,220 @@
+"""The schema of a bundle's manifest.json: what the model is, how it was made, how good it is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+FORMAT_VERSION = 1
+
+
+class _Strict(BaseModel):
+    """Unknown keys fail: a misspelt or newer field is never silently dropped."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Strict):
+    """One file of the bundle."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0, description="bytes")]
+
+
+class DataInfo(_Strict):
+    """The data set a model was trained on."""
+
+    name: str
+    splits: dict[str, int] = Field(description="number of pictures in each split")
+
+
+class EvidenceGrid(_Strict):
+    """The locations that the evidence map splits a picture into."""
+
+    rows: Annotated[int, Field(ge=1)]
+    cols: Annotated[int, Field(ge=1)]
+
+
+class Thresholds(_Strict):
+    """When an answer is `none_of_these` or `ambiguous`; see `explanation.verdict`."""
+
+    max_distance: float = Field(
+        description="a nearest prototype farther than this, novelty included, is no match"
+    )
+    min_margin: float = Field(description="a margin below this is ambiguous")
+    source: str = Field(description="how the two numbers were found, in words")
+
+
+class Geometry(_Strict):
+    """How the prototypes and the embeddings of a split lie; eq. 11–13 of the paper."""
+
+    min_sep_deg: float = Field(description="smallest angle between two prototypes (MinSep)")
+    mean_sep_deg: float = Field(description="mean angle to the nearest prototype (MeanSep)")
+    std_deg: float = Field(description="standard deviation of those angles (Std)")
+    intra_class_angle_deg: float = Field(
+        description="mean angle of an embedding to its own prototype (eq. 12)"
+    )
+    scr: float = Field(description="separation to compactness ratio (eq. 13)")
+    split: str = Field("train", description="the split whose embeddings were measured")
+
+
+class Metrics(_Strict):
+    """Figures measured on the exported model with ONNX Runtime."""
+
+    split: str = Field(description="the split that accuracy and calibration were measured on")
+    examples: int
+    accuracy: float = Field(description="by inner product, as a fraction")
+    accuracy_nearest_prototype: float = Field(description="by Euclidean distance, as a fraction")
+    rules_disagree: int = Field(description="pictures on which the two rules differ")
+    expected_calibration_error: float = Field(description="15 equal-width bins")
+    geometry: Geometry
+
+
+class Certificate(_Strict):
+    """How far ONNX Runtime stands from torch on the same pictures."""
+
+    batch_sizes: list[int]
+    max_abs_difference: dict[str, float] = Field(description="largest, for each output")
+    argmax_agreement: float
+    neighbour_overlap: float = Field(description="shared share of the nearest gallery neighbours")
+
+
+class Quantization(_Strict):
+    """How an INT8 model stands against the fp32 one it was made from, on the same pictures."""
+
+    parent: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
+        description="fingerprint of the fp32 bundle, which `certificate` is of"
+    )
+    calibration_pictures: int = Field(description="of the gallery")
+    split: str = Field(description="the data set and split that was measured on")
+    examples: int
+    accuracy_difference: float = Field(description="INT8 less fp32, as a fraction")
+    argmax_agreement: float = Field(description="share of the pictures with the same answer")
+    distance_error: float = Field(description="mean |difference| over the mean distance")
+    neighbour_overlap: float = Field(description="shared share of the nearest gallery neighbours")
+    evidence_error: float = Field(description="mean of the evidence less the embedding, relative")
+
+
+class OutOfDistribution(_Strict):
+    """How well pictures of no class are told from the model's own."""
+
+    data: str = Field(description="the strange pictures")
+    examples: int
+    auroc: dict[str, float] = Field(description="by score; 1 tells them apart always, 0.5 never")
+    verdicts: dict[str, float] | None = Field(None, description="the share of each verdict")
+
+
+class ReliabilityBin(_Strict):
+    """Held-out pictures whose answers were about as probable as each other."""
+
+    examples: int
+    confidence: float = Field(description="mean probability of the answer, with the temperature")
+    accuracy: float
+
+
+class Confusion(_Strict):
+    """Held-out pictures of one class that were answered with another."""
+
+    label: str
+    answer: str
+    examples: int
+
+
+class NoveltyFit(_Strict):
+    """What the graph's output `novelty` was found on; see training.export.novelty_fit."""
+
+    pictures: int = Field(description="of the training split")
+    features: int = Field(description="channels of the early activation maps")
+
+
+class Calibration(_Strict):
+    """What held-out pictures say about how far the answers can be trusted."""
+
+    split: str = Field(description="the pictures it was found on")
+    examples: int
+    coverage: float = Field(description="stated: the share of pictures whose class is kept")
+    max_distance: list[float] = Field(
+        description="for each class: farther, novelty included, is none_of_these"
+    )
+    min_margin: list[float] = Field(description="for each class: below is ambiguous")
+    pooled: list[str] = Field(description="classes with too few pictures for limits of their own")
+    measured_coverage: float = Field(description="on halves that the limits were not found on")
+    accepted: float = Field(description="share of pictures with the verdict accept, same halves")
+    accuracy_of_accepted: float | None
+    temperature: float = Field(description="the graph's logits are divided by it")
+    expected_calibration_error: float = Field(description="with the temperature, on those pictures")
+    expected_calibration_error_before: float
+    reliability: list[ReliabilityBin] = Field(description="bins of equal width that are not empty")
+    confusions: list[Confusion] = Field(description="the most frequent, most frequent first")
+    novelty: NoveltyFit | None = Field(None, description="null: the graph has no such output")
+    out_of_distribution: list[OutOfDistribution] = Field(default_factory=list)
+
+
+class Effort(_Strict):
+    """What the training took."""
+
+    seconds: float = Field(description="of all epochs, without reading the data")
+    device: str
+
+
+class Change(_Strict):
+    """One change of a bundle without training."""
+
+    parent: str = Field(description="fingerprint of the bundle that was changed")
+    what: str
+
+
+class Manifest(_Strict):
+    """manifest.json. `files` and `fingerprint` are filled in by `bundle.write_bundle`."""
+
+    format_version: Literal[1] = 1
+    name: str
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = "0" * 64
+    method: str
+    backbone: str
+    embedding_dim: Annotated[int, Field(ge=1)]
+    radius: Annotated[float, Field(gt=0)] | None = Field(
+        description="the norm of every prototype; null: they differ (CE, CL, CPN, added classes)"
+    )
+    class_names: Annotated[list[str], Field(min_length=2)]
+    input_size: Annotated[int, Field(ge=1, description="pixels; the input is square")]
+    preprocessing: str
+    metric: Literal["euclidean", "cosine"] = Field(description="how the gallery is searched")
+    evidence: EvidenceGrid | None = Field(description="null: the network does not end in pooling")
+    data: DataInfo
+    thresholds: Thresholds
+    metrics: Metrics
+    certificate: Certificate
+    quantization: Quantization | None = Field(None, description="null: the model is fp32")
+    calibration: Calibration | None = None
+    changes: list[Change] = Field(default_factory=list, description="oldest first")
+    training: dict[str, Any] = Field(description="the training configuration, in full")
+    effort: Effort | None = Field(None, description="null: not recorded")
+    versions: dict[str, str]
+    files: dict[str, FileEntry] = Field(default_factory=dict)
+
+    def limits(self, index: int) -> Thresholds:
+        """The thresholds of the answer `index`: its class's own where the bundle is calibrated."""
+        if self.calibration is None:
+            return self.thresholds
+        return Thresholds(
+            max_distance=self.calibration.max_distance[index],
+            min_margin=self.calibration.min_margin[index],
+            source="calibration",
+        )
+
+    @field_validator("class_names")
+    @classmethod
+    def _distinct(cls, names: list[str]) -> list[str]:
+        # The gallery stores labels by name: two classes of one name could not be told apart.
+        if len(set(names)) < len(names):
+            raise ValueError("class names are not distinct")
+        return names
+
+    @model_validator(mode="after")
+    def _limits_for_every_class(self) -> Self:
+        found = self.calibration
+        if found and {len(found.max_distance), len(found.min_margin)} != {len(self.class_names)}:
+            raise ValueError("the calibration does not have limits for every class")
+        return self

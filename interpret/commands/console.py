@@ -1,0 +1,86 @@
+"""What all commands share: the application, errors as one line, tables and JSON on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interpret.bundle.errors import DpnpError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_PIPE_WIDTH = 200  # columns of a table that is not on a terminal: wide enough never to cut
+
+app = typer.Typer(
+    help="Image classifiers that explain themselves: Deep Positive-Negative Prototypes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="models/NAME")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+def run(app: typer.Typer) -> None:
+    """Run the command line and exit.
+
+    What is the input's fault, a DpnpError or a file that cannot be read or written, becomes one
+    line on stderr and exit code 2; so do Typer's own usage errors. Anything else is a bug and
+    keeps its traceback.
+    """
+    try:
+        app(prog_name="dpnp")
+    except DpnpError as error:
+        complain(error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        complain(f"{where}{error.strerror or error}")
+    sys.exit(2)
+
+
+def complain(problem: object) -> None:
+    """One line on stderr."""
+    typer.echo("error: " + " ".join(str(problem).splitlines()), err=True)
+
+
+def print_json(document: Any) -> None:
+    """Indented JSON on stdout."""
+    import json
+
+    typer.echo(json.dumps(document, indent=2))  # ASCII: any file name survives any terminal
+
+
+def printable(path: object) -> str:
+    """Text that every UTF-8 stream takes: names on disk may hold bytes that are no text."""
+    return str(path).encode(errors="replace").decode()
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout; columns whose heading starts with a space are numbers."""
+    from rich.table import Table
+
+    table = Table()
+    for name in columns:
+        number = name.startswith(" ")
+        table.add_column(
+            name.strip(), justify="right" if number else "left", no_wrap=number, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*map(printable, row))
+    show(table)
+
+
+def show(table: Table) -> None:
+    """A table on stdout, never cut on a pipe."""
+    from rich.console import Console
+
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    console.print(table)

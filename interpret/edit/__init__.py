@@ -1,0 +1,1 @@
+"""A model changed without training."""

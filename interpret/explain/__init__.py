@@ -1,0 +1,1 @@
+"""Why this class: answers, evidence, attributions."""

@@ -1,0 +1,202 @@
+"""Attributions of the squared-distance margin: the exact evidence map, and Captum's methods.
+
+All of them explain the same scalar, ‖h − c_negative‖² − ‖h − c_positive‖² for any two classes,
+in its own unit and with its sign: positive values speak for the positive class. This module and
+interpret.model.onnx_to_torch are the only ones that need torch.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import onnx
+import torch
+from captum.attr import (
+    GradientShap,
+    GuidedGradCam,
+    IntegratedGradients,
+    LayerGradCam,
+    NoiseTunnel,
+    Occlusion,
+)
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import BundleError, DpnpError
+from interpret.explain.attribution_methods import EXACT, Attribution, Method
+from interpret.explain.evidence import evidence_map
+from interpret.explain.fine_evidence import fine_evidence
+from interpret.model.images import decode, featureless, fit_square
+from interpret.model.onnx_to_torch import TorchNetwork
+from interpret.model.predictor import Predictor
+
+Pixels = NDArray[np.uint8]
+TOLERANCE = 1e-4  # of torch against ONNX Runtime, relative to the embedding's largest number
+STEPS = 32  # of integrated gradients
+SAMPLES, SAMPLE_STEPS = 12, 8  # of the noise tunnel, and of the integrated gradients in each
+NOISE = 12.0  # its standard deviation, of pixels in [0, 255]
+BASELINES = 24  # training images that Gradient SHAP starts from
+PASSES = 32  # pictures in torch at a time: bounds the memory
+_WINDOWS = 8  # occlusion windows across the picture; they move by half their side
+
+
+class Margin(nn.Module):
+    """Pixels (N, 3, S, S), float in [0, 255], to the margins (N,) of two prototypes (d,)."""
+
+    def __init__(self, network: TorchNetwork, positive: Tensor, negative: Tensor) -> None:
+        super().__init__()
+        self.network, self.positive, self.negative = network, positive, negative
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """‖h − negative‖² − ‖h − positive‖²."""
+        h = self.network(pixels)
+        margin: Tensor = (h - self.negative).square().sum(1) - (h - self.positive).square().sum(1)
+        return margin
+
+
+class Attributor:
+    """A bundle's network in torch, checked against ONNX Runtime, ready to be attributed."""
+
+    def __init__(self, bundle: Bundle, model: bytes | None = None) -> None:
+        """`model` takes the place of the bundle's own, for comparison."""
+        self.bundle, self.predictor = bundle, Predictor(model or bundle)
+        source = str(bundle.path / "model.onnx")
+        proto = onnx.load_from_string(model or bundle.read("model.onnx"))
+        self.network = TorchNetwork(proto, source).eval().requires_grad_(False)
+        self._check(source)
+        self._baselines = self._training_images()
+
+    def margin(self, positive: int, negative: int) -> Margin:
+        """The explained scalar of two classes, as a function of pixels."""
+        prototypes = torch.from_numpy(self.bundle.prototypes)
+        return Margin(self.network, prototypes[positive], prototypes[negative])
+
+    def attribute(
+        self, pixels: Pixels, method: Method, positive: int, negative: int
+    ) -> Attribution:
+        """Attribute one picture, uint8 (S, S, 3). Seeded: the same picture, the same map.
+
+        Raises DpnpError when the network has no locations and the method needs them.
+        """
+        margin = self.margin(positive, negative)
+        picture = as_batch(pixels)
+        with torch.no_grad():
+            value = float(margin(picture))
+        expected: float | None = None
+        if method in EXACT:
+            values, expected = self._evidence(pixels, method, positive, negative), value
+        else:
+            with _seeded():
+                found, origin = self._captum(margin, pixels, method)
+            values = found.detach().sum(1)[0].double().numpy()
+            if origin is not None:
+                with torch.no_grad():
+                    expected = value - float(margin(origin).mean())
+        return Attribution(method, positive, negative, values, value, expected)
+
+    def _evidence(
+        self, pixels: Pixels, method: Method, positive: int, negative: int
+    ) -> NDArray[np.float64]:
+        centres = self.bundle.prototypes[[positive, negative]]
+        if method == "fine-evidence":
+            fine = fine_evidence(self.predictor, pixels, *centres)
+        else:
+            local = self.predictor(pixels[None], evidence=True).evidence
+            fine = None if local is None else evidence_map(local[0], *centres)
+        if fine is None:
+            raise DpnpError(f"--method {method}: this network has no evidence map")
+        return fine
+
+    def _captum(
+        self, margin: Margin, pixels: Pixels, method: Method
+    ) -> tuple[Tensor, Tensor | None]:
+        """The attribution (1, C, h, w) and, where it should be complete, its baselines."""
+        x, blurred = as_batch(pixels), as_batch(featureless(pixels))
+        if method == "ig":
+            found = IntegratedGradients(margin).attribute(
+                x, baselines=blurred, n_steps=STEPS, internal_batch_size=PASSES
+            )
+            return found, blurred
+        if method == "noise-tunnel":
+            tunnel = NoiseTunnel(IntegratedGradients(margin))
+            found = tunnel.attribute(
+                x,
+                nt_type="smoothgrad",
+                nt_samples=SAMPLES,
+                nt_samples_batch_size=PASSES // SAMPLE_STEPS,
+                stdevs=NOISE,
+                baselines=blurred,
+                n_steps=SAMPLE_STEPS,
+            )
+            return found, blurred
+        if method == "gradient-shap":
+            samples = 2 * len(self._baselines)
+            found = GradientShap(margin).attribute(
+                x, baselines=self._baselines, n_samples=samples, stdevs=0.0
+            )
+            return found, self._baselines
+        if method == "occlusion":
+            window = max(2, x.shape[-1] // _WINDOWS)
+            found = Occlusion(margin).attribute(
+                x,
+                sliding_window_shapes=(3, window, window),
+                strides=(3, max(1, window // 2), max(1, window // 2)),
+                baselines=blurred,
+                perturbations_per_eval=PASSES,
+            )
+            return found / 3, None  # Captum gives each channel the whole
+        layer = self.network.pooled
+        if layer is None:
+            raise DpnpError(f"--method {method}: this network does not end in average pooling")
+        if method == "gradcam":
+            # Without Captum's ReLU: the sign is the point.
+            found = LayerGradCam(margin, layer).attribute(x, relu_attributions=False)
+            return found, None
+        if method == "guided-gradcam":
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU")
+                found = GuidedGradCam(margin, layer).attribute(x.clone().requires_grad_())
+                return found, None
+        raise AssertionError(method)
+
+    def _training_images(self) -> Tensor:
+        thumbnails = self.bundle.gallery.thumbnails
+        size = self.predictor.input_size
+        if not len(thumbnails):
+            return torch.zeros(1, 3, size, size)
+        rows = np.unique(np.linspace(0, len(thumbnails) - 1, BASELINES).astype(int)).tolist()
+        pictures = np.stack([fit_square(decode(thumbnails[row]), size) for row in rows])
+        return as_batch(pictures)
+
+    def _check(self, source: str) -> None:
+        size = self.predictor.input_size
+        noise = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+        expected = self.predictor(noise).embedding
+        with torch.no_grad():
+            found = self.network(as_batch(noise)).numpy()
+        difference = float(np.abs(found - expected).max())
+        if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+            raise BundleError(f"{source}: torch differs from ONNX Runtime by {difference:.2g}")
+
+
+def as_batch(pixels: Pixels) -> Tensor:
+    """One picture (S, S, 3) or several (N, S, S, 3) as torch takes them: float (N, 3, S, S)."""
+    many = pixels if pixels.ndim == 4 else pixels[None]
+    return torch.from_numpy(many.astype(np.float32)).permute(0, 3, 1, 2).contiguous()
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """Captum draws from the global generators: seed them, and leave them as they were."""
+    state = np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        np.random.seed(0)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)

@@ -1,0 +1,279 @@
+"""From a prediction to an answer: label, positive and negative prototype, examples, evidence.
+
+The pydantic models here are the JSON of the service and of `--json` alike.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import zlib
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import OwnRivalError
+from interpret.explain.evidence import evidence_map, overlay
+from interpret.geometry.geometry import angles, distances
+from interpret.model.predictor import AnyPredictor, Device, Pixels, Prediction, Predictor
+from interpret.retrieval.gallery import Gallery
+from interpret.retrieval.projection import Projection
+from interpret.trust.verdict import Verdict, verdict
+
+Distance = Annotated[float, Field(ge=0, description="Euclidean, in the embedding space")]
+Angle = Annotated[float, Field(ge=0, le=180, description="degrees, seen from the origin")]
+
+NEAREST_SHOWN = 5  # prototypes listed with each answer
+OVERLAY_SIDE = 224  # pixels
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class PrototypeDistance(_Answer):
+    """A prototype and how far away it lies: from a picture's embedding or another prototype."""
+
+    label: str
+    index: int
+    distance: Distance
+    angle_deg: Angle
+
+
+class ModelInfo(_Answer):
+    """The model that gave the answer."""
+
+    name: str
+    fingerprint: str = Field(description="hash over the whole bundle")
+
+
+class Classification(_Answer):
+    """A label and the prototypes that decided it."""
+
+    label: str
+    index: int
+    probability: Annotated[float, Field(ge=0, le=1)]
+    verdict: Verdict
+    positive: PrototypeDistance = Field(description="the nearest prototype: the predicted class")
+    negative: PrototypeDistance = Field(description="the nearest prototype of any other class")
+    margin: float = Field(description="negative.distance − positive.distance")
+    novelty: float = Field(
+        description="how much less usual than the median training picture's the colours and "
+        "textures are, in units of distance; positive.distance and this together are held against "
+        "the class's max_distance. 0: the model does not tell"
+    )
+    prototypes: list[PrototypeDistance] = Field(description="the nearest ones, nearest first")
+    model: ModelInfo
+
+
+class Example(_Answer):
+    """A training image."""
+
+    id: int
+    label: str
+    distance: float = Field(description="to the query: Euclidean, or 1 − cosine")
+    thumbnail: str = Field(description="path of its thumbnail, /gallery/ID")
+
+
+class Evidence(_Answer):
+    """The exact split of the squared-distance margin over the picture."""
+
+    rows: int
+    cols: int
+    values: list[list[float]] = Field(
+        description="rows × cols; their sum is negative.distance² − positive.distance²"
+    )
+    overlay_png: str = Field(description="the picture tinted by it, a PNG in base64")
+
+
+class Explanation(Classification):
+    """A classification and what stands behind it."""
+
+    point: list[float] = Field(description="the picture's place on /map: x, y, z")
+    positive_examples: list[Example] = Field(description="nearest to the positive prototype")
+    negative_examples: list[Example] = Field(description="nearest to the negative prototype")
+    neighbours: list[Example] = Field(description="nearest to this picture")
+    evidence: Evidence | None = Field(description="null: the network has no evidence map")
+
+
+class PrototypeSummary(_Answer):
+    """A class's prototype and its nearest rival."""
+
+    label: str
+    index: int
+    rival: PrototypeDistance = Field(description="the nearest prototype of another class")
+
+
+class Explainer:
+    """A bundle ready to answer. `threads` and `device` as in `predictor.Predictor`."""
+
+    def __init__(
+        self, bundle: Bundle, *, threads: int | None = None, device: Device = "auto"
+    ) -> None:
+        self.bundle = bundle
+        self.predictor: AnyPredictor = Predictor(bundle, threads=threads, device=device)
+        self.gallery = Gallery(bundle)
+        self.projection = Projection(np.concatenate([bundle.prototypes, bundle.embeddings]))
+        self.model = ModelInfo(name=bundle.manifest.name, fingerprint=bundle.manifest.fingerprint)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: Device = "auto") -> Explainer:
+        """Read and verify the bundle at `path`. Raises BundleError."""
+        return cls(Bundle.load(path), device=device)
+
+    def classify(self, pixels: Pixels) -> list[Classification]:
+        """An answer for each of the pictures, uint8 RGB (N, S, S, 3)."""
+        prediction = self.predictor(pixels)
+        return [self._classification(prediction, row) for row in range(len(pixels))]
+
+    def explain(
+        self,
+        pixels: NDArray[np.uint8],
+        k: int = 6,
+        *,
+        positive: str | None = None,
+        negative: str | None = None,
+    ) -> Explanation:
+        """The answer for one picture (S, S, 3), with k examples of each kind and the evidence.
+
+        `positive` and `negative` ask "why this class and not that": the two prototypes, margin,
+        examples and evidence are theirs then, whatever the answer's label is. Raises
+        UnknownLabelError, or OwnRivalError for a class against itself.
+        """
+        prediction = self.predictor(pixels[None], evidence=True)
+        answer = self._classification(prediction, 0)
+        if positive is not None or negative is not None:
+            answer = self._asked(answer, prediction, positive, negative)
+        centres = self.bundle.prototypes[[answer.positive.index, answer.negative.index]]
+        near, far, neighbours = self._examples(np.concatenate([centres, prediction.embedding]), k)
+        return Explanation(
+            **dict(answer),
+            point=self.projection(prediction.embedding)[0].tolist(),
+            positive_examples=near,
+            negative_examples=far,
+            neighbours=neighbours,
+            evidence=self._evidence(pixels, prediction, *centres),
+        )
+
+    def similar_to_image(self, pixels: NDArray[np.uint8], k: int) -> list[Example]:
+        """The k training images nearest to one picture (S, S, 3)."""
+        return self._examples(self.predictor(pixels[None]).embedding, k)[0]
+
+    def similar_to_prototype(self, label: str, k: int) -> list[Example]:
+        """The k training images nearest to a class's prototype. Raises UnknownLabelError."""
+        index = self.bundle.class_index(label)
+        return self._examples(self.bundle.prototypes[index : index + 1], k)[0]
+
+    def prototypes(self) -> list[PrototypeSummary]:
+        """Every class with its nearest rival."""
+        centres, names = self.bundle.prototypes, self.bundle.manifest.class_names
+        between = distances(centres, centres)
+        np.fill_diagonal(between, np.inf)
+        degrees = angles(centres, centres)
+        return [
+            PrototypeSummary(
+                label=name,
+                index=i,
+                rival=PrototypeDistance(
+                    label=names[j], index=j, distance=between[i, j], angle_deg=degrees[i, j]
+                ),
+            )
+            for i, (name, j) in enumerate(zip(names, between.argmin(1).tolist(), strict=True))
+        ]
+
+    def _classification(self, prediction: Prediction, row: int) -> Classification:
+        away = prediction.distances[row]
+        index = int(prediction.probabilities[row].argmax())
+        novelty = float(prediction.novelty[row])
+        nearest = np.argsort(away, kind="stable")[: NEAREST_SHOWN + 1].tolist()
+        # On the sphere the predicted class comes first by construction, but for a rounding tie. A
+        # method without a sphere (CE, CL) may answer a class whose prototype is not the nearest.
+        order = [index, *(i for i in nearest if i != index)][:NEAREST_SHOWN]
+        shown = self._at(prediction, row, order)
+        positive, negative = shown[:2]
+        margin = negative.distance - positive.distance
+        return Classification(
+            label=positive.label,
+            index=index,
+            probability=float(prediction.probabilities[row, index]),
+            verdict=verdict(
+                positive.distance + novelty, margin, self.bundle.manifest.limits(index)
+            ),
+            positive=positive,
+            negative=negative,
+            margin=margin,
+            novelty=novelty,
+            prototypes=shown,
+            model=self.model,
+        )
+
+    def _at(self, prediction: Prediction, row: int, order: list[int]) -> list[PrototypeDistance]:
+        """The prototypes of the classes in `order`, seen from one picture."""
+        away, names = prediction.distances[row], self.bundle.manifest.class_names
+        degrees = angles(prediction.embedding[row : row + 1], self.bundle.prototypes[order])[0]
+        return [
+            PrototypeDistance(label=names[i], index=i, distance=float(away[i]), angle_deg=angle)
+            for i, angle in zip(order, degrees.tolist(), strict=True)
+        ]
+
+    def _asked(
+        self,
+        answer: Classification,
+        prediction: Prediction,
+        positive: str | None,
+        negative: str | None,
+    ) -> Classification:
+        """The answer with the prototypes that were asked for; the nearest where one was not."""
+        find = self.bundle.class_index
+        taken = answer.index if positive is None else find(positive)
+        away = prediction.distances[0].copy()
+        away[taken] = np.inf
+        rival = int(away.argmin()) if negative is None else find(negative)
+        if taken == rival:
+            name = self.bundle.manifest.class_names[taken]
+            raise OwnRivalError(f"{name!r} against itself: give two different classes")
+        near, far = self._at(prediction, 0, [taken, rival])
+        margin = far.distance - near.distance
+        return answer.model_copy(update={"positive": near, "negative": far, "margin": margin})
+
+    def _examples(self, queries: NDArray[np.float32], k: int) -> list[list[Example]]:
+        found, table = self.gallery.search(queries, k), self.bundle.gallery
+        names = self.bundle.manifest.class_names
+        return [
+            [
+                Example(
+                    id=int(table.ids[row]),
+                    label=names[table.labels[row]],
+                    distance=distance,
+                    thumbnail=f"/gallery/{table.ids[row]}",
+                )
+                for row, distance in zip(rows, away, strict=True)
+            ]
+            for rows, away in zip(found.rows.tolist(), found.distances.tolist(), strict=True)
+        ]
+
+    @staticmethod
+    def _evidence(
+        pixels: NDArray[np.uint8],
+        prediction: Prediction,
+        positive: NDArray[np.float32],
+        negative: NDArray[np.float32],
+    ) -> Evidence | None:
+        if prediction.evidence is None:
+            return None
+        values = evidence_map(prediction.evidence[0], positive, negative)
+        buffer = io.BytesIO()
+        # Quickly packed: on its way once, it is not worth the time that the last bytes take. Runs
+        # of equal bytes are most of what there is to pack in an enlarged picture.
+        picture = overlay(pixels, values, OVERLAY_SIDE)
+        picture.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+        return Evidence(
+            rows=values.shape[0],
+            cols=values.shape[1],
+            values=values.tolist(),
+            overlay_png=base64.b64encode(buffer.getvalue()).decode(),
+        )

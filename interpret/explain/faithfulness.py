@@ -1,0 +1,224 @@
+"""How faithful attributions are, measured: the same questions to every method and a random map.
+
+- Deletion and insertion: pixels are blurred away, or brought back, the ones that speak most for
+  the positive class first. The margin should fall, or rise, at once. Areas under the mean curves,
+  which go from the picture's margin (1) to the blurred picture's (0) and back.
+- Infidelity: blocks of the picture are blurred; the map's sum over a block should be the fall of
+  the margin. Squared error over the falls' own squares, at the scale that suits the map best, for
+  methods differ in scale: 0 is faithful, 1 no better than zeros.
+- Sensitivity: how much the map changes, relative to itself, when the picture hardly does.
+- Completeness: what the map's sum misses of what it should be, for methods that promise one.
+- Sanity: rank correlation with the map of a network whose weights were shuffled, which knows
+  nothing: the nearer to 0 the better.
+- Milliseconds: of the wall clock for one map, the median over the pictures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interpret.bundle.bundle import Bundle
+from interpret.explain.attribution import Attributor
+from interpret.explain.attribution_methods import TITLES, Attribution, Method
+from interpret.model.images import featureless
+from interpret.model.onnx_graph import shuffled
+from interpret.model.progress import progress
+
+Floats = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+RANDOM = "random"
+STEPS = 16  # of the curves
+BLOCKS = 24  # blurred, one at a time, for the infidelity
+CLOSER = 25  # pictures on which sensitivity and sanity are measured: they take maps of their own
+_NUDGES, _NUDGE = 3, 4.0  # for the sensitivity: how many, and how far a pixel of 0–255 goes
+
+
+class Curves(NamedTuple):
+    """Margins (STEPS + 1,) as more of a picture is changed."""
+
+    deletion: Floats
+    insertion: Floats
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """A method's figures; None where the method cannot have one."""
+
+    method: str
+    deletion: float  # lower is better
+    insertion: float  # higher is better
+    infidelity: float  # in [0, 1], lower is better
+    sensitivity: float  # lower is better
+    completeness: float | None  # median relative error
+    sanity: float  # nearer to 0 is better
+    milliseconds: float  # for a map
+    curves: Curves = field(repr=False)
+
+
+def measure(bundle: Bundle, pixels: Pixels) -> list[Faithfulness]:
+    """Measure every method that the network allows on pictures (N, S, S, 3), a random map last.
+
+    Each picture's margin is that of its answer against the nearest rival.
+    """
+    attributor = Attributor(bundle)
+    naive = Attributor(bundle, shuffled(bundle.read("model.onnx"), seed=0))
+    order = np.argsort(-attributor.predictor(pixels).probabilities, axis=1)[:, :2]
+    methods: list[str] = [*available(attributor), RANDOM]
+    found: dict[str, list[_One]] = {method: [] for method in methods}
+    with progress() as bar:
+        task = bar.add_task("attributing", total=len(pixels))
+        for number, (picture, pair) in enumerate(zip(pixels, order.tolist(), strict=True)):
+            for method in methods:
+                closer = naive if number < CLOSER else None
+                found[method].append(_one(attributor, closer, picture, method, pair, number))
+            bar.advance(task)
+    return [_mean(method, ones) for method, ones in found.items()]
+
+
+def available(attributor: Attributor) -> list[Method]:
+    """The methods that the network allows."""
+    local = ("evidence", "fine-evidence", "gradcam", "guided-gradcam")
+    return [m for m in TITLES if m not in local or attributor.predictor.has_evidence]
+
+
+def curves(attributor: Attributor, picture: Pixels, values: Floats, pair: Sequence[int]) -> Curves:
+    """The margins as the pixels are blurred, and as they come back, most positive first."""
+    size = len(picture)
+    # Pixels of one location have one value: a hair of noise mixes them, instead of row by row.
+    hair = np.random.default_rng(0).random((size, size)) * 1e-9 * (np.abs(values).max() or 1)
+    rank = np.empty(size * size, int)
+    rank[np.argsort(-(enlarged(values, size) + hair), axis=None)] = np.arange(size * size)
+    cuts = np.linspace(0, size * size, STEPS + 1)
+    gone = rank.reshape(size, size)[None, :, :, None] < cuts[:, None, None, None]
+    blurred = featureless(picture)
+    deleted, inserted = np.where(gone, blurred, picture), np.where(gone, picture, blurred)
+    found = margins(attributor, np.concatenate([deleted, inserted]), pair)
+    return Curves(found[: STEPS + 1], found[STEPS + 1 :])
+
+
+def infidelity(
+    attributor: Attributor, picture: Pixels, values: Floats, pair: Sequence[int], seed: int
+) -> float:
+    """min over β of E(β·Σ values − fall)² / E fall², over random blocks (Yeh et al., 2019)."""
+    size, generator = len(picture), np.random.default_rng(seed)
+    sides = generator.integers(max(2, size // 8), size // 2 + 1, BLOCKS)
+    masks = np.zeros((BLOCKS, size, size), bool)
+    for mask, side in zip(masks, sides.tolist(), strict=True):
+        top, left = generator.integers(0, size - side + 1, 2)
+        mask[top : top + side, left : left + side] = True
+    changed = np.where(masks[..., None], featureless(picture), picture)
+    whole, *parts = margins(attributor, np.concatenate([picture[None], changed]), pair)
+    fall = whole - np.array(parts)
+    spread = enlarged(values, size) * (values.size / size**2)  # a location's value over its pixels
+    told = (masks * spread).sum((1, 2))
+    energy = float((fall**2).sum() * (told**2).sum())
+    return 1 - float((told * fall).sum()) ** 2 / energy if energy else 1.0
+
+
+def margins(attributor: Attributor, pixels: Pixels, pair: Sequence[int]) -> Floats:
+    """‖h − c_negative‖² − ‖h − c_positive‖² of pictures (N, S, S, 3), by ONNX Runtime."""
+    h = attributor.predictor(pixels).embedding.astype(np.float64)
+    near, far = attributor.bundle.prototypes[list(pair)].astype(np.float64)
+    margin: Floats = 2 * h @ (near - far) + far @ far - near @ near
+    return margin
+
+
+def enlarged(values: Floats, size: int) -> Floats:
+    """A map (h, w) at (size, size), each location's value over its pixels."""
+    rows, cols = (np.arange(size) * side // size for side in values.shape)
+    return values[np.ix_(rows, cols)]
+
+
+class _One(NamedTuple):
+    curves: Curves
+    infidelity: float
+    completeness: float | None
+    sensitivity: float | None
+    sanity: float | None
+    seconds: float
+
+
+def _one(
+    attributor: Attributor,
+    naive: Attributor | None,
+    picture: Pixels,
+    method: str,
+    pair: list[int],
+    number: int,
+) -> _One:
+    """One method on one picture; `naive` is None for pictures that are not looked at closer."""
+    started = time.perf_counter()
+    values, missing = _map(attributor, picture, method, pair, number)
+    seconds = time.perf_counter() - started
+    sensitivity = sanity = None
+    if naive is not None:
+        generator = np.random.default_rng(number)
+        changes = []
+        for nudge in range(_NUDGES):
+            step = generator.uniform(-_NUDGE, _NUDGE, picture.shape)
+            moved = np.clip(picture + step, 0, 255).round().astype(np.uint8)
+            other, _ = _map(attributor, moved, method, pair, number + 1000 * (nudge + 1))
+            changes.append(np.linalg.norm(other - values) / (np.linalg.norm(values) or 1))
+        sensitivity = float(max(changes))
+        unlearnt, _ = _map(naive, picture, method, pair, number + 500)
+        sanity = rank_correlation(values, unlearnt)
+    return _One(
+        curves(attributor, picture, values, pair),
+        infidelity(attributor, picture, values, pair, number),
+        missing,
+        sensitivity,
+        sanity,
+        seconds,
+    )
+
+
+def _map(
+    attributor: Attributor, picture: Pixels, method: str, pair: list[int], seed: int
+) -> tuple[Floats, float | None]:
+    """A method's map, and the share of its promised sum that is missing."""
+    if method == RANDOM:
+        shape = picture.shape[:2]
+        return np.random.default_rng(seed).standard_normal(shape), None
+    known = next(name for name in TITLES if name == method)
+    found: Attribution = attributor.attribute(picture, known, *pair)
+    if found.expected_sum is None:
+        return found.values, None
+    error = abs(found.values.sum() - found.expected_sum) / max(abs(found.expected_sum), 1e-9)
+    return found.values, float(error)
+
+
+def rank_correlation(a: Floats, b: Floats) -> float:
+    """Spearman's, of two maps of one shape; 0 for a map that is the same everywhere."""
+    from scipy.stats import rankdata  # here: the service does not need it
+
+    x, y = (rankdata(m.ravel()) - (m.size + 1) / 2 for m in (a, b))
+    norm = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / norm if norm else 0.0
+
+
+def _mean(method: str, ones: list[_One]) -> Faithfulness:
+    deletion = np.mean([one.curves.deletion for one in ones], axis=0)
+    insertion = np.mean([one.curves.insertion for one in ones], axis=0)
+    # Of the mean curves: a single picture's may start where it ends, and has no scale then.
+    picture, blurred = deletion[0], insertion[0]
+    deletion, insertion = (
+        (curve - blurred) / ((picture - blurred) or 1) for curve in (deletion, insertion)
+    )
+    missing = [one.completeness for one in ones if one.completeness is not None]
+    return Faithfulness(
+        method,
+        deletion=float(np.trapezoid(deletion, dx=1 / STEPS)),
+        insertion=float(np.trapezoid(insertion, dx=1 / STEPS)),
+        infidelity=float(np.mean([one.infidelity for one in ones])),
+        sensitivity=float(np.mean([o.sensitivity for o in ones if o.sensitivity is not None])),
+        completeness=float(np.median(missing)) if missing else None,
+        sanity=float(np.mean([o.sanity for o in ones if o.sanity is not None])),
+        milliseconds=1000 * float(np.median([one.seconds for one in ones])),
+        curves=Curves(deletion, insertion),
+    )

@@ -1,0 +1,1 @@
+"""Pictures of explanations, angles and spheres."""

@@ -1,0 +1,276 @@
+"""Explanations as figures: the picture, the evidence, the distances and the training images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import BundleError, ImageError
+from interpret.explain.attribution_methods import EXACT, TITLES, Attribution
+from interpret.explain.evidence import AGAINST, FOR, colour_scale, overlay, readable, strongest
+from interpret.explain.explainer import Example, Explanation
+from interpret.figures.layout import GREY, INK, RULE, Page, figure_format, save_figure
+from interpret.model.images import decode
+
+__all__ = ["example_sheet", "explanation_figure", "figure_format", "save_figure"]
+
+# Inches.
+_MARGIN, _WIDTH = 0.45, 11.6
+_CONTENT = _WIDTH - 2 * _MARGIN
+_PANELS, _PANEL = 1.75, 2.75  # top and side of the picture and of the evidence
+_EVIDENCE, _BARS = _MARGIN + _PANEL + 0.4, _WIDTH - _MARGIN - 3.45  # where the two panels start
+_EXAMPLES = _PANELS + _PANEL + 0.75  # top of the training images
+_NAMES = 2.15  # width of the column that names each row of them
+_BETWEEN, _CAPTION, _BELOW = 0.18, 0.36, 0.3  # between two; two lines of text; space below
+
+_COLUMNS = 8  # training images in a row, at most
+_OVERLAY = 560  # pixels: sharp at the panel's size
+_GRID_LINES = 16  # locations a side, up to which the grid is drawn
+_RED, _BLUE = ("#{:02x}{:02x}{:02x}".format(*colour) for colour in (FOR, AGAINST))
+_PALE = "#aab2bc"
+
+
+def explanation_figure(
+    bundle: Bundle,
+    pixels: NDArray[np.uint8],
+    explanation: Explanation,
+    attribution: Attribution | None = None,
+) -> Figure:
+    """One page for one picture: uint8 RGB (S, S, 3) as the model saw it, and its explanation.
+
+    `attribution` takes the place of the evidence map.
+    """
+    predicted = "predicted" if explanation.positive.index == explanation.index else "asked for"
+    groups = [
+        ("Nearest to the prototype of", explanation.positive.label, f"the positive: {predicted}"),
+        ("Nearest to the prototype of", explanation.negative.label, "the negative: its rival"),
+        ("Nearest to this picture", "", ""),
+    ]
+    shown = (explanation.positive_examples, explanation.negative_examples, explanation.neighbours)
+    columns, pitch = _columns(max(map(len, shown)), _CONTENT - _NAMES)
+    heights = [_block(len(e), columns, pitch) for e in shown]
+    page = Page(_WIDTH, _EXAMPLES + sum(heights) + 0.3)
+    colours = {explanation.negative.label: _BLUE, explanation.positive.label: _RED}
+    _heading(page, bundle, explanation, colours.get(explanation.label, INK))
+    _picture(page, pixels)
+    _evidence(page, pixels, explanation, attribution)
+    _bars(page, explanation)
+    top = _EXAMPLES
+    for (title, name, role), examples, height in zip(groups, shown, heights, strict=True):
+        page.rule(_MARGIN, top - 0.17, _CONTENT)
+        width = _NAMES - 0.2
+        page.text(_MARGIN, top + 0.15, title, width=width)
+        page.text(
+            _MARGIN,
+            top + 0.42,
+            name,
+            width=width,
+            size=13,
+            bold=True,
+            colour=colours.get(name, INK),
+        )
+        page.text(_MARGIN, top + 0.63, role, width=width, size=8, colour=GREY)
+        _thumbnails(page, bundle, examples, (_MARGIN + _NAMES, top), columns, pitch, colours)
+        top += height
+    return page.figure
+
+
+def example_sheet(bundle: Bundle, examples: Sequence[Example], title: str) -> Figure:
+    """A contact sheet: the thumbnails of training images with label and distance."""
+    columns, pitch = _columns(len(examples), _CONTENT)
+    page = Page(_WIDTH, 1.05 + _block(len(examples), columns, pitch) + 0.1)
+    page.text(_MARGIN, 0.55, title, width=_CONTENT, size=15, bold=True)
+    page.text(_MARGIN, 0.8, _source(bundle), width=_CONTENT, size=8, colour=GREY)
+    _thumbnails(page, bundle, examples, (_MARGIN, 1.05), columns, pitch, {})
+    return page.figure
+
+
+def _columns(count: int, width: float) -> tuple[int, float]:
+    """How many thumbnails stand in a row, the rows evenly filled, and their pitch in inches."""
+    columns = math.ceil(count / math.ceil(max(count, 1) / _COLUMNS)) if count else 1
+    return columns, (width + _BETWEEN) / max(columns, 6)
+
+
+def _block(count: int, columns: int, pitch: float) -> float:
+    """The height in inches of that many thumbnails with their captions."""
+    return math.ceil(max(count, 1) / columns) * (pitch - _BETWEEN + _CAPTION + _BELOW)
+
+
+def _source(bundle: Bundle) -> str:
+    manifest = bundle.manifest
+    measure = "1 − cosine" if manifest.metric == "cosine" else "Euclidean"
+    return (
+        f"{manifest.name} · {manifest.fingerprint[:12]} · distances to training images are "
+        f"{measure}, in the embedding space"
+    )
+
+
+def _heading(page: Page, bundle: Bundle, explanation: Explanation, colour: str) -> None:
+    limits, answer = bundle.manifest.limits(explanation.index), explanation
+    nearest, rival = answer.prototypes[:2]  # of the answer, whichever pair was asked for
+    near, margin = _number(nearest.distance), _number(rival.distance - nearest.distance)
+    near = f"distance {near}"
+    if answer.novelty:
+        near += f" + novelty {_number(answer.novelty)}"
+    far, least = _number(limits.max_distance), _number(limits.min_margin)
+    verdict = {
+        "accept": f"accepted: {near} within {far}, margin {margin} over {least}",
+        "ambiguous": f"ambiguous: the margin {margin} is under {least}",
+        "none_of_these": f"none of these: the {near} is over {far}",
+    }[answer.verdict]
+    taken = page.text(
+        _MARGIN, 0.68, answer.label, width=_CONTENT * 0.7, size=24, bold=True, colour=colour
+    )
+    left = _MARGIN + taken + 0.2
+    page.text(left, 0.68, f"{answer.probability:.1%}", width=1.5, size=24)
+    page.text(_MARGIN, 1.0, verdict, width=_CONTENT, size=11)
+    page.text(_MARGIN, 1.22, _source(bundle), width=_CONTENT, size=8, colour=GREY)
+
+
+def _picture(page: Page, pixels: NDArray[np.uint8]) -> None:
+    side = len(pixels)
+    page.text(_MARGIN, _PANELS - 0.12, "The picture", width=_PANEL, size=10, bold=True)
+    page.picture(_MARGIN, _PANELS, _PANEL, pixels)
+    page.text(
+        _MARGIN, _PANELS + _PANEL + 0.22, f"as the model sees it, {side}×{side} pixels",
+        width=_PANEL, size=8, colour=GREY,
+    )  # fmt: skip
+
+
+def _evidence(
+    page: Page,
+    pixels: NDArray[np.uint8],
+    explanation: Explanation,
+    attribution: Attribution | None,
+) -> None:
+    title = "The evidence" if attribution is None else TITLES[attribution.method]
+    page.text(_EVIDENCE, _PANELS - 0.12, title, width=_PANEL, size=10, bold=True)
+    if attribution is not None:
+        values = readable(attribution.values)
+    elif explanation.evidence is not None:
+        values = np.array(explanation.evidence.values)
+    else:
+        axes = page.axes(_EVIDENCE, _PANELS, _PANEL, _PANEL)
+        axes.spines[:].set(visible=True, color=RULE, linewidth=0.6)
+        note = "This network has no evidence map:\nit does not end in average pooling"
+        axes.text(0.5, 0.5, note, ha="center", va="center", size=9, color=GREY)
+        return
+    image = page.picture(_EVIDENCE, _PANELS, _PANEL, overlay(pixels, values, _OVERLAY))
+    assert image.axes is not None
+    _grid(image.axes, *values.shape)
+    _colour_bar(page, strongest(values))
+    line, half = _PANELS + _PANEL + 0.22, _PANEL / 2 - 0.1
+    positive, negative = explanation.positive, explanation.negative
+    taken = page.text(
+        _EVIDENCE, line, f"for {positive.label}", width=half, size=8, colour=_RED, bold=True
+    )
+    left = _EVIDENCE + taken + 0.15
+    page.text(left, line, f"for {negative.label}", width=half, size=8, colour=_BLUE, bold=True)
+    total = f"in squared distance: the sum is {values.sum():.4g}"
+    if attribution is not None and attribution.method not in EXACT:
+        total = f"in squared distance; the margin is {attribution.margin:.4g}"
+    page.text(_EVIDENCE, line + 0.17, total, width=_PANEL + 0.6, size=8, colour=GREY)
+
+
+def _colour_bar(page: Page, limit: float) -> None:
+    scale = ScalarMappable(Normalize(-limit, limit), ListedColormap(colour_scale() / 255))
+    axes = page.axes(_EVIDENCE + _PANEL + 0.1, _PANELS, 0.13, _PANEL)
+    bar = page.figure.colorbar(scale, cax=axes, ticks=[-limit, 0, limit])
+    bar.outline.set(edgecolor=RULE, linewidth=0.6)
+    bar.ax.set_yticklabels([f"−{limit:.3g}", "0", f"+{limit:.3g}"])
+    bar.ax.tick_params(labelsize=8, length=0, pad=3, labelcolor=INK)
+
+
+def _grid(axes: Axes, rows: int, cols: int) -> None:
+    if max(rows, cols) > _GRID_LINES:
+        return
+    for count, line in ((rows, axes.axhline), (cols, axes.axvline)):
+        for edge in np.linspace(0, _OVERLAY, count + 1)[1:-1]:
+            line(edge - 0.5, color="white", linewidth=0.5, alpha=0.55)
+
+
+def _bars(page: Page, explanation: Explanation) -> None:
+    names, away, angle = _BARS + 0.95, _WIDTH - _MARGIN - 0.52, _WIDTH - _MARGIN
+    page.text(_BARS, _PANELS - 0.12, "The nearest prototypes", width=2.2, size=10, bold=True)
+    for right, head in ((away, "distance"), (angle, "angle")):
+        page.text(right, _PANELS + 0.14, head, width=0.6, size=8, colour=GREY, align="right")
+    shown, slots = explanation.prototypes, 5
+    pair = [explanation.positive.index, explanation.negative.index]
+    pitch = (_PANEL - 0.25) / slots
+    near, far = explanation.positive.distance, explanation.negative.distance
+    longest = max(p.distance for p in shown) or 1.0
+    axes = page.axes(names + 0.08, _PANELS + 0.25, away - names - 0.65, pitch * slots)
+    axes.set(xlim=(0, longest), ylim=(slots - 0.5, -0.5))
+    colours = [dict(zip(pair, (_RED, _BLUE), strict=True)).get(p.index, _PALE) for p in shown]
+    axes.barh(range(len(shown)), [p.distance for p in shown], height=0.52, color=colours)
+    if pair == [p.index for p in shown[:2]]:
+        _bracket(axes, near, far)
+    for row, prototype in enumerate(shown):
+        line = _PANELS + 0.25 + pitch * (row + 0.5) + 0.05
+        colour, bold = (colours[row], True) if prototype.index in pair else (INK, False)
+        page.text(names, line, prototype.label, width=0.95, align="right", colour=colour, bold=bold)
+        page.text(away, line, _number(prototype.distance), width=0.6, align="right")
+        page.text(angle, line, f"{prototype.angle_deg:.1f}°", width=0.6, align="right")
+    page.text(
+        _BARS,
+        _PANELS + _PANEL + 0.22,
+        f"margin {_number(far)} − {_number(near)} = {_number(explanation.margin)}",
+        width=angle - _BARS,
+        size=8,
+        colour=GREY,
+    )
+
+
+def _bracket(axes: Axes, near: float, far: float) -> None:
+    """The margin is the blue bar's lead over the red one: a bracket above, dotted lines down."""
+    axes.plot([near, far], [-0.42, -0.42], color=INK, linewidth=0.8, clip_on=False)
+    for end in (near, far):
+        axes.plot([end, end], [-0.42, 1.3], color=INK, linewidth=0.8, linestyle=":", clip_on=False)
+
+
+def _thumbnails(
+    page: Page,
+    bundle: Bundle,
+    examples: Sequence[Example],
+    corner: tuple[float, float],
+    columns: int,
+    pitch: float,
+    colours: Mapping[str, str],
+) -> None:
+    """Rows of training images from `corner` (left, top), each with its label and distance."""
+    side = pitch - _BETWEEN
+    if not examples:
+        note = "The gallery holds no training images"
+        page.text(corner[0], corner[1] + 0.15, note, width=4, colour=GREY)
+    for number, example in enumerate(examples):
+        row, column = divmod(number, columns)
+        left = corner[0] + column * pitch
+        top = corner[1] + row * (side + _CAPTION + _BELOW)
+        page.picture(left, top, side, _thumbnail(bundle, example))
+        colour, below = colours.get(example.label, INK), top + side
+        page.text(left, below + 0.17, example.label, width=side, size=8, colour=colour)
+        page.text(left, below + 0.33, _number(example.distance), width=side, size=8, colour=GREY)
+
+
+def _thumbnail(bundle: Bundle, example: Example) -> Image.Image:
+    try:
+        return decode(bundle.gallery.thumbnails[bundle.gallery_row(example.id)])
+    except ImageError as error:
+        file = bundle.path / "thumbnails.bin"
+        raise BundleError(
+            f"{file}: the thumbnail of training image {example.id}: {error}"
+        ) from error
+
+
+def _number(value: float) -> str:
+    digits = 2 if abs(value) >= 10 else 3
+    return f"{value:.{digits}f}".replace("-", "−")

@@ -1,0 +1,1 @@
+"""How prototypes lie on the sphere."""

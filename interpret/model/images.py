@@ -1,0 +1,156 @@
+"""From bytes to the pixels a model takes: the one path for training, command line and service."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFilter, ImageOps, UnidentifiedImageError
+
+from interpret.bundle.errors import (
+    BrokenImageError,
+    ImageError,
+    NotAnImageError,
+    TooManyPixelsError,
+)
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
+THUMBNAIL_SIDE = 96  # pixels at most; small pictures keep their size
+MAX_PIXELS = 40_000_000  # 120 MB as RGB: larger than any camera's JPEG, far below a bomb
+
+# The rule `fit_square` follows, in words, for the manifest of every bundle.
+PREPROCESSING = (
+    "RGB, 8 bits; EXIF orientation applied; transparency over white; the largest centred square, "
+    "resized to the input size with an antialiased bilinear filter"
+)
+
+# Pillow warns about damaged metadata and large pictures; whether a picture is good enough is told
+# here, by an error or none, and a warning more would only clutter a log.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_SIGNATURE = re.compile(rb"\xff\xd8\xff|\x89PNG|RIFF....WEBP|BM|GIF8", re.DOTALL)
+_UPRIGHT = {  # by the EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# What Pillow's decoders raise for bytes that are not what their header says.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode a JPEG, PNG, WebP, BMP or GIF (first frame) of any mode to an upright RGB picture.
+
+    The pixel count is read from the header and held against `max_pixels` before anything is
+    decoded. Raises NotAnImageError, TooManyPixelsError or BrokenImageError.
+    """
+    if not data:
+        raise NotAnImageError("the picture is empty (0 bytes)")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixelsError(f"the picture is over the limit of {max_pixels} pixels") from error
+    except UnidentifiedImageError as error:
+        if _SIGNATURE.match(data):  # Pillow gives up on a header cut short with the same error
+            raise BrokenImageError("the picture's header is corrupt") from error
+        raise NotAnImageError(
+            f"not a picture in a format we read ({', '.join(FORMATS)})"
+        ) from error
+    except _DECODER_ERRORS as error:
+        raise BrokenImageError(f"the picture's header is corrupt: {error}") from error
+    width, height = image.size
+    if width * height > max_pixels:
+        raise TooManyPixelsError(
+            f"the picture has {width}×{height} pixels; the limit is {max_pixels}"
+        )
+    if not width * height:
+        raise BrokenImageError("the picture has no pixels")
+    try:
+        image.load()
+        return _to_rgb(_upright(image))
+    except _DECODER_ERRORS as error:
+        raise BrokenImageError(f"the {image.format} picture is corrupt: {error}") from error
+
+
+def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """`decode` the file at `path`; the error names the file. Raises ImageError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror or error}") from error
+    try:
+        return decode(data, max_pixels)
+    except ImageError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def fit_square(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """The largest centred square of an RGB picture as uint8 (size, size, 3): see PREPROCESSING."""
+    square = ImageOps.fit(image, (size, size), method=Image.Resampling.BILINEAR)
+    return np.asarray(square, dtype=np.uint8)
+
+
+def thumbnail(picture: Image.Image) -> bytes:
+    """A picture as WebP with its longer side at most THUMBNAIL_SIDE; tiny ones without loss."""
+    picture = picture.copy()
+    tiny = max(picture.size) <= 16
+    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", lossless=tiny, quality=85)
+    return buffer.getvalue()
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The files below a folder that are pictures by their suffix, sorted."""
+    return sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+
+
+def featureless(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture (S, S, 3) blurred until only its arrangement of colours is left: what
+    attributions compare with. An even grey is no such neutral ground: a network may be sure of it.
+    """
+    blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(len(pixels) / 8))
+    return np.asarray(blurred, dtype=np.uint8)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except _DECODER_ERRORS:  # damaged metadata: the pixels are as good as ever
+        return image
+    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey: keep the high byte; convert() would clip at 255
+        grey = np.asarray(image).astype(np.int64) >> 8
+        return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")

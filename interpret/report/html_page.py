@@ -1,0 +1,59 @@
+"""Self-contained HTML pages: everything inside one file, nothing fetched, nothing sent."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from interpret.bundle.atomic_files import write_atomically
+from interpret.bundle.errors import DpnpError
+
+# Only what is in the page itself: no address is ever asked for anything.
+POLICY = (
+    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:; frame-src 'self'"
+)
+
+
+def render(template: str, **values: object) -> str:
+    """A page from interpret/templates; every value is escaped unless it is Markup."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["thumbnail"] = data_uri
+    return environment.get_template(template).render(policy=POLICY, **values)
+
+
+def data_uri(image: bytes) -> str:
+    """An encoded picture (WebP, PNG or JPEG) as an address that holds it."""
+    kinds = {b"RIFF": "webp", b"\x89PNG": "png"}
+    kind = kinds.get(image[:4], "jpeg")
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def svg(figure: Figure) -> Markup:
+    """A figure as inline SVG."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True)
+    text = buffer.getvalue()
+    return Markup(text[text.index("<svg") :])
+
+
+def check_suffix(path: Path) -> None:
+    """Raises DpnpError for a name that a browser would not open as a page."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise DpnpError(f"{path}: a page is written as .html")
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write a page in one go."""
+    write_atomically(path, page.encode())

@@ -1,0 +1,1 @@
+"""How far an answer, or a label, can be trusted."""

@@ -1,0 +1,277 @@
+"""Auditing a labelled data set by a model's embeddings: label errors, duplicates, leaks, outliers.
+
+A label is suspect when what lies around the picture speaks against it. Three witnesses are heard:
+the classifier, a linear probe fitted to the *other* folds, and the *other* pictures nearby. The
+last two have not seen the picture's own label, so that a training set can be audited by the very
+model that learnt it; what a training picture's label is worth, that model knows by heart.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from interpret.trust.calibration import find_temperature, tempered
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Kind = Literal["label", "duplicate", "leak", "outlier"]
+TITLES: dict[Kind, str] = {
+    "label": "Label errors",
+    "leak": "Leaks between splits",
+    "duplicate": "Near-duplicates",
+    "outlier": "Outliers",
+}
+
+FOLDS = 5
+_LEARNT = "train"  # the split whose labels the classifier has seen
+# Weights of classifier, probe and neighbours: on labels that the classifier has seen, and others.
+_WEIGHTS = ((0.25, 0.5, 0.25), (0.6, 0.3, 0.1))
+_RATE = 0.05  # of wrong labels, to start from
+_ROUNDS = 30  # of expectation and maximisation
+_SURE = 0.9  # probability of a class from which a picture counts as one of it
+_PRIOR = 0.5  # of a class's mistakes, spread evenly over the others beforehand
+_ITERATIONS = 200  # of a probe
+_CONTRADICTED = 0.05  # probability of the own label, below which a probe's second round leaves it
+_RARE = 1e-9  # probabilities below this are taken for it
+NEIGHBOURS = 15
+SIGNATURE = 16  # pixels a side of the small picture that duplicates are found by
+SAME = 0.985  # correlation of two such pictures, from which they are near-duplicates
+_CONTRAST = 6.0  # standard deviation of its 0–255 values, below which a picture has no signature
+FAR = 4.0  # robust standard deviations from the class's usual distance to its neighbours
+
+
+class Finding(NamedTuple):
+    """Something about one picture, or a pair, that a person should look at."""
+
+    kind: Kind
+    row: int
+    score: float  # larger is surer, within a kind
+    other: int | None = None  # the other picture of a pair
+    suggestion: int | None = None  # the class that a suspect label should perhaps be
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All findings, each kind ranked, surest first; and every picture's label suspicion (N,)."""
+
+    findings: list[Finding]
+    suspicion: Floats
+
+    def of(self, kind: Kind) -> list[Finding]:
+        """The findings of one kind, surest first."""
+        return [finding for finding in self.findings if finding.kind == kind]
+
+
+def audit(
+    embeddings: NDArray[np.float32],
+    probabilities: NDArray[np.floating],
+    labels: Labels,
+    splits: Sequence[str],
+    signatures: NDArray[np.float32],
+) -> Audit:
+    """Audit N pictures: embeddings (N, d), the classifier's probabilities (N, M), labels, the
+    split of each, and `signatures` (see `signature`).
+    """
+    learnt = np.array([split == _LEARNT for split in splits])
+    suspicion, suggestion = label_suspicion(embeddings, probabilities, labels, learnt)
+    found = [
+        Finding("label", int(row), float(suspicion[row]), suggestion=int(suggestion[row]))
+        for row in np.argsort(-suspicion, kind="stable")
+        if suggestion[row] != labels[row]
+    ]
+    for a, b, alike in near_duplicates(signatures):
+        kind: Kind = "duplicate" if splits[a] == splits[b] else "leak"
+        found.append(Finding(kind, a, alike, other=b))
+    strange = strangeness(embeddings, labels)
+    found += [
+        Finding("outlier", int(row), float(strange[row]))
+        for row in np.argsort(-strange, kind="stable")
+        if strange[row] > FAR
+    ]
+    return Audit(found, suspicion)
+
+
+def label_suspicion(
+    embeddings: NDArray[np.float32],
+    probabilities: NDArray[np.floating],
+    labels: Labels,
+    learnt: NDArray[np.bool_],
+) -> tuple[Floats, Labels]:
+    """How much speaks against each label (N,), in [0, 1], and the class that the witnesses together
+    prefer (N,): where it is the label's own, the label is not suspect.
+
+    `learnt` (N,) tells which of the labels the classifier was trained on: there it counts less.
+
+    p is the weighted geometric mean of the witnesses' probabilities. With the rates at which the
+    classes are mistaken for each other (`mislabelling`), Bayes' rule gives the probability of each
+    class for a picture *with that label*: where cats are called dogs all the time, a cat that is
+    called a dog is no riddle. The suspicion is the probability of all others than the label's own.
+    The classifier is first held to the labels by a temperature: it may be far too sure of itself.
+    """
+    classes = probabilities.shape[1]
+    heard = (
+        tempered(probabilities, find_temperature(probabilities, labels)),
+        probe_probabilities(embeddings, labels, classes),
+        neighbour_probabilities(embeddings, labels, classes),
+    )
+    weights = np.where(learnt[:, None], *_WEIGHTS)
+    logs = sum(
+        (weights[:, i, None] * np.log(np.maximum(p, _RARE)) for i, p in enumerate(heard)),
+        np.zeros(probabilities.shape),
+    )
+    mean = np.exp(logs)
+    mean /= mean.sum(1, keepdims=True)
+    posterior = _given_label(mean, labels, mislabelling(mean, labels))
+    return 1 - posterior[np.arange(len(labels)), labels], mean.argmax(1)
+
+
+def mislabelling(probabilities: Floats, labels: Labels) -> Floats:
+    """How often a picture of class j (row) has the label k (column), (M, M), by expectation and
+    maximisation (Dempster et al. 1977) from the class probabilities (N, M) of pictures.
+
+    Only pictures whose class is hardly in doubt count, or the classifier's own confusions would
+    pass for mislabelling. Half a class's mistakes more are spread evenly beforehand, so that a
+    few pictures do not make a habit.
+    """
+    classes = probabilities.shape[1]
+    others = 1 - np.eye(classes)
+    start = np.eye(classes) * (1 - _RATE) + others * _RATE / max(classes - 1, 1)
+    rates: Floats = start
+    for _ in range(_ROUNDS):
+        counts = start.copy()  # a picture of each class beforehand: some may have none
+        posterior = _given_label(probabilities, labels, rates) * (probabilities > _SURE)
+        np.add.at(counts.T, labels, posterior)
+        mistaken = 1 - np.trace(counts) / counts.sum()
+        counts += others * _PRIOR * len(labels) / classes * mistaken / max(classes - 1, 1)
+        rates = counts / counts.sum(1, keepdims=True)
+    return rates
+
+
+def _given_label(probabilities: Floats, labels: Labels, rates: Floats) -> Floats:
+    """Probabilities (N, M) of the true classes of pictures that were given `labels` (N,)."""
+    joint = probabilities * rates[:, labels].T
+    result: Floats = joint / np.maximum(joint.sum(1, keepdims=True), np.finfo(np.float64).tiny)
+    return result
+
+
+def probe_probabilities(
+    embeddings: NDArray[np.float32], labels: Labels, classes: int, seed: int = 0
+) -> Floats:
+    """Class probabilities (N, M) of a logistic regression on the *other* folds.
+
+    Twice: pictures that the first round strongly contradicts are not learnt from in the second.
+    """
+    folds = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
+    spread = embeddings.std(0)
+    points = (embeddings - embeddings.mean(0)) / np.where(spread > 0, spread, 1)
+    trusted = np.ones(len(labels), bool)
+    for _ in range(2):
+        result = np.zeros((len(labels), classes))
+        for fold in range(FOLDS):
+            known, asked = (folds != fold) & trusted, folds == fold
+            result[asked] = _regression(points[known], labels[known], points[asked], classes)
+        own = result[np.arange(len(labels)), labels]
+        trusted = (own >= _CONTRADICTED) | (result.argmax(1) == labels)
+    return result
+
+
+def _regression(
+    points: NDArray[np.floating], labels: Labels, asked: NDArray[np.floating], classes: int
+) -> Floats:
+    from sklearn.exceptions import ConvergenceWarning  # here: nothing else needs it
+    from sklearn.linear_model import LogisticRegression
+
+    result, present = np.zeros((len(asked), classes)), np.unique(labels)
+    if len(present) == 1:
+        result[:, present] = 1
+        return result
+    with warnings.catch_warnings():
+        # Close enough: it is one witness of three.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(max_iter=_ITERATIONS).fit(points, labels)
+    result[:, model.classes_] = model.predict_proba(asked)
+    return result
+
+
+def neighbour_probabilities(
+    embeddings: NDArray[np.float32], labels: Labels, classes: int
+) -> Floats:
+    """Class probabilities (N, M) by a vote of the nearest other pictures, nearer ones counting
+    more.
+    """
+    rows, away = nearest_others(embeddings, NEIGHBOURS)
+    reach = away.mean(1, keepdims=True)
+    weights = np.exp(-away / np.where(reach > 0, reach, 1))
+    result = np.zeros((len(labels), classes))
+    np.add.at(result, (np.arange(len(labels))[:, None], labels[rows]), weights)
+    # Half a vote for every class together: a few neighbours never make certain.
+    share = 0.5 / classes
+    votes: Floats = (result + share) / (weights.sum(1, keepdims=True) + 0.5)
+    return votes
+
+
+def nearest_others(
+    points: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Rows and distances (N, k) of the nearest points to each, itself left out."""
+    points = np.ascontiguousarray(points, dtype=np.float32)
+    k = min(k, len(points) - 1)
+    index = faiss.IndexFlatL2(points.shape[1])
+    index.add(points)
+    _, rows = index.search(points, k + 1)
+    # Itself comes first, but for exact copies: there another one is left out in its place.
+    own = rows == np.arange(len(points))[:, None]
+    own[~own.any(1), -1] = True
+    others = rows[~own].reshape(len(points), k)
+    away = np.linalg.norm(points[:, None, :] - points[others], axis=2).astype(np.float64)
+    return others, away
+
+
+def strangeness(embeddings: NDArray[np.float32], labels: Labels) -> Floats:
+    """How far each picture (N,) is from its neighbours of any class, in robust standard
+    deviations of that distance within its label, on a log scale.
+    """
+    _, away = nearest_others(embeddings, NEIGHBOURS)
+    typical = np.log(np.maximum(away.mean(1), np.finfo(np.float32).tiny))
+    result = np.zeros(len(labels))
+    for label in np.unique(labels):
+        own = labels == label
+        middle = np.median(typical[own])
+        spread = 1.4826 * np.median(np.abs(typical[own] - middle))
+        result[own] = (typical[own] - middle) / (spread or 1.0)
+    return result
+
+
+def signature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Small pictures (N, 16, 16, 3) as unit vectors (N, 768) without brightness and contrast:
+    their products are correlations. A picture without contrast gives zeros, like nothing else.
+    """
+    flat = pixels.reshape(len(pixels), -1).astype(np.float32)
+    flat -= flat.mean(1, keepdims=True)
+    norms = np.linalg.norm(flat, axis=1, keepdims=True)
+    enough = norms > _CONTRAST * np.sqrt(flat.shape[1])
+    unit: NDArray[np.float32] = np.divide(flat, norms, out=np.zeros_like(flat), where=enough)
+    return unit
+
+
+def near_duplicates(signatures: NDArray[np.float32]) -> list[tuple[int, int, float]]:
+    """Pairs of pictures whose correlation is SAME or more, most alike first; of a cluster, each
+    picture with its nearest ones.
+    """
+    index = faiss.IndexFlatIP(signatures.shape[1])
+    index.add(signatures)
+    alike, rows = index.search(signatures, min(6, len(signatures)))
+    pairs = {
+        (min(a, b), max(a, b)): float(value)
+        for a, (found, values) in enumerate(zip(rows.tolist(), alike.tolist(), strict=True))
+        for b, value in zip(found, values, strict=True)
+        if value >= SAME and a != b
+    }
+    return sorted(((a, b, v) for (a, b), v in pairs.items()), key=lambda pair: -pair[2])

@@ -1,0 +1,252 @@
+"""A calibrated verdict: limits for each class by split-conformal prediction, and a temperature.
+
+Two limits guard an answer, found on held-out pictures. What the stated coverage leaves is theirs,
+half for the first, and for the second what the first does not use, for it gives up whole pictures:
+
+- `max_distance`, among the pictures *answered* with a class: stranger than nearly all of them,
+  by the distance to the prototype and the novelty together, is `none_of_these`.
+- `min_margin`, from the margins of the pictures that *are* of a class (their nearest other
+  prototype's distance less their own's). The classes whose margin is large enough are a conformal
+  prediction set, which misses the true class in few pictures. One class alone in it is an
+  `accept`; several, or none, are `ambiguous`.
+
+So for a new picture of any class, the chance that its class is kept (in the set, not called
+strange) is at least the coverage, whatever the network, as far as it comes from where the
+held-out ones came from.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interpret.bundle.errors import DpnpError
+from interpret.bundle.manifest import Calibration, Confusion, ReliabilityBin
+from interpret.model.predictor import Prediction
+from interpret.trust.metrics import BINS, calibration_error
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+COVERAGE = 0.95
+_HALVES = 10  # random halves of the held-out pictures that the limits are tried on
+_CONFUSIONS = 12  # kept in the manifest
+_TINIEST = 1e-30  # a probability that float32 rounded to 0 is taken for this
+_TEMPERATURES = (0.05, 50.0)
+
+
+class Limits(NamedTuple):
+    """The two thresholds of each class (M,), and which classes had too few pictures."""
+
+    max_distance: Floats
+    margin: Floats  # of a class, to be in the prediction set; may be negative
+    pooled: NDArray[np.bool_]
+
+    def min_margin(self) -> Floats:
+        """The margin (M,) an answer needs to stand alone in the prediction set.
+
+        The answer's own class must be in it and no other. The nearest rival's margin is the
+        answer's with the sign changed, so that a rival with a negative limit comes in up to it.
+        """
+        rivals = np.array(
+            [np.delete(-self.margin, own).max(initial=-np.inf) for own in range(len(self.margin))]
+        )
+        needed: Floats = np.maximum(self.margin, np.nextafter(rivals, np.inf))
+        return needed
+
+
+def conformal_quantile(scores: Floats, coverage: float) -> float:
+    """The ⌈(n + 1)·coverage⌉-th smallest score: a new one is above it with at most the chance
+    1 − coverage. Infinite when n is too small to promise that.
+    """
+    rank = math.ceil((len(scores) + 1) * coverage - 1e-9)
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else math.inf
+
+
+def fewest(coverage: float) -> int:
+    """The pictures it takes, in each half of them, to promise that coverage."""
+    share = (1 + coverage) / 2
+    return 2 * math.ceil(share / (1 - share) - 1e-9)
+
+
+def margins(distances: NDArray[np.floating], labels: Labels) -> Floats:
+    """For each picture (N,), its nearest other prototype's distance less its label's own."""
+    rows = np.arange(len(labels))
+    others = distances.astype(np.float64)
+    own = others[rows, labels].copy()
+    others[rows, labels] = np.inf
+    nearest: Floats = others.min(1) - own
+    return nearest
+
+
+def find_limits(prediction: Prediction, labels: Labels, coverage: float) -> Limits:
+    """The limits of every class from held-out pictures and their labels (N,).
+
+    A class with too few pictures takes those of all classes together.
+    """
+    answers, classes = prediction.answers, prediction.distances.shape[1]
+    far, few, lost = _quantiles(prediction.strangeness, answers, classes, (1 + coverage) / 2)
+    gap = -margins(prediction.distances, labels)  # larger is stranger, as for the distance
+    close, fewer, _ = _quantiles(gap, labels, classes, coverage + float(lost[answers].mean()))
+    return Limits(far, -close, few | fewer)
+
+
+def _quantiles(
+    scores: Floats, groups: Labels, classes: int, share: float
+) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """The conformal quantile of each class's scores (M,), those of all classes together where it
+    has too few; which ones those are; and the share of new scores above it.
+    """
+    found = np.array([conformal_quantile(scores[groups == c], share) for c in range(classes)])
+    pooled = np.isinf(found)
+    found[pooled] = conformal_quantile(scores, share)
+    number = np.where(pooled, len(scores), np.bincount(groups, minlength=classes)) + 1
+    lost: Floats = 1 - np.ceil(number * share - 1e-9) / number
+    return found, pooled, lost
+
+
+def kept(prediction: Prediction, labels: Labels, limits: Limits) -> NDArray[np.bool_]:
+    """Which pictures (N,) keep their class: in the prediction set, and not called strange."""
+    in_set = margins(prediction.distances, labels) >= limits.margin[labels]
+    return in_set & _near(prediction, limits)
+
+
+def accepted(prediction: Prediction, limits: Limits) -> NDArray[np.bool_]:
+    """Which answers (N,) get the verdict `accept`."""
+    answers = prediction.answers
+    clear = margins(prediction.distances, answers) >= limits.min_margin()[answers]
+    return clear & _near(prediction, limits)
+
+
+def _near(prediction: Prediction, limits: Limits) -> NDArray[np.bool_]:
+    near: NDArray[np.bool_] = prediction.strangeness <= limits.max_distance[prediction.answers]
+    return near
+
+
+def find_temperature(probabilities: NDArray[np.floating], labels: Labels) -> float:
+    """What the logits are best divided by: it minimises −log p of the labels, and ½ log²T.
+
+    That prior is worth less than one picture that is wrong; without it a model that is right on
+    all held-out pictures would be made certain without limit.
+    """
+    from scipy.optimize import minimize_scalar  # here: the service does not need it
+
+    logits = np.log(np.maximum(probabilities.astype(np.float64), _TINIEST))
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / math.exp(log_temperature)
+        top = scaled.max(1, keepdims=True)
+        total = top[:, 0] + np.log(np.exp(scaled - top).sum(1))
+        own = scaled[np.arange(len(labels)), labels]
+        return float((total - own).sum()) + log_temperature**2 / 2
+
+    bounds = tuple(math.log(t) for t in _TEMPERATURES)
+    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
+
+
+def tempered(probabilities: NDArray[np.floating], temperature: float) -> Floats:
+    """The probabilities (N, M) that the logits divided by `temperature` give."""
+    logits = np.log(np.maximum(probabilities.astype(np.float64), _TINIEST)) / temperature
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    scaled: Floats = powers / powers.sum(1, keepdims=True)
+    return scaled
+
+
+def calibrate(
+    prediction: Prediction,
+    labels: Labels,
+    class_names: list[str],
+    split: str,
+    coverage: float = COVERAGE,
+) -> Calibration:
+    """Limits and temperature from held-out pictures, with what they achieve there.
+
+    Raises DpnpError when there are too few pictures to promise the coverage.
+    """
+    if len(labels) < (least := fewest(coverage)):
+        raise DpnpError(
+            f"{len(labels)} pictures are too few for a coverage of {coverage:.0%}; it takes {least}"
+        )
+    limits, predicted = find_limits(prediction, labels, coverage), prediction.answers
+    temperature = find_temperature(prediction.probabilities, labels)
+    right = predicted == labels
+    scaled = tempered(prediction.probabilities, temperature)
+    return Calibration(
+        split=split,
+        examples=len(labels),
+        coverage=coverage,
+        max_distance=limits.max_distance.tolist(),
+        min_margin=limits.min_margin().tolist(),
+        pooled=[name for name, few in zip(class_names, limits.pooled, strict=True) if few],
+        **_on_other_halves(prediction, labels, coverage),
+        temperature=temperature,
+        expected_calibration_error=calibration_error(scaled.max(1), right),
+        expected_calibration_error_before=calibration_error(
+            prediction.probabilities.max(1).astype(np.float64), right
+        ),
+        reliability=reliability(scaled.max(1), right),
+        confusions=confusions(predicted, labels, class_names),
+    )
+
+
+def coverage_on(
+    held_out: tuple[Prediction, Labels], others: tuple[Prediction, Labels], coverage: float
+) -> tuple[float, float]:
+    """The shares of other labelled pictures that keep their class and that are accepted, with the
+    limits found on the held-out ones.
+    """
+    trial, labels = others
+    limits = find_limits(*held_out, coverage)
+    return float(kept(trial, labels, limits).mean()), float(accepted(trial, limits).mean())
+
+
+def reliability(confidence: Floats, right: NDArray[np.bool_]) -> list[ReliabilityBin]:
+    """The bins of the calibration error that hold pictures."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return [
+        ReliabilityBin(
+            examples=int((bins == b).sum()),
+            confidence=float(confidence[bins == b].mean()),
+            accuracy=float(right[bins == b].mean()),
+        )
+        for b in np.unique(bins)
+    ]
+
+
+def confusions(predicted: Labels, labels: Labels, class_names: list[str]) -> list[Confusion]:
+    """The most frequent wrong answers by class."""
+    classes = len(class_names)
+    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
+    counts[:: classes + 1] = 0  # the right ones
+    return [
+        Confusion(
+            label=class_names[pair // classes],
+            answer=class_names[pair % classes],
+            examples=int(counts[pair]),
+        )
+        for pair in np.argsort(-counts, kind="stable")[:_CONFUSIONS].tolist()
+        if counts[pair]
+    ]
+
+
+def _on_other_halves(
+    prediction: Prediction, labels: Labels, coverage: float
+) -> dict[str, float | None]:
+    """Limits from one random half, tried on the other, averaged: what a new picture meets."""
+    kept_share, accepted_share, right = [], 0, 0
+    for seed in range(_HALVES):
+        order = np.random.default_rng(seed).permutation(len(labels))
+        fit, rest = order[: len(order) // 2], order[len(order) // 2 :]
+        limits = find_limits(prediction.part(fit), labels[fit], coverage)
+        trial = prediction.part(rest)
+        taken = accepted(trial, limits)
+        kept_share.append(kept(trial, labels[rest], limits).mean())
+        accepted_share += taken.sum() / len(rest) / _HALVES
+        right += (taken & (trial.answers == labels[rest])).sum() / len(rest) / _HALVES
+    return {
+        "measured_coverage": float(np.mean(kept_share)),
+        "accepted": float(accepted_share),
+        "accuracy_of_accepted": float(right / accepted_share) if accepted_share else None,
+    }

@@ -1,0 +1,108 @@
+"""Figures of merit of an exported model, from what ONNX Runtime computed for labelled pictures."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interpret.bundle.manifest import Geometry, Metrics, Thresholds
+from interpret.geometry import geometry
+from interpret.model.predictor import Prediction
+
+BINS = 15  # of the calibration error
+# Shares of the correctly classified pictures that the two thresholds give up.
+TOO_FAR, TOO_CLOSE = 0.01, 0.02
+
+
+class Scored(NamedTuple):
+    """What is kept of a prediction for N labelled pictures."""
+
+    labels: NDArray[np.int64]  # (N,)
+    predicted: NDArray[np.int64]  # (N,), by inner product: the classifier's answer
+    nearest: NDArray[np.int64]  # (N,), by Euclidean distance, measured anew from the embedding
+    confidence: NDArray[np.float64]  # (N,), probability of the answer
+    distance: NDArray[np.float64]  # (N,), to the answer's prototype
+    margin: NDArray[np.float64]  # (N,), nearest other prototype's distance less that
+    strangeness: NDArray[np.float64]  # (N,), `distance` and the novelty
+
+
+def score(
+    prediction: Prediction, labels: NDArray[np.int64], prototypes: NDArray[np.float32]
+) -> Scored:
+    """Compare a prediction with the true labels (N,)."""
+    rows = np.arange(len(labels))
+    predicted = prediction.answers
+    own = prediction.distances[rows, predicted].astype(np.float64)
+    others = prediction.distances.astype(np.float64)
+    others[rows, predicted] = np.inf
+    return Scored(
+        labels,
+        predicted,
+        geometry.distances(prediction.embedding, prototypes).argmin(1),
+        prediction.probabilities[rows, predicted].astype(np.float64),
+        own,
+        others.min(1) - own,
+        prediction.strangeness,
+    )
+
+
+def metrics(scored: Scored, split: str, measured: Geometry) -> Metrics:
+    """The manifest's figures for a split, beside the geometry of the training embeddings."""
+    return Metrics(
+        split=split,
+        examples=len(scored.labels),
+        accuracy=float(np.mean(scored.predicted == scored.labels)),
+        accuracy_nearest_prototype=float(np.mean(scored.nearest == scored.labels)),
+        rules_disagree=int(np.sum(scored.predicted != scored.nearest)),
+        expected_calibration_error=calibration_error(
+            scored.confidence, scored.predicted == scored.labels
+        ),
+        geometry=measured,
+    )
+
+
+def measure_geometry(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    prototypes: NDArray[np.float32],
+    split: str,
+) -> Geometry:
+    """MinSep, MeanSep, Std, intra-class angle and SCR of a split's embeddings (N, d)."""
+    nearest = geometry.nearest_angles(prototypes)
+    return Geometry(
+        min_sep_deg=float(nearest.min()),
+        mean_sep_deg=float(nearest.mean()),
+        std_deg=float(nearest.std()),
+        intra_class_angle_deg=float(
+            geometry.intra_class_angles(embeddings, labels, prototypes).mean()
+        ),
+        scr=geometry.separation_to_compactness(embeddings, labels, prototypes),
+        split=split,
+    )
+
+
+def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
+    """Expected calibration error: mean |accuracy − confidence| over BINS bins, by their size."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, weights=correct - confidence, minlength=BINS)
+    return float(np.abs(gaps).sum() / max(len(confidence), 1))
+
+
+def thresholds(scored: Scored, split: str) -> Thresholds:
+    """When to answer `none_of_these` and `ambiguous`, from correctly classified pictures.
+
+    `max_distance` gives up the strangest 1 % of them, `min_margin` the closest calls, 2 %.
+    """
+    right = scored.predicted == scored.labels
+    if not right.any():  # an untrained model: nothing is refused, nothing is clear
+        right = np.ones_like(right)
+    return Thresholds(
+        max_distance=float(np.quantile(scored.strangeness[right], 1 - TOO_FAR, method="higher")),
+        min_margin=float(np.quantile(scored.margin[right], TOO_CLOSE, method="lower")),
+        source=(
+            f"quantiles over the {int(right.sum())} correctly classified pictures of the {split} "
+            f"split: {1 - TOO_FAR:.0%} of the distance, {TOO_CLOSE:.0%} of the margin"
+        ),
+    )

@@ -1,0 +1,138 @@
+"""Telling pictures of no class from the model's own: scores, and how well each one does it.
+
+Every score is larger for stranger pictures. Those of the prototypes and the evidence stand beside
+three rivals of the literature: maximum softmax, energy, and the k-th nearest neighbour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.manifest import Manifest, OutOfDistribution
+from interpret.model.predictor import Prediction
+from interpret.retrieval.gallery import Gallery
+from interpret.trust.calibration import margins
+from interpret.trust.verdict import Verdict, verdict
+
+Floats = NDArray[np.float64]
+RIVALS = ("maximum softmax", "energy", "k-th neighbour")
+NEIGHBOUR = 10
+NOISE = 500  # pictures of the built-in noise
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the scores need of a bundle: its gallery, and each class's usual distance (M,)."""
+
+    gallery: Gallery
+    usual_distance: Floats
+    usual_norm: float
+    scale: float  # of the inner products in the softmax
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Reference:
+        """Measured on the gallery; a class without pictures there takes the others' median."""
+        own = np.linalg.norm(bundle.embeddings - bundle.prototypes[bundle.gallery.labels], axis=1)
+        whole = float(np.median(own)) if len(own) else 1.0
+        labels = bundle.gallery.labels
+        usual = [
+            float(np.median(own[labels == c])) if (labels == c).any() else whole
+            for c in range(len(bundle.prototypes))
+        ]
+        norms = np.linalg.norm(bundle.embeddings, axis=1)
+        return cls(
+            Gallery(bundle),
+            np.maximum(usual, _TINY),
+            float(np.median(norms)) if len(norms) else 1.0,
+            bundle.manifest.radius or float(np.linalg.norm(bundle.prototypes, axis=1).mean()),
+        )
+
+
+def scores(prediction: Prediction, reference: Reference) -> dict[str, Floats]:
+    """Each score (N,) of N pictures; those of the evidence only where the network has it."""
+    away = prediction.distances.astype(np.float64)
+    probabilities = prediction.probabilities.astype(np.float64)
+    answer = probabilities.argmax(1)
+    own = away[np.arange(len(away)), answer]
+    ranked = np.sort(away, axis=1)
+    norm = np.linalg.norm(prediction.embedding.astype(np.float64), axis=1)
+    nearest = reference.gallery.search(prediction.embedding, NEIGHBOUR).distances
+    found: dict[str, Floats] = {
+        "maximum softmax": 1 - probabilities.max(1),
+        # −log Σ exp(logits) up to a constant: on the sphere ‖h−c‖² = ‖h‖² + α² − 2 c·h.
+        "energy": -_log_sum_exp((norm[:, None] ** 2 - away**2) / (2 * reference.scale)),
+        "k-th neighbour": nearest[:, -1].astype(np.float64) if nearest.size else own,
+        "distance": own,
+        "distance and novelty": prediction.strangeness,
+        "class-wise distance": own / reference.usual_distance[answer],
+        "margin": ranked[:, 0] - ranked[:, 1],
+        "short embedding": -norm,
+        "odd length": np.abs(np.log(np.maximum(norm, _TINY) / reference.usual_norm)),
+    }
+    if prediction.evidence is not None:
+        local = np.linalg.norm(prediction.evidence.astype(np.float64), axis=1).mean((1, 2))
+        found["faint evidence"] = -local
+        found["distance over evidence"] = own / np.maximum(local, _TINY)
+    return found
+
+
+def auroc(strange: Floats, usual: Floats) -> float:
+    """The chance that a strange picture scores higher than a usual one, ties counted half."""
+    from scipy.stats import rankdata  # here: the service does not need it
+
+    ranks = rankdata(np.concatenate([strange, usual]))[: len(strange)]
+    above = ranks.sum() - len(strange) * (len(strange) + 1) / 2
+    return float(above / (len(strange) * len(usual)))
+
+
+def compare(
+    usual: dict[str, Floats],
+    strange: Prediction,
+    reference: Reference,
+    manifest: Manifest,
+    name: str,
+) -> OutOfDistribution:
+    """The AUROC of every score on a set of strange pictures, and what verdicts they get."""
+    found = scores(strange, reference)
+    return OutOfDistribution(
+        data=name,
+        examples=len(strange.distances),
+        auroc={score: auroc(found[score], usual[score]) for score in usual},
+        verdicts=verdict_shares(strange, manifest),
+    )
+
+
+def verdict_shares(prediction: Prediction, manifest: Manifest) -> dict[str, float]:
+    """The share of each verdict among N pictures."""
+    answers = prediction.answers
+    clear = margins(prediction.distances, answers)
+    verdicts = [
+        verdict(strangeness, margin, manifest.limits(answer))
+        for answer, strangeness, margin in zip(
+            answers.tolist(), prediction.strangeness, clear, strict=True
+        )
+    ]
+    return {each: verdicts.count(each) / len(verdicts) for each in get_args(Verdict)}
+
+
+def noise(size: int, count: int = NOISE) -> NDArray[np.uint8]:
+    """Pictures (N, S, S, 3) of nothing: half of single pixels, half of coarse blots."""
+    generator = np.random.default_rng(0)
+    fine = generator.integers(0, 256, (count - count // 2, size, size, 3))
+    cells = max(2, size // 8)
+    coarse = generator.integers(0, 256, (count // 2, cells, cells, 3))
+    rows = np.arange(size) * cells // size
+    blots = coarse[:, rows[:, None], rows[None, :]]
+    return np.concatenate([fine, blots]).astype(np.uint8)
+
+
+def _log_sum_exp(logits: Floats) -> Floats:
+    top = logits.max(1)
+    result: Floats = top + np.log(np.exp(logits - top[:, None]).sum(1))
+    return result

@@ -1,0 +1,150 @@
+"""One shape for every error: {"error": {"code", "message", "detail"}}."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from interpret.bundle.errors import (
+    BrokenImageError,
+    DpnpError,
+    NotAnImageError,
+    OwnRivalError,
+    TooManyPixelsError,
+    UnknownExampleError,
+    UnknownLabelError,
+)
+
+_LOG = logging.getLogger(__name__)
+
+# status → (code, message), for answers that were not written here: routing, BentoML, overload.
+_DEFAULTS = {
+    400: ("malformed", "the request is malformed"),
+    404: ("not_found", "there is nothing at this address"),
+    405: ("method_not_allowed", "this address does not take this method"),
+    415: ("unsupported_media_type", "this content type is not accepted"),
+    429: ("too_many_requests", "too many requests at once; try again"),
+    503: ("overloaded", "the service is not ready or overloaded; try again"),
+    504: ("timeout", "the request took too long"),
+}
+_UNEXPECTED = ("internal", "something went wrong on our side; the log has the details")
+_HEADERS = {  # Retry-After in seconds
+    401: {"www-authenticate": "Bearer"},
+    429: {"retry-after": "1"},
+    503: {"retry-after": "2"},
+}
+_KEPT_HEADERS = {b"allow", b"retry-after"}
+
+
+class ErrorInfo(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(description="stable, for programs", examples=["not_an_image"])
+    message: str = Field(description="one sentence, for people")
+    detail: Any = Field(None, description="more, where there is more: the fields at fault, a limit")
+
+
+class ErrorAnswer(BaseModel):
+    """The body of every answer with a status of 400 or more."""
+
+    error: ErrorInfo
+
+
+class ServiceError(Exception):
+    """A request that is refused: the status, code and message of its answer."""
+
+    def __init__(self, status: int, code: str, message: str, detail: Any = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.detail = status, code, detail
+
+    def response(self) -> Response:
+        """The answer in the error schema."""
+        return _response(self.status, self.code, str(self), self.detail)
+
+
+_OF_INPUT: dict[type[DpnpError], tuple[int, str]] = {
+    NotAnImageError: (415, "not_an_image"),
+    BrokenImageError: (415, "broken_image"),
+    TooManyPixelsError: (413, "too_many_pixels"),
+    UnknownLabelError: (422, "unknown_prototype"),
+    OwnRivalError: (422, "own_rival"),
+    UnknownExampleError: (404, "unknown_example"),
+}
+
+
+def refusal(error: ServiceError | DpnpError) -> Response:
+    """The answer to a request whose input is at fault."""
+    if isinstance(error, ServiceError):
+        return error.response()
+    status, code = _OF_INPUT.get(type(error), (400, "malformed"))
+    return _response(status, code, str(error))
+
+
+def _response(status: int, code: str, message: str, detail: Any = None) -> Response:
+    body = ErrorAnswer(error=ErrorInfo(code=code, message=message, detail=detail))
+    return Response(
+        body.model_dump_json(), status, _HEADERS.get(status), media_type="application/json"
+    )
+
+
+def _default(status: int) -> Response:
+    return _response(status, *_DEFAULTS.get(status, _UNEXPECTED))
+
+
+class ErrorSchema:
+    """ASGI middleware that brings the errors of routing and of BentoML into the schema.
+
+    It stands inside BentoML's metrics and access log, so that both see the final status.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        outgoing = _Outgoing(scope, receive, send)
+        try:
+            await self._app(scope, receive, outgoing)
+        except Exception:  # the edge: whatever it is, the client gets an answer
+            if outgoing.started:
+                raise
+            _LOG.exception("%s %s failed", scope["method"], scope["path"])
+            await _default(500)(scope, receive, send)
+
+
+class _Outgoing:
+    """The `send` of one request: holds an error back until its body is known."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.started = False
+        self._scope, self._receive, self._send = scope, receive, send
+        self._error: Message | None = None
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= 400:
+            self._error = message
+            return
+        if self._error is None:
+            self.started = True
+            await self._send(message)
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        self.started = True
+        if self._body.startswith(b'{"error":{"code":'):
+            await self._send(self._error)
+            await self._send({"type": "http.response.body", "body": self._body})
+            return
+        response = _default(self._error["status"])
+        kept = [pair for pair in self._error["headers"] if pair[0].lower() in _KEPT_HEADERS]
+        response.raw_headers.extend(kept)
+        await response(self._scope, self._receive, self._send)

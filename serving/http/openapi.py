@@ -1,0 +1,166 @@
+"""The OpenAPI document: BentoML's, with our own routes described in full, errors included."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from interpret.explain.explainer import Classification, Explanation
+from serving.http import openapi_examples as examples
+from serving.http.errors import ErrorAnswer
+from serving.schemas import (
+    EmptyForm,
+    ExplainForm,
+    Map,
+    PredictForm,
+    Prototypes,
+    Reload,
+    Similar,
+    SimilarForm,
+)
+
+_REFS = "#/components/schemas/{model}"
+
+_ENDPOINTS = {
+    "/predict": (PredictForm, Classification),
+    "/explain": (ExplainForm, Explanation),
+    "/similar": (SimilarForm, Similar),
+    "/prototypes": (EmptyForm, Prototypes),
+}
+_ERRORS = {
+    400: "the request is malformed: no form, or one that cannot be parsed",
+    401: "the service has a token, and the request does not bear it",
+    403: "the service has no token, and answers its own machine only",
+    408: "the body took too long to arrive",
+    413: "the body has too many bytes, or the picture too many pixels",
+    415: "the body is no form, or the file no picture we read",
+    422: "a field is missing or out of range, or the prototype's label unknown",
+    429: "too many requests at once; Retry-After says when to try again",
+    500: "something went wrong on our side",
+    503: "overloaded; Retry-After says when to try again",
+}
+_WITHOUT_BODY = (401, 403, 429, 500, 503)  # what can go wrong when no body is read
+_SECURITY: list[dict[str, list[str]]] = [{"token": []}, {}]  # {}: without, where none is set
+_DIALECT = "3.1.0"  # pydantic's JSON Schema; 3.0 has no null type
+
+
+def describe(document: dict[str, Any], about: str | None) -> dict[str, Any]:
+    """BentoML's document with the paths and schemas of this service put in."""
+    version = document["info"]["version"]
+    info = {"title": "DPNP", "version": version, "description": about or ""}
+    paths = document["paths"]
+    for route, (form, answer) in _ENDPOINTS.items():
+        operation = paths[route]["post"]
+        operation["responses"] = _responses(answer.__name__, form is not EmptyForm)
+        if form is EmptyForm:
+            del operation["requestBody"]
+        else:
+            content = {str(form.media_type): {"schema": _ref(form.__name__)}}
+            operation["requestBody"] = {"required": True, "content": content}
+    tags = paths["/predict"]["post"]["tags"]
+    paths["/gallery/{id}"] = {"get": _gallery(tags)}
+    paths["/map"] = {"get": _get_map(tags)}
+    paths["/admin/reload"] = {"post": _reload(tags)}
+    token = {"type": "http", "scheme": "bearer", "description": "DPNP_API_TOKEN, where it is set"}
+    components = {"schemas": _schemas(), "securitySchemes": {"token": token}}
+    return document | {
+        "openapi": _DIALECT,
+        "info": info,
+        "components": components,
+        "security": _SECURITY,
+    }
+
+
+@cache
+def _schemas() -> dict[str, Any]:
+    forms = [(form, "validation") for form, _ in _ENDPOINTS.values() if form is not EmptyForm]
+    kinds = (*(answer for _, answer in _ENDPOINTS.values()), Map, Reload)
+    answers = [(answer, "serialization") for answer in kinds]
+    _, schema = models_json_schema(
+        [*forms, *answers, (ErrorAnswer, "serialization")],  # type: ignore[list-item]
+        ref_template=_REFS,
+    )
+    definitions: dict[str, Any] = _files_as_binary(schema["$defs"])
+    return definitions
+
+
+def _files_as_binary(node: Any) -> Any:
+    # BentoML's client wants `type: file`; OpenAPI says it with a media type.
+    if isinstance(node, list):
+        return [_files_as_binary(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("type") == "file":
+        return node | {"type": "string", "format": "binary", "contentMediaType": "image/*"}
+    return {key: _files_as_binary(value) for key, value in node.items()}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": _REFS.format(model=name)}
+
+
+def _responses(answer: str, has_body: bool) -> dict[str, Any]:
+    return {"200": _good(answer)} | {
+        str(status): _error(text, examples.ERRORS.get(status))
+        for status, text in _ERRORS.items()
+        if has_body or status in _WITHOUT_BODY
+    }
+
+
+def _good(answer: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": _ref(answer)}
+    if answer in examples.ANSWERS:
+        content["examples"] = {"a digit": {"value": examples.ANSWERS[answer]}}
+    return {"description": "the answer", "content": {"application/json": content}}
+
+
+def _error(text: str, example: dict[str, Any] | None = None) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": _ref(ErrorAnswer.__name__)}
+    if example is not None:
+        content["examples"] = {"refused": {"value": example}}
+    return {"description": text, "content": {"application/json": content}}
+
+
+def _guarded() -> dict[str, Any]:
+    return {str(status): _error(_ERRORS[status]) for status in (401, 403)}
+
+
+def _get_map(tags: list[str]) -> dict[str, Any]:
+    return {
+        "tags": tags,
+        "description": "Prototypes and training images in three dimensions.",
+        "responses": {"200": _good(Map.__name__)} | _guarded(),
+    }
+
+
+def _reload(tags: list[str]) -> dict[str, Any]:
+    return {
+        "tags": tags,
+        "description": "Read the bundle's folder again; a good new bundle takes over at once.",
+        "responses": {
+            "200": _good(Reload.__name__),
+            "409": _error("the folder's bundle is bad; the old one keeps serving"),
+        }
+        | _guarded(),
+    }
+
+
+def _gallery(tags: list[str]) -> dict[str, Any]:
+    picture = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        "tags": tags,
+        "description": "The thumbnail of a training image.",
+        "parameters": [
+            {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+        ],
+        "responses": {
+            "200": {
+                "description": "the thumbnail",
+                "content": {f"image/{kind}": picture for kind in ("webp", "jpeg", "png")},
+            },
+            "404": _error("no training image has this id"),
+        }
+        | _guarded(),
+    }

@@ -1,0 +1,142 @@
+"""What Prometheus reads at /metrics: right over all workers, with a bounded number of series.
+
+BentoML's own HTTP metrics are off: they take every path that anyone ever asked for as a label.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+from interpret.explain.explainer import Classification, ModelInfo
+from serving.telemetry.drift import Drift, Reference
+
+FOLDER = "DPNP_METRICS_FOLDER"  # set by the parent for its workers, not by users
+_MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own
+
+_FAST = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.5, 1, 2, 5, 10)
+_SHARES = (0.01, 0.05, *(i / 10 for i in range(1, 10)), 0.95, 0.99, 1.0)
+_PROC = Path("/proc")
+_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+
+
+def share_folder() -> None:
+    """Make the folder in which several workers put their numbers together; in their parent.
+
+    A worker that is alone is asked for its numbers itself, which takes less time.
+
+    Not BentoML's: that one is the same for all servers of a user, and emptied by each that starts.
+    """
+    folder = tempfile.mkdtemp(prefix="dpnp-metrics-")
+    os.environ[FOLDER] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+class Metrics:
+    """The service's metrics, made once in a process."""
+
+    def __init__(self) -> None:
+        if FOLDER in os.environ:
+            os.environ[_MULTIPROCESS] = os.environ[FOLDER]
+        self._registry = CollectorRegistry()
+        counter = partial(Counter, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry)
+        histogram = partial(Histogram, registry=self._registry)
+        self.requests = counter("dpnp_requests", "Answered requests", ["endpoint", "status"])
+        self.request_seconds = histogram(
+            "dpnp_request_seconds",
+            "From a request's head to the end of its answer",
+            ["endpoint"],
+            buckets=_FAST,
+        )
+        stage = histogram(
+            "dpnp_stage_seconds", "Where the time of a request goes", ["stage"], buckets=_FAST
+        )
+        self.upload, self.queue, self.decode, self.inference = (
+            stage.labels(name) for name in ("upload", "queue", "decode", "inference")
+        )
+        self.batch = histogram("dpnp_batch_pictures", "Pictures in an inference", buckets=_SIZES)
+        self._predictions = counter(
+            "dpnp_predictions", "Answers by class and verdict", ["label", "verdict"]
+        )
+        self._distance, self._margin = (
+            histogram(
+                f"dpnp_{name}_rank",
+                f"Share of the class's training images with a smaller {name}",
+                ["label"],
+                buckets=_SHARES,
+            )
+            for name in ("distance", "margin")
+        )
+        self._drift = gauge(
+            "dpnp_drift",
+            "Kolmogorov-Smirnov distance of the latest distance ranks from an even spread",
+            ["label"],
+            multiprocess_mode="livemax",
+        )
+        self._scored: set[str] = set()
+        self._workers = gauge(
+            "dpnp_bundle_workers",
+            "Workers that serve this bundle",
+            ["name", "fingerprint"],
+            multiprocess_mode="livesum",
+        )
+        self.reloads = counter("dpnp_reloads", "Bundles read anew, by outcome", ["outcome"])
+
+    def serving(self, new: ModelInfo, old: ModelInfo | None) -> None:
+        """Tell which bundle this worker serves from now on, and that `old` is out."""
+        if old is not None:
+            self._workers.labels(old.name, old.fingerprint).set(0)
+            for label in self._scored:
+                self._drift.labels(label).set(0)
+        self._workers.labels(new.name, new.fingerprint).set(1)
+
+    def answered(self, answer: Classification, reference: Reference, drift: Drift) -> None:
+        """Count an answer, and hold it against the training reference."""
+        self._predictions.labels(answer.label, answer.verdict).inc()
+        ranks = reference.ranks(answer.index, answer.positive.distance, answer.margin)
+        if ranks is None:
+            return
+        self._distance.labels(answer.label).observe(ranks[0])
+        self._margin.labels(answer.label).observe(ranks[1])
+        score = drift.add(answer.index, ranks[0])
+        if score is not None:
+            self._scored.add(answer.label)
+            self._drift.labels(answer.label).set(score)
+
+    def text(self) -> bytes:
+        """The numbers of all workers in Prometheus's text format."""
+        if FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        folder = os.environ[FOLDER]
+        for pid in {file.stem.rpartition("_")[2] for file in Path(folder).glob("gauge_live*.db")}:
+            if _PROC.is_dir() and not (_PROC / pid).exists():  # a worker that was killed
+                _forget(int(pid), folder)
+        registry = CollectorRegistry()
+        _gather(registry, folder)
+        return generate_latest(registry)
+
+
+# prometheus_client has no types for these two.
+_forget: Callable[[int, str], None] = multiprocess.mark_process_dead
+_gather: Callable[[CollectorRegistry, str], object] = multiprocess.MultiProcessCollector
+
+
+@cache
+def metrics() -> Metrics:
+    """The metrics of this process."""
+    return Metrics()

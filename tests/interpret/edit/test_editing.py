@@ -1,0 +1,145 @@
+"""Classes and gallery changed without training, on the toy bundle, where all is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import DpnpError, ImageError, UnknownExampleError, UnknownLabelError
+from interpret.edit.editing import accuracy_cost, add_class, remove_class, update_gallery
+from interpret.explain.explainer import Explainer
+from interpret.model.predictor import Predictor
+from tests.conftest import write_toy_bundle
+from tests.interpret.trust.test_calibration import calibration
+
+
+@pytest.fixture(scope="module")
+def yellows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two pictures: yellow, and a yellow half as bright."""
+    folder = tmp_path_factory.mktemp("pictures") / "yellow"
+    folder.mkdir()
+    for name, value in (("a", 255), ("b", 127)):
+        Image.new("RGB", (6, 6), (value, value, 0)).save(folder / f"{name}.png")
+    return folder
+
+
+def flat(*colour: int) -> np.ndarray:
+    return np.full((4, 4, 3), colour, np.uint8)
+
+
+def test_a_class_more(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
+    added = add_class(toy_bundle, "yellow", yellows, tmp_path / "more")
+    assert added.manifest.class_names == ["red", "green", "blue", "yellow"]
+    mean = (255 + 127) / 2 / 255
+    np.testing.assert_allclose(added.prototypes[3], [mean, mean, 0], rtol=1e-6)
+    assert added.manifest.radius is None
+    np.testing.assert_array_equal(added.prototypes[:3], toy_bundle.prototypes)
+    assert added.manifest.metrics.geometry.min_sep_deg == pytest.approx(45)
+    (change,) = added.manifest.changes
+    assert change.parent == toy_bundle.manifest.fingerprint
+    assert added.manifest.metrics.split == "test, before the last change"
+    answer = Explainer(Bundle.load(added.path)).explain(flat(200, 200, 0), k=2)
+    assert answer.label == "yellow"
+    assert added.gallery.ids[6:].tolist() == [16, 17]  # 15 was the last
+    assert {e.id for e in answer.positive_examples} == {16, 17}
+    assert added.gallery.splits[6:] == ["added", "added"]
+    assert added.gallery.sources[6:] == ["yellow/a.png", "yellow/b.png"]
+
+
+def test_a_class_more_on_the_sphere(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
+    added = add_class(toy_bundle, "yellow", yellows, tmp_path / "more", on_sphere=True)
+    np.testing.assert_allclose(added.prototypes[3], [np.sqrt(0.5), np.sqrt(0.5), 0], rtol=1e-6)
+    assert added.manifest.radius == 1
+    answer = Explainer(Bundle.load(added.path)).explain(flat(200, 200, 0), k=1)
+    assert answer.label == "yellow"
+    assert [e.id for e in answer.positive_examples] == [17]  # (½, ½, 0), the nearer one
+
+
+def test_a_class_of_its_own_length_can_be_taken_out_again(
+    toy_bundle: Bundle, yellows: Path, tmp_path: Path
+):
+    added = add_class(toy_bundle, "yellow", yellows, tmp_path / "more")
+    twice = add_class(added, "yellow again", yellows, tmp_path / "twice")
+    assert twice.manifest.radius is None
+    less = remove_class(twice, "yellow", tmp_path / "less")
+    back = remove_class(less, "yellow again", tmp_path / "back")
+    assert back.manifest.radius == 1
+    picture = flat(200, 100, 0)[None]
+    for before, after in zip(Predictor(toy_bundle)(picture), Predictor(back)(picture), strict=True):
+        if before is not None:
+            np.testing.assert_allclose(before, after, atol=1e-6)
+
+
+def test_a_class_less(toy_bundle: Bundle, tmp_path: Path):
+    less = remove_class(toy_bundle, "green", tmp_path / "less")
+    assert less.manifest.class_names == ["red", "blue"]
+    assert less.gallery.ids.tolist() == [10, 12, 13, 15]
+    assert [less.manifest.class_names[i] for i in less.gallery.labels] == ["red", "blue"] * 2
+    answer = Explainer(Bundle.load(less.path)).explain(flat(100, 255, 0), k=1)
+    assert answer.label == "red"
+    with pytest.raises(DpnpError, match="a model needs two"):
+        remove_class(less, "red", tmp_path / "one")
+
+
+def test_removed_and_added_again_is_as_before(toy_bundle: Bundle, tmp_path: Path):
+    greens = tmp_path / "green"
+    greens.mkdir()
+    Image.new("RGB", (4, 4), (0, 255, 0)).save(greens / "a.png")
+    less = remove_class(toy_bundle, "green", tmp_path / "less")
+    again = add_class(less, "green", greens, tmp_path / "again")
+    np.testing.assert_allclose(again.prototypes, toy_bundle.prototypes[[0, 2, 1]], atol=1e-6)
+    assert [change.parent for change in again.manifest.changes] == [
+        toy_bundle.manifest.fingerprint,
+        less.manifest.fingerprint,
+    ]
+
+
+def test_limits_follow_the_classes(yellows: Path, tmp_path: Path):
+    limits = calibration(max_distance=[1, 2, 3], min_margin=[4, 5, 6], pooled=["green"])
+    bundle = write_toy_bundle(tmp_path / "toy", calibration=limits)
+    found = remove_class(bundle, "green", tmp_path / "less").manifest.calibration
+    assert found is not None
+    assert (found.max_distance, found.min_margin, found.pooled) == ([1, 3], [4, 6], [])
+    found = add_class(bundle, "yellow", yellows, tmp_path / "more").manifest.calibration
+    assert found is not None
+    # Two pictures are too few for limits of their own: the most lenient and the strictest.
+    assert found.max_distance == [1, 2, 3, 3]
+    assert found.min_margin == [4, 5, 6, 6]
+    assert found.pooled == ["green", "yellow"]
+
+
+def test_the_gallery_changes_and_the_model_does_not(
+    toy_bundle: Bundle, yellows: Path, tmp_path: Path
+):
+    new = update_gallery(toy_bundle, {"red": yellows}, [15, 11], tmp_path / "new")
+    assert new.gallery.ids.tolist() == [10, 12, 13, 14, 16, 17]  # 15 is not given again
+    assert new.gallery.labels.tolist() == [0, 2, 0, 1, 0, 0]
+    np.testing.assert_allclose(new.embeddings[4], [1, 1, 0], atol=1e-6)
+    assert new.read("model.onnx") == toy_bundle.read("model.onnx")
+    assert new.manifest.metrics == toy_bundle.manifest.metrics
+
+
+def test_bad_wishes(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
+    out = tmp_path / "never"
+    with pytest.raises(DpnpError, match="a class 'red' already"):
+        add_class(toy_bundle, "red", yellows, out)
+    with pytest.raises(ImageError, match="no such folder"):
+        add_class(toy_bundle, "new", tmp_path / "none", out)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="no pictures in it"):
+        add_class(toy_bundle, "new", tmp_path / "empty", out)
+    with pytest.raises(UnknownLabelError):
+        remove_class(toy_bundle, "pink", out)
+    with pytest.raises(UnknownExampleError):
+        update_gallery(toy_bundle, {}, [99], out)
+    assert not out.exists()
+
+
+def test_the_cost_by_hand():
+    before = np.eye(2, dtype=np.float32)
+    after = np.array([[1, 0], [0, 1], [0.8, 0.6]], np.float32)
+    embeddings = np.array([[1, 0], [0.9, 0.5], [0, 1], [1, 0.1]], np.float32)
+    labels = np.array([0, 0, 1, 1])
+    assert accuracy_cost(embeddings, labels, before, after) == (0.75, 0.5)

@@ -1,0 +1,239 @@
+import io
+import struct
+import time
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from interpret.bundle.errors import (
+    BrokenImageError,
+    DpnpError,
+    ImageError,
+    NotAnImageError,
+    TooManyPixelsError,
+)
+from interpret.model.images import FORMATS, decode, fit_square, open_image
+
+RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
+NOISE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+
+
+def encode(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def flat(mode: str, colour: object, kind: str, **options: object) -> bytes:
+    return encode(Image.new(mode, (16, 12), colour), kind, **options)  # type: ignore[arg-type]
+
+
+def palette(kind: str, **options: object) -> bytes:
+    image = Image.new("P", (16, 12), 1)
+    image.putpalette([*WHITE, *RED, *BLUE])
+    return encode(image, kind, **options)
+
+
+def animated(kind: str, **options: object) -> bytes:
+    frames = [Image.new("RGB", (16, 12), colour) for colour in (RED, BLUE)]
+    return encode(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+
+
+def grey16(level: int) -> bytes:
+    return encode(Image.fromarray(np.full((12, 16), level, np.uint16)), "PNG")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (flat("RGB", RED, "JPEG", quality=95), (254, 0, 0)),
+        (flat("CMYK", (0, 255, 255, 0), "JPEG", quality=95), RED),
+        (flat("L", 100, "JPEG"), (100, 100, 100)),
+        (flat("RGB", RED, "PNG"), RED),
+        (flat("RGBA", (*RED, 255), "PNG"), RED),
+        (flat("RGBA", (*RED, 0), "PNG"), WHITE),
+        (flat("RGBA", (0, 0, 0, 51), "PNG"), (204, 204, 204)),  # 255 · (1 − 51/255)
+        (flat("LA", (0, 255), "PNG"), (0, 0, 0)),
+        (flat("LA", (0, 51), "PNG"), (204, 204, 204)),
+        (flat("L", 7, "PNG"), (7, 7, 7)),
+        (flat("L", 7, "PNG", transparency=7), WHITE),
+        (flat("1", 1, "PNG"), WHITE),
+        (flat("1", 0, "PNG"), (0, 0, 0)),
+        (grey16(0), (0, 0, 0)),
+        (grey16(0x80FF), (128, 128, 128)),
+        (grey16(0xFFFF), WHITE),
+        (palette("PNG"), RED),
+        (palette("PNG", transparency=1), WHITE),
+        (palette("PNG", transparency=bytes([0, 255, 255])), RED),
+        (palette("BMP"), RED),
+        (palette("GIF"), RED),
+        (palette("GIF", transparency=1), WHITE),
+        (flat("RGB", RED, "BMP"), RED),
+        (flat("L", 9, "GIF"), (9, 9, 9)),
+        (flat("RGB", RED, "WEBP", lossless=True), RED),
+        (flat("RGBA", (*RED, 0), "WEBP", lossless=True), WHITE),
+        (animated("GIF"), RED),
+        (animated("WEBP", lossless=True), RED),
+        (animated("PNG"), RED),
+    ],
+)
+def test_every_format_and_mode_becomes_rgb(data: bytes, expected: tuple[int, ...]) -> None:
+    image = decode(data)
+    assert (image.mode, image.size) == ("RGB", (16, 12))
+    pixels = np.asarray(image).reshape(-1, 3).astype(int)
+    assert np.abs(pixels - expected).max() <= 1
+
+
+TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),  # the camera was turned: the row 0 is the right side
+    7: lambda a: np.rot90(a, 2).transpose(1, 0, 2),
+    8: np.rot90,
+    9: lambda a: a,  # no such orientation
+}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", TURNS)
+def test_orientations(orientation: int, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(Image.fromarray(NOISE), kind, exif=exif, lossless=True)
+    np.testing.assert_array_equal(np.asarray(decode(data)), TURNS[orientation](NOISE))
+
+
+def test_the_row_0_is_the_right_side_of_a_turned_jpeg() -> None:
+    stored = np.zeros((32, 64, 3), np.uint8)
+    stored[:8] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = np.asarray(decode(encode(Image.fromarray(stored), "JPEG", exif=exif)))
+    assert upright.shape == (64, 32, 3)
+    assert upright[:, 26:].min() > 200
+    assert upright[:, :20].max() < 50
+
+
+@pytest.mark.parametrize(
+    "exif", [b"", b"Exif\0\0", b"Exif\0\0junk", b"Exif\0\0MM\0\x2a\0\0\0\x08\0"]
+)
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_damaged_metadata_does_not_cost_the_picture(exif: bytes) -> None:
+    block = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    data = flat("RGB", RED, "JPEG")
+    assert decode(data[:2] + block + data[2:]).size == (16, 12)
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [
+        (b"", NotAnImageError, "empty"),
+        (b"\0" * 100, NotAnImageError, "not a picture in a format we read (JPEG, PNG, WEBP"),
+        (b"just some text\n", NotAnImageError, "not a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", NotAnImageError, "not a picture"),
+        (encode(Image.new("RGB", (4, 4)), "TIFF"), NotAnImageError, "not a picture"),
+        (encode(Image.new("RGB", (4, 4)), "PPM"), NotAnImageError, "not a picture"),
+        (b"\x89PNG\r\n\x1a\n", BrokenImageError, "header is corrupt"),
+        (b"GIF89a", BrokenImageError, "header is corrupt"),
+        (b"\xff\xd8\xff", BrokenImageError, "header is corrupt"),
+    ],
+)
+def test_what_is_no_picture(data: bytes, error: type[ImageError], words: str) -> None:
+    with pytest.raises(error) as caught:
+        decode(data)
+    assert words in str(caught.value)
+    assert issubclass(error, DpnpError)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.9])
+def test_truncated(kind: str, share: float) -> None:
+    data = encode(Image.fromarray(NOISE), kind)
+    assert decode(data).size == (30, 40)
+    with pytest.raises(BrokenImageError, match="corrupt"):
+        decode(data[: int(len(data) * share)])
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG of these dimensions whose zeros compress to almost nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(1000))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("size", [(13_000, 13_000), (40_001, 1_000), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize("strict", [False, True])  # whether Pillow's own warning is an error
+def test_a_bomb_is_refused_undecoded(size: tuple[int, int], strict: bool) -> None:
+    data = png_header(*size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if strict else "ignore", Image.DecompressionBombWarning)
+        start = time.perf_counter()
+        with pytest.raises(TooManyPixelsError, match="40000000"):
+            decode(data)
+        assert time.perf_counter() - start < 0.1
+
+
+def test_the_limit_is_inclusive() -> None:
+    data = flat("RGB", RED, "PNG")
+    assert decode(data, max_pixels=192).size == (16, 12)
+    with pytest.raises(TooManyPixelsError, match="16×12 pixels; the limit is 191"):
+        decode(data, max_pixels=191)
+
+
+def test_errors_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "notes.png"
+    path.write_text("text named png")
+    with pytest.raises(NotAnImageError, match=r"notes\.png: not a picture"):
+        open_image(path)
+    with pytest.raises(ImageError, match=r"none\.png: No such file"):
+        open_image(tmp_path / "none.png")
+    with pytest.raises(ImageError, match="Is a directory"):
+        open_image(tmp_path)
+    path.write_bytes(flat("RGB", RED, "BMP"))  # the content counts, not the name
+    assert open_image(path).getpixel((3, 3)) == RED
+
+
+def test_a_square_of_the_right_size_is_untouched() -> None:
+    pixels = NOISE[:30]
+    np.testing.assert_array_equal(fit_square(Image.fromarray(pixels), 30), pixels)
+
+
+def test_the_largest_centred_square() -> None:
+    wide = np.zeros((10, 30, 3), np.uint8)
+    wide[:, 10:20] = NOISE[:10, :10]
+    np.testing.assert_array_equal(fit_square(Image.fromarray(wide), 10), NOISE[:10, :10])
+    tall = wide.transpose(1, 0, 2).copy()
+    expected = NOISE[:10, :10].transpose(1, 0, 2)
+    np.testing.assert_array_equal(fit_square(Image.fromarray(tall), 10), expected)
+
+
+def test_shrinking_is_antialiased() -> None:
+    # A checkerboard of single pixels becomes even grey; without the filter it would be 0 or 255.
+    board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    small = fit_square(Image.fromarray(board).convert("RGB"), 8)
+    assert small.dtype == np.uint8
+    assert np.abs(small.astype(int) - 127).max() <= 3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (2, 3), (7, 999)])
+@pytest.mark.parametrize("side", [1, 4, 224])
+def test_extreme_shapes(size: tuple[int, int], side: int) -> None:
+    pixels = fit_square(decode(encode(Image.new("RGB", size, RED), "PNG")), side)
+    assert pixels.shape == (side, side, 3)
+    assert (pixels == RED).all()

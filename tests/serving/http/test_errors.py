@@ -1,0 +1,150 @@
+"""The error schema, around applications that fail in every way."""
+
+import asyncio
+import json
+import time
+
+import anyio
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from interpret.bundle.errors import DpnpError, UnknownLabelError
+from serving.http.errors import ErrorSchema, ServiceError, refusal
+from serving.http.worker_pools import Lane
+
+
+async def _bentoml_shape(request: Request) -> Response:
+    return JSONResponse([{"error": "secret"}], int(request.path_params["status"]))
+
+
+async def _bug(request: Request) -> Response:
+    raise ZeroDivisionError("secret")
+
+
+async def _ours(request: Request) -> Response:
+    return ServiceError(422, "invalid_field", "k: too large", [{"field": "k"}]).response()
+
+
+async def _chunks(request: Request) -> Response:
+    return StreamingResponse(iter([b"a", b"b"]), 400)
+
+
+APP = ErrorSchema(
+    Starlette(
+        routes=[
+            Route("/status/{status}", _bentoml_shape),
+            Route("/bug", _bug),
+            Route("/ours", _ours),
+            Route("/chunks", _chunks),
+            Route("/good", lambda request: PlainTextResponse("good")),
+        ]
+    )
+)
+
+
+def get(path: str, method: str = "GET", app: ErrorSchema = APP) -> httpx.Response:
+    async def run() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.request(method, path)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/nowhere", 404, "not_found"),
+        ("/status/400", 400, "malformed"),
+        ("/status/415", 415, "unsupported_media_type"),
+        ("/status/418", 418, "internal"),
+        ("/status/429", 429, "too_many_requests"),
+        ("/status/500", 500, "internal"),
+        ("/status/503", 503, "overloaded"),
+        ("/status/504", 504, "timeout"),
+        ("/chunks", 400, "malformed"),
+        ("/bug", 500, "internal"),
+        ("/ours", 422, "invalid_field"),
+    ],
+)
+def test_every_error_has_the_schema(path: str, status: int, code: str) -> None:
+    response = get(path)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (status, code)
+    assert set(error) == {"code", "message", "detail"}
+    assert response.headers["content-type"] == "application/json"
+    assert int(response.headers["content-length"]) == len(response.content)
+    assert "secret" not in response.text
+    assert ("retry-after" in response.headers) == (status in {429, 503})
+
+
+def test_our_errors_pass_as_they_are() -> None:
+    assert get("/ours").json()["error"] == {
+        "code": "invalid_field",
+        "message": "k: too large",
+        "detail": [{"field": "k"}],
+    }
+
+
+def test_allowed_methods_are_still_told() -> None:
+    response = get("/good", "POST")
+    assert response.json()["error"]["code"] == "method_not_allowed"
+    assert sorted(response.headers["allow"].split(", ")) == ["GET", "HEAD"]
+
+
+def test_good_answers_pass() -> None:
+    assert get("/good").text == "good"
+
+
+def test_a_bug_is_logged_and_answered(caplog: pytest.LogCaptureFixture) -> None:
+    async def bug(*_: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    response = get("/bug", app=ErrorSchema(bug))
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "internal"
+    assert "GET /bug failed" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_errors_of_the_input() -> None:
+    response = refusal(UnknownLabelError("no class 'pink'"))
+    assert response.status_code == 422
+    assert json.loads(response.body)["error"]["code"] == "unknown_prototype"
+    assert refusal(DpnpError("some other")).status_code == 400
+
+
+def test_a_full_lane_refuses() -> None:
+    lane = Lane(threads=1, max_requests=2, queue_seconds=1)
+    with lane.place(), lane.place(), pytest.raises(ServiceError) as caught, lane.place():
+        pass
+    assert caught.value.status == 429
+    with lane.place(), lane.place():  # and has room again afterwards
+        pass
+
+
+def test_waiting_is_cut_short_but_work_is_not() -> None:
+    lane = Lane(threads=1, max_requests=9, queue_seconds=0.1)
+    outcomes: list[object] = []
+
+    def slow() -> str:
+        time.sleep(0.3)
+        return "done"
+
+    async def ask() -> None:
+        try:
+            outcomes.append(await lane.run(slow))
+        except ServiceError as error:
+            outcomes.append(error.status)
+
+    async def both() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            tasks.start_soon(ask)
+
+    asyncio.run(both())
+    assert sorted(outcomes, key=str) == [503, "done"]

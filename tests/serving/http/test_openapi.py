@@ -1,0 +1,94 @@
+"""The OpenAPI document: what a reader of /docs.json learns."""
+
+import json
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from interpret.explain.explainer import Classification, Explanation
+from serving.http.errors import ErrorAnswer
+from serving.http.openapi_examples import ANSWERS, ERRORS
+from serving.schemas import Prototypes, Reload, Similar
+
+
+@pytest.fixture(scope="module")
+def document(client: httpx.Client) -> dict:
+    response = client.get("/docs.json")
+    assert response.status_code == 200
+    return response.json()
+
+
+def schema(document: dict, ref: dict) -> dict:
+    return document["components"]["schemas"][ref["$ref"].rpartition("/")[2]]
+
+
+def test_every_reference_is_defined(document: dict) -> None:
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    text = json.dumps(document)
+    used = {part.split('"')[0] for part in text.split('"$ref": "')[1:]}
+    assert used <= known
+    assert document["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "answer"),
+    [
+        ("/predict", {"image"}, "Classification"),
+        ("/explain", {"image", "k", "rival"}, "Explanation"),
+        ("/similar", {"image", "prototype", "k"}, "Similar"),
+    ],
+)
+def test_forms_and_answers(document: dict, path: str, form: set[str], answer: str) -> None:
+    operation = document["paths"][path]["post"]
+    assert operation["description"]
+    fields = schema(document, operation["requestBody"]["content"]["multipart/form-data"]["schema"])
+    assert set(fields["properties"]) == form
+    assert all(field["description"] for field in fields["properties"].values())
+    assert fields.get("required", []) == ([] if path == "/similar" else ["image"])
+    good = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert good["$ref"].endswith(f"/{answer}")
+    for status in ("400", "401", "403", "413", "415", "422", "429", "500", "503"):
+        bad = operation["responses"][status]
+        body = schema(document, bad["content"]["application/json"]["schema"])
+        assert bad["description"]
+        info = schema(document, body["properties"]["error"])
+        assert set(info["properties"]) == {"code", "message", "detail"}
+
+
+def test_fields_say_their_range(document: dict) -> None:
+    schemas = document["components"]["schemas"]
+    image = schemas["ExplainForm"]["properties"]["image"]
+    assert (image["type"], image["format"]) == ("string", "binary")
+    k = schemas["ExplainForm"]["properties"]["k"]
+    assert (k["minimum"], k["maximum"], k["default"]) == (1, 100, 6)
+    assert schemas["SimilarForm"]["properties"]["k"]["default"] == 9
+    assert schemas["Classification"]["properties"]["margin"]["description"]
+
+
+def test_other_paths(document: dict) -> None:
+    paths = document["paths"]
+    assert "requestBody" not in paths["/prototypes"]["post"]
+    gallery = paths["/gallery/{id}"]["get"]["responses"]
+    assert set(gallery) == {"200", "401", "403", "404"}
+    assert "image/webp" in gallery["200"]["content"]
+    assert {"/livez", "/readyz", "/metrics"} <= set(paths)
+    assert paths["/map"]["get"]["responses"]["200"]
+    assert "409" in paths["/admin/reload"]["post"]["responses"]
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+@pytest.mark.parametrize("model", [Classification, Explanation, Similar, Prototypes, Reload])
+def test_examples_are_answers(document: dict, model: type[BaseModel]) -> None:
+    text = json.dumps(document)
+    model.model_validate(ANSWERS[model.__name__])
+    assert json.dumps(ANSWERS[model.__name__]) in text
+
+
+def test_examples_of_errors_are_errors() -> None:
+    for example in ERRORS.values():
+        assert ErrorAnswer.model_validate(example).error.message
+
+
+def test_the_document_stays_the_same(client: httpx.Client, document: dict) -> None:
+    assert client.get("/docs.json").json() == document

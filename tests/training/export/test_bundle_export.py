@@ -1,0 +1,232 @@
+"""The exported bundle against the network it came from."""
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torchvision.models import VisionTransformer
+
+from interpret.bundle.bundle import Bundle
+from interpret.explain.attribution import Attributor
+from interpret.explain.evidence import evidence_map
+from interpret.explain.explainer import Explainer
+from interpret.geometry import geometry
+from interpret.model.onnx_graph import widened
+from interpret.model.predictor import Predictor
+from tests.training.conftest import quick_config
+from training.config.train_config import TrainConfig
+from training.data.datasets import DataSet
+from training.export.bundle_export import export_bundle, gallery_rows, thumbnail
+from training.export.onnx_export import ServedModel, export, run_torch
+from training.model.backbones import backbone, load_weights, without_head
+from training.model.methods import method_of
+from training.model.networks import PrototypeNetwork, build_network
+
+
+def random_network(name: str, size: int, dim: int | None, **options: object) -> PrototypeNetwork:
+    config = TrainConfig.of(
+        data="digits", backbone=name, embedding_dim=dim, prototype_init="random", **options
+    )
+    network = build_network(config, 10, size, ([128.0] * 3, [64.0] * 3))
+    for module in network.modules():  # statistics as after some training, not 0 and 1
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network.eval()
+
+
+def random_pixels(count: int, size: int) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    return generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "dim"),
+    [
+        ("small", 32, 3),
+        ("small", 32, None),
+        ("resnet18", 32, None),
+        ("resnet18-reduced", 32, 3),
+        ("torchvision:mobilenet_v3_small", 64, 10),
+    ],
+)
+def test_onnx_equals_torch_and_evidence_sums_to_the_margin(name: str, size: int, dim: int | None):
+    model = ServedModel(random_network(name, size, dim))
+    predictor = Predictor(export(model, size))
+    prototypes = model.network.head.prototypes.detach().numpy()
+    for count in (1, 2, 7):
+        pixels = random_pixels(count, size)
+        expected, actual = run_torch(model, pixels), predictor(pixels, evidence=True)
+        for a, b in zip(expected, actual, strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-3)
+    for i in range(count):
+        near, far = np.argsort(actual.distances[i])[:2]
+        split = evidence_map(actual.evidence[i], prototypes[near], prototypes[far])
+        # In float64: an untrained network's margin is a small difference of squares near α².
+        squares = geometry.distances(actual.embedding[i : i + 1], prototypes)[0] ** 2
+        assert split.sum() == pytest.approx(squares[far] - squares[near], rel=1e-3)
+        np.testing.assert_allclose(actual.distances[i] ** 2, squares, rtol=1e-5)
+
+
+def test_distances_are_euclidean_and_ordered_as_the_logits():
+    model = ServedModel(random_network("small", 32, 3))
+    prediction = run_torch(model, random_pixels(50, 32))
+    prototypes = model.network.head.prototypes.detach().numpy()
+    measured = geometry.distances(prediction.embedding, prototypes)
+    np.testing.assert_allclose(prediction.distances, measured, rtol=1e-5)
+    assert (prediction.probabilities.argmax(1) == prediction.distances.argmin(1)).all()
+
+
+@pytest.mark.parametrize("method", ["ce", "cl", "cpn", "ccl", "sccl", "dpp"])
+def test_every_method_is_served_with_distances_to_its_own_centres(method: str):
+    """Also where the centres have norms of their own, and where weights are not the centres."""
+    network = random_network("small", 32, 3, method=method)
+    if not network.head.on_sphere:
+        with torch.no_grad():
+            network.head.prototypes.mul_(torch.linspace(0.5, 1.5, 10)[:, None])
+    model, pixels = ServedModel(network), random_pixels(20, 32)
+    expected, actual = run_torch(model, pixels), Predictor(export(model, 32))(pixels, evidence=True)
+    for a, b in zip(expected, actual, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-3)
+    measured = geometry.distances(actual.embedding, network.head.prototypes.detach().numpy())
+    np.testing.assert_allclose(actual.distances, measured, rtol=1e-4)
+    logits = network.head.logits(torch.from_numpy(actual.embedding))
+    np.testing.assert_allclose(actual.probabilities, logits.softmax(1).detach(), atol=1e-5)
+
+
+def test_a_class_token_network_serves_without_evidence(digits: DataSet, tmp_path: Path):
+    torch.manual_seed(0)
+    vit = VisionTransformer(
+        image_size=16, patch_size=8, num_layers=1, num_heads=2, hidden_dim=16, mlp_dim=16
+    )
+    network = PrototypeNetwork(without_head(vit), 16, 3)
+    network.head = method_of(quick_config(), 10, 3)
+    bundle = export_bundle(network, quick_config(gallery=3), digits, tmp_path / "vit")
+    assert bundle.manifest.evidence is None
+    explanation = Explainer(bundle).explain(digits.splits["test"].pixels(16, "")[0])
+    assert explanation.evidence is None
+    assert len(explanation.neighbours) == 6
+
+
+def test_bundle_measures_what_it_holds(trained_bundle: Bundle, digits: DataSet):
+    manifest, metrics = trained_bundle.manifest, trained_bundle.manifest.metrics
+    assert metrics.accuracy > 0.9
+    assert metrics.accuracy == metrics.accuracy_nearest_prototype
+    assert metrics.rules_disagree == 0
+    assert (metrics.split, metrics.examples) == ("test", 359)
+    measured = geometry.separation_to_compactness(
+        trained_bundle.embeddings, digits.splits["train"].labels, trained_bundle.prototypes
+    )
+    assert metrics.geometry.scr == pytest.approx(measured)
+    certificate = manifest.certificate
+    assert certificate.batch_sizes == [1, 2, 7]
+    assert max(certificate.max_abs_difference.values()) < 1e-3
+    assert certificate.argmax_agreement == 1.0
+    assert manifest.training["seed"] == 0
+    assert manifest.class_names == [str(i) for i in range(10)]
+
+
+def test_a_bundle_with_held_out_pictures_is_calibrated_on_them(
+    trained_bundle: Bundle, uninterrupted, digits: DataSet
+):
+    found, valid = trained_bundle.manifest.calibration, digits.splits["valid"]
+    assert found is not None
+    assert (found.split, found.examples, found.coverage) == ("valid", len(valid), 0.95)
+    pixels = valid.pixels(16, "reading")
+    actual = Predictor(trained_bundle)(pixels)
+    with torch.no_grad():
+        embedding = uninterrupted[0](torch.from_numpy(pixels).permute(0, 3, 1, 2)).embedding
+        logits = uninterrupted[0].head.logits(embedding)
+    expected = (logits / found.temperature).softmax(1).numpy()
+    np.testing.assert_allclose(actual.probabilities, expected, atol=1e-4)
+
+
+def test_a_bundle_without_enough_of_them_is_not(uninterrupted, digits: DataSet, tmp_path: Path):
+    few = digits.splits | {"valid": digits.splits["valid"].subset(np.arange(77))}
+    data = dataclasses.replace(digits, splits=few)
+    network = copy.deepcopy(uninterrupted[0])
+    bundle = export_bundle(network, quick_config(gallery=1), data, tmp_path / "few")
+    assert bundle.manifest.calibration is None
+
+
+def test_a_bundle_in_half_precision_is_half_as_large_and_computes_the_same(
+    trained_bundle: Bundle, uninterrupted, digits: DataSet, tmp_path: Path
+):
+    network = copy.deepcopy(uninterrupted[0])
+    small = export_bundle(network, quick_config(half=True), digits, tmp_path / "half")
+    for name in ("model.onnx", "weights.safetensors"):
+        assert len(small.read(name)) < 0.55 * len(trained_bundle.read(name))
+    pixels = digits.splits["test"].pixels(16, "reading")
+    expected, actual = (Predictor(b)(pixels, evidence=True) for b in (trained_bundle, small))
+    np.testing.assert_allclose(actual.embedding, expected.embedding, atol=0.05)
+    same = actual.probabilities.argmax(1) == expected.probabilities.argmax(1)
+    assert same.mean() > 0.99
+    # Exact in itself: what is stored is what is computed with, in every part.
+    np.testing.assert_allclose(actual.evidence.mean((2, 3)), actual.embedding, atol=1e-4)
+    away = geometry.distances(actual.embedding, small.prototypes)
+    np.testing.assert_allclose(actual.distances, away, rtol=1e-4)
+    whole = Predictor(widened(small.read("model.onnx")))(pixels)
+    np.testing.assert_array_equal(whole.embedding, actual.embedding)
+    again = backbone("small", 16)
+    load_weights(again, "small", 16, str(small.path / "weights.safetensors"))
+    for name, value in again.state_dict().items():
+        torch.testing.assert_close(value, network.backbone.state_dict()[name], atol=1e-3, rtol=1e-3)
+    Attributor(small)  # its torch counterpart computes the same, or it refuses
+
+
+def test_gallery_is_the_training_split(trained_bundle: Bundle, digits: DataSet):
+    train, gallery = digits.splits["train"], trained_bundle.gallery
+    assert gallery.sources == train.sources
+    assert np.array_equal(gallery.labels, train.labels)
+    predictor = Predictor(trained_bundle)
+    first = predictor(train.subset(np.arange(3)).pixels(16, "")).embedding
+    np.testing.assert_allclose(trained_bundle.embeddings[:3], first, atol=1e-4)
+
+
+def test_weights_are_the_networks(trained_bundle: Bundle, uninterrupted):
+    import safetensors.torch
+
+    tensors = safetensors.torch.load(trained_bundle.read("weights.safetensors"))
+    assert torch.equal(tensors["head.prototypes"], uninterrupted[0].head.prototypes.detach())
+
+
+def test_model_is_one_file_with_a_dynamic_batch(trained_bundle: Bundle):
+    model = onnx.load_from_string(trained_bundle.read("model.onnx"))
+    (batch, *rest) = model.graph.input[0].type.tensor_type.shape.dim
+    assert batch.dim_param
+    assert [d.dim_value for d in rest] == [16, 16, 3]
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [o.name for o in model.graph.output] == [
+        "embedding",
+        "distances",
+        "probabilities",
+        "evidence",
+        "novelty",
+    ]
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
+
+
+def test_gallery_rows():
+    labels = np.array([0, 1, 0, 1, 0, 2])
+    assert gallery_rows(labels, 2).tolist() == [0, 1, 2, 3, 5]
+    assert gallery_rows(labels, None).tolist() == list(range(6))
+    assert gallery_rows(labels, 0).tolist() == []
+    many = np.arange(120_000) % 6
+    assert np.bincount(many[gallery_rows(many, None)]).tolist() == [8333] * 6
+
+
+def test_thumbnails_are_small_and_tiny_ones_exact(digits: DataSet):
+    import io
+
+    from PIL import Image
+
+    tiny = digits.splits["train"].open_picture(0)
+    assert np.array_equal(
+        np.asarray(Image.open(io.BytesIO(thumbnail(tiny))).convert("RGB")), np.asarray(tiny)
+    )
+    large = Image.new("RGB", (400, 200))
+    assert Image.open(io.BytesIO(thumbnail(large))).size == (96, 48)

@@ -1,0 +1,170 @@
+"""The output `novelty`: as computed by hand from the early maps, and kept when a bundle changes."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.distance import mahalanobis
+from typer.testing import CliRunner
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import BundleError
+from interpret.commands.app import app
+from interpret.edit import editing
+from interpret.explain.explainer import Explainer
+from interpret.model.images import fit_square, open_image
+from interpret.model.onnx_graph import with_features, with_novelty, with_temperature
+from interpret.model.predictor import Predictor
+from interpret.trust.calibration import accepted, find_limits, kept
+from interpret.trust.ood_scores import noise, verdict_shares
+from interpret.trust.verdict import verdict
+from tests.conftest import TOY_MODEL
+from training.commands.measure import Source, calibrate_bundle
+from training.data.datasets import DataSet, load_data
+from training.export.novelty_fit import add_novelty, gaussian
+
+DIGITS = Path(__file__).parents[3] / "models" / "digits-dpnp"
+
+# The toy with pictures of 8×8 pixels, and maps before the embedding: one of 2×2, then one of 1×1.
+_POOLED = "embedding = ReduceMean<keepdims = 0>"
+CONVOLUTIONAL = TOY_MODEL.replace("4, 4", "8, 8").replace(
+    f"{_POOLED}(evidence, locations)",
+    f"""large = Relu(evidence)
+  quarters = AveragePool<kernel_shape = [4, 4], strides = [4, 4]>(large)
+  early = Relu(quarters)
+  half = AveragePool<kernel_shape = [2, 2]>(early)
+  late = Relu(half)
+  {_POOLED}(late, locations)""",
+)
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    out = tmp_path_factory.mktemp("calibrated") / "digits"
+    return calibrate_bundle(DIGITS, Source("digits"), out)
+
+
+@pytest.fixture(scope="module")
+def digits() -> DataSet:
+    return load_data("digits")
+
+
+def model() -> bytes:
+    return onnx.parser.parse_model(CONVOLUTIONAL).SerializeToString()
+
+
+def random_pictures(count: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+
+
+def test_the_features_are_the_means_of_the_first_small_map():
+    extended = with_features(model())
+    assert extended is not None
+    pictures = random_pictures(5)
+    features, embedding = Predictor(extended).run(("features", "embedding"), pictures)
+    np.testing.assert_allclose(features, pictures.mean((1, 2)) / 255, rtol=1e-5)
+    np.testing.assert_allclose(features, embedding, rtol=1e-5)
+    made_by = {o: node for node in onnx.load_from_string(extended).graph.node for o in node.output}
+    (mean,) = made_by["features"].input
+    assert made_by[mean].input[0] == "early"
+
+
+def test_novelty_is_the_mahalanobis_distance_less_the_usual():
+    pictures = random_pictures(40)
+    rows = pictures.mean((1, 2)) / 255
+    mean, whitening = gaussian(rows)
+    covariance = np.linalg.inv(whitening @ whitening.T)
+    extended = with_novelty(model(), mean, whitening, 1.5)
+    # Found anew, it takes the place of the earlier one.
+    twice = with_novelty(with_novelty(model(), mean + 1, 2 * whitening, 0), mean, whitening, 1.5)
+    assert len(twice) == len(extended)
+    inverse = np.linalg.inv(covariance)
+    expected = [mahalanobis(row, mean, inverse) - 1.5 for row in rows]
+    before = Predictor(model())(pictures)
+    for each in (extended, twice):
+        found = Predictor(each)(pictures)
+        np.testing.assert_allclose(found.novelty, expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_array_equal(found.distances, before.distances)
+        away = found.distances[np.arange(40), found.answers]
+        np.testing.assert_allclose(found.strangeness, away + found.novelty, rtol=1e-6)
+    assert not before.novelty.any()
+    np.testing.assert_array_equal(before.strangeness, before.distances.min(1).astype(np.float64))
+
+
+def test_a_map_that_never_changes_is_measured_too():
+    rows = np.random.default_rng(0).standard_normal((50, 3))
+    rows[:, 1] = 4
+    mean, whitening = gaussian(rows)
+    assert np.isfinite(whitening).all()
+    np.testing.assert_allclose(mean[1], 4)
+
+
+def test_a_network_without_early_maps_stays_as_it_is(digits: DataSet):
+    toy = onnx.parser.parse_model(TOY_MODEL).SerializeToString()
+    assert add_novelty(toy, digits.splits["train"]) == (toy, None)
+    with pytest.raises(BundleError, match="no early activation maps"):
+        with_novelty(toy, np.zeros(3), np.eye(3), 0)
+
+
+def test_neither_part_drowns_the_other(calibrated: Bundle, digits: DataSet):
+    found = calibrated.manifest.calibration
+    assert found is not None
+    assert found.novelty is not None
+    assert found.novelty.pictures == len(digits.splits["train"])
+    prediction = Predictor(calibrated)(digits.splits["train"].pixels(32, ""))
+    away = prediction.distances[np.arange(len(prediction.answers)), prediction.answers]
+    assert prediction.novelty.std() == pytest.approx(away.std(), rel=0.01)
+    assert np.median(prediction.novelty) == pytest.approx(0, abs=0.01 * float(away.std()))
+
+
+def test_the_verdict_is_of_distance_and_novelty_together(calibrated: Bundle, digits: DataSet):
+    explainer = Explainer(calibrated)
+    pictures = np.concatenate([digits.splits["test"].pixels(32, "")[:60], noise(32, 40)])
+    answers = explainer.classify(pictures)
+    assert {a.verdict for a in answers} == {"accept", "none_of_these"}
+    for answer in answers:
+        limits = calibrated.manifest.limits(answer.index)
+        strangeness = answer.positive.distance + answer.novelty
+        assert answer.verdict == verdict(strangeness, answer.margin, limits)
+    assert {a.verdict for a in answers[60:]} == {"none_of_these"}
+    assert verdict_shares(explainer.predictor(pictures[60:]), calibrated.manifest) == {
+        "accept": 0,
+        "ambiguous": 0,
+        "none_of_these": 1,
+    }
+
+
+def test_the_table_of_predictions_has_it(calibrated: Bundle):
+    picture = str(DIGITS.parents[1] / "docs" / "digit.png")
+    result = CliRunner().invoke(app, ["predict", str(calibrated.path), picture])
+    head, row = (line.replace("┃", "│") for line in result.stdout.splitlines() if line[0] in "┃│")
+    cells = [[c.strip() for c in line.strip("│").split("│")] for line in (head, row)]
+    (answer,) = Explainer(calibrated).classify(
+        fit_square(open_image(Path(picture)), calibrated.manifest.input_size)[None]
+    )
+    assert (cells[0][-1], cells[1][-1]) == ("novelty", f"{answer.novelty:.3f}")
+
+
+def test_the_limits_are_found_with_it(calibrated: Bundle, digits: DataSet):
+    valid, test = digits.splits["valid"], digits.splits["test"]
+    predictor = Predictor(calibrated)
+    limits = find_limits(predictor(valid.pixels(32, "")), valid.labels, 0.95)
+    np.testing.assert_allclose(limits.max_distance, calibrated.manifest.calibration.max_distance)
+    prediction = predictor(test.pixels(32, ""))
+    # 95 % is what holds on average; 179 pictures are few to find limits from.
+    assert kept(prediction, test.labels, limits).mean() > 0.9
+    given = verdict_shares(prediction, calibrated.manifest)
+    assert given["accept"] == pytest.approx(accepted(prediction, limits).mean())
+
+
+def test_a_changed_bundle_keeps_its_novelty(calibrated: Bundle, digits: DataSet, tmp_path: Path):
+    pictures = np.concatenate([digits.splits["test"].pixels(32, "")[:5], noise(32, 4)])
+    expected = Predictor(calibrated)(pictures).novelty
+    smaller = editing.remove_class(calibrated, "9", tmp_path / "smaller")
+    np.testing.assert_array_equal(Predictor(smaller)(pictures).novelty, expected)
+    hot = with_temperature(calibrated.read("model.onnx"), 2.0)
+    np.testing.assert_array_equal(Predictor(hot)(pictures).novelty, expected)
+    again = calibrate_bundle(calibrated.path, Source("digits"), tmp_path / "again")
+    np.testing.assert_allclose(Predictor(again)(pictures).novelty, expected, rtol=1e-4, atol=1e-3)

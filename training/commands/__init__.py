@@ -1,0 +1,1 @@
+"""The commands of `dpnp` that need torch or labelled data. Only these print."""

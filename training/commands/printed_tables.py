@@ -1,0 +1,102 @@
+"""Figures as tables on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.table import Table
+
+from interpret.bundle.manifest import Calibration, Manifest, OutOfDistribution
+from interpret.commands.console import show
+from interpret.trust import ood_scores as novelty
+from interpret.trust.metrics import Scored
+from interpret.trust.verdict import verdict
+
+if TYPE_CHECKING:  # it needs Captum
+    from interpret.explain.faithfulness import Faithfulness
+
+
+def print_verdicts(scored: Scored, manifest: Manifest) -> None:
+    """How often each verdict is given, and how often the answer is right then."""
+    answers = zip(scored.predicted.tolist(), scored.strangeness, scored.margin, strict=True)
+    given = np.array([verdict(s, m, manifest.limits(i)) for i, s, m in answers])
+    right = scored.predicted == scored.labels
+    table = Table()
+    for heading in ("verdict", "answers", "right"):
+        table.add_column(heading, justify="left" if heading == "verdict" else "right")
+    for name in ("accept", "ambiguous", "none_of_these"):
+        own = given == name
+        accuracy = f"{right[own].mean():.2%}" if own.any() else ""
+        table.add_row(name, f"{own.mean():.1%}", accuracy)
+    show(table)
+
+
+def print_calibration(found: Calibration, title: str) -> None:
+    """A table of what a calibration achieves, on stdout."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    before, after = found.expected_calibration_error_before, found.expected_calibration_error
+    accuracy = found.accuracy_of_accepted
+    rows = {
+        "held-out pictures": f"{found.examples:,} of {found.split}",
+        "coverage, stated": f"{found.coverage:.1%}",
+        "coverage, measured on other halves": f"{found.measured_coverage:.1%}",
+        "answers accepted": f"{found.accepted:.1%}",
+        "accuracy of those": "none is" if accuracy is None else f"{accuracy:.2%}",
+        "temperature": f"{found.temperature:.3f}",
+        "expected calibration error": f"{before:.4f} before, {after:.4f} with the temperature",
+        "classes with too few pictures": _named(found.pooled, len(found.max_distance)),
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    show(table)
+    print_novelty(found.out_of_distribution)
+
+
+def _named(classes: Sequence[str], of: int) -> str:
+    """The names of a few, the number of many."""
+    if len(classes) > 10:
+        return f"{len(classes)} of {of}"
+    return ", ".join(classes) or "none"
+
+
+def print_novelty(found: Sequence[OutOfDistribution]) -> None:
+    """A table on stdout: a row for each score and verdict, a column for each set of pictures."""
+    if not found:
+        return
+    table = Table(
+        title="strange pictures: AUROC of each score, and their verdicts", title_justify="left"
+    )
+    table.add_column("score")
+    for column in found:
+        table.add_column(f"{column.data} ({column.examples:,})", justify="right")
+    for score in found[0].auroc:
+        rival = " (rival)" if score in novelty.RIVALS else ""
+        table.add_row(score + rival, *(f"{column.auroc[score]:.3f}" for column in found))
+    table.add_section()
+    for name in found[0].verdicts or {}:
+        table.add_row(name, *(f"{(column.verdicts or {})[name]:.1%}" for column in found))
+    show(table)
+
+
+def print_faithfulness(found: Sequence[Faithfulness], title: str) -> None:
+    """A table on stdout; see interpret.explain.faithfulness for what the figures are."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("method")
+    for heading in ("deletion ↓", "insertion ↑", "infidelity ↓", "sensitivity ↓"):
+        table.add_column(heading, justify="right")
+    table.add_column("completeness error", justify="right")
+    for heading in ("sanity → 0", "ms"):
+        table.add_column(heading, justify="right")
+    for each in found:
+        missing = "" if each.completeness is None else f"{each.completeness:.2g}"
+        figures = (each.deletion, each.insertion, each.infidelity, each.sensitivity)
+        table.add_row(
+            each.method,
+            *(f"{figure:.3f}" for figure in figures),
+            missing,
+            f"{each.sanity:.3f}",
+            f"{each.milliseconds:.1f}",
+        )
+    show(table)

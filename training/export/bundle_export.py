@@ -1,0 +1,230 @@
+"""From a trained network to a bundle: ONNX, certificate, gallery, figures, thresholds."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+from numpy.typing import NDArray
+
+from interpret.bundle.bundle import Bundle, GalleryTable, write_bundle
+from interpret.bundle.manifest import (
+    Calibration,
+    Certificate,
+    DataInfo,
+    Effort,
+    EvidenceGrid,
+    Manifest,
+)
+from interpret.model.images import PREPROCESSING, thumbnail
+from interpret.model.onnx_graph import halved, with_temperature
+from interpret.model.predictor import Pixels, Prediction, Predictor, joined
+from interpret.model.progress import parallel_map, progress
+from interpret.trust import calibration
+from interpret.trust import metrics as evaluation
+from training.config.train_config import TrainConfig
+from training.data.batches import in_order
+from training.data.datasets import DataSet, Split
+from training.export.novelty_fit import add_novelty
+from training.export.onnx_export import ServedModel, export, run_torch
+from training.model.networks import PrototypeNetwork
+
+BATCH_SIZES = (1, 2, 7)  # of the certificate
+NEIGHBOURS = 10
+GALLERY_LIMIT = 50_000
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "onnx",
+    "onnxruntime-gpu",
+    "onnxruntime",
+    "numpy",
+    "dpnp-toolkit",
+)
+
+
+def export_bundle(
+    network: PrototypeNetwork,
+    config: TrainConfig,
+    data: DataSet,
+    path: Path,
+    effort: Effort | None = None,
+) -> Bundle:
+    """Export, measure with ONNX Runtime and write the bundle at `path`, replacing an old one.
+
+    `network` comes from `loop.train`, its prototypes where its method wants them; it ends on the
+    CPU. Raises BundleError when `path` is something else than a bundle.
+    """
+    size = config.image_size or data.image_size
+    network.cpu().float().eval()
+    network.auxiliary = None  # it was for training alone
+    model = ServedModel(network)
+    served = halved(export(model, size)) if config.half else export(model, size)
+    prototypes = network.head.prototypes.detach().numpy().astype(np.float32)
+    predictor = Predictor(served)
+    train = data.splits["train"]
+    embeddings = predict_split(predictor, train, size, "embedding train").embedding
+    certificate = certify(model, predictor, train, embeddings)
+    served, calibrated = _calibrate(served, data, size)
+    final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
+    scored = _scores(Predictor(served), data, {final, held_out}, size, prototypes)
+    measured = evaluation.measure_geometry(embeddings, train.labels, prototypes, "train")
+    kept = gallery_rows(train.labels, config.gallery)
+    manifest = Manifest(
+        name=path.name,
+        method=config.method,
+        backbone=config.backbone,
+        embedding_dim=network.embedding_dim,
+        radius=config.radius if network.head.on_sphere else None,
+        class_names=data.class_names,
+        input_size=size,
+        preprocessing=PREPROCESSING,
+        metric="euclidean",
+        evidence=_grid(network),
+        data=DataInfo(name=data.name, splits={k: len(v) for k, v in data.splits.items()}),
+        thresholds=evaluation.thresholds(scored[held_out], held_out),
+        metrics=evaluation.metrics(scored[final], final, measured),
+        certificate=certificate,
+        calibration=calibrated,
+        training=config.model_dump(mode="json"),
+        effort=effort,
+        versions=library_versions(),
+    )
+    return write_bundle(
+        path,
+        manifest,
+        model=served,
+        prototypes=prototypes,
+        embeddings=embeddings[kept],
+        gallery=_gallery(train, kept),
+        weights=_weights(network, config.half),
+    )
+
+
+def _calibrate(model: bytes, data: DataSet, size: int) -> tuple[bytes, Calibration | None]:
+    """The model with novelty and temperature, and limits from the valid split; as it is without
+    one, or with too few pictures.
+    """
+    held_out = data.splits.get("valid")
+    if held_out is None or len(held_out) < calibration.fewest(calibration.COVERAGE):
+        return model, None
+    model, fitted = add_novelty(model, data.splits["train"])
+    prediction = predict_split(Predictor(model), held_out, size, "embedding valid")
+    found = calibration.calibrate(prediction, held_out.labels, data.class_names, "valid")
+    calibrated = found.model_copy(update={"novelty": fitted})
+    return with_temperature(model, found.temperature), calibrated
+
+
+def _weights(network: PrototypeNetwork, half: bool) -> bytes:
+    """weights.safetensors; with `half`, filters of convolutions in half precision."""
+    return safetensors.torch.save(
+        {
+            name: (tensor.half() if half and tensor.ndim == 4 else tensor).contiguous()
+            for name, tensor in network.state_dict().items()
+        }
+    )
+
+
+def _scores(
+    predictor: Predictor,
+    data: DataSet,
+    names: Collection[str],
+    size: int,
+    prototypes: NDArray[np.float32],
+) -> dict[str, evaluation.Scored]:
+    scored = {}
+    for name in names:
+        prediction = predict_split(predictor, data.splits[name], size, f"embedding {name}")
+        scored[name] = evaluation.score(prediction, data.splits[name].labels, prototypes)
+    return scored
+
+
+def predict_split(
+    run: Callable[[Pixels], Prediction], split: Split, size: int, title: str
+) -> Prediction:
+    """What the model computes for every picture of a split, at `size` pixels; no evidence."""
+    parts = []
+    with progress() as bar:
+        task = bar.add_task(title, total=len(split))
+        for rows in in_order(len(split), 512):
+            part = split.subset(rows.numpy())
+            parts.append(run(part.pixels(size, "")))
+            bar.advance(task, len(part))
+    return joined(parts)
+
+
+def certify(
+    model: ServedModel, predictor: Predictor, split: Split, embeddings: NDArray[np.float32]
+) -> Certificate:
+    """Compare torch with ONNX Runtime on real pictures, at each of BATCH_SIZES."""
+    largest: dict[str, float] = {}
+    agreement, overlap = [], []
+    for count in BATCH_SIZES:
+        rows = np.linspace(0, len(split) - 1, count).astype(np.int64)
+        pixels = split.subset(rows).pixels(predictor.input_size, "")
+        expected, actual = run_torch(model, pixels), predictor(pixels, evidence=True)
+        for name, a, b in zip(Prediction._fields, expected, actual, strict=True):
+            if a is not None and b is not None:
+                largest[name] = max(largest.get(name, 0.0), float(np.abs(a - b).max()))
+        agreement += (expected.probabilities.argmax(1) == actual.probabilities.argmax(1)).tolist()
+        pairs = zip(_neighbours(expected, embeddings), _neighbours(actual, embeddings), strict=True)
+        overlap += [len(np.intersect1d(a, b)) / len(a) for a, b in pairs]
+    return Certificate(
+        batch_sizes=list(BATCH_SIZES),
+        max_abs_difference=largest,
+        argmax_agreement=float(np.mean(agreement)),
+        neighbour_overlap=float(np.mean(overlap)),
+    )
+
+
+def gallery_rows(labels: NDArray[np.int64], per_class: int | None) -> NDArray[np.int64]:
+    """The rows kept in the gallery, in order: the first `per_class` of each class.
+
+    None keeps all, up to GALLERY_LIMIT shared evenly among the classes.
+    """
+    if per_class is None:
+        if len(labels) <= GALLERY_LIMIT:
+            return np.arange(len(labels))
+        per_class = GALLERY_LIMIT // (int(labels.max()) + 1)
+    kept = [np.flatnonzero(labels == label)[:per_class] for label in np.unique(labels)]
+    return np.sort(np.concatenate(kept))
+
+
+def _neighbours(prediction: Prediction, embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
+    away = ((prediction.embedding[:, None] - embeddings[None]) ** 2).sum(2)
+    return np.argsort(away, axis=1, kind="stable")[:, :NEIGHBOURS]
+
+
+def _grid(network: PrototypeNetwork) -> EvidenceGrid | None:
+    if not network.locations:
+        return None
+    rows, cols = network.locations
+    return EvidenceGrid(rows=rows, cols=cols)
+
+
+def _gallery(split: Split, rows: NDArray[np.int64]) -> GalleryTable:
+    kept = split.subset(rows)
+    return GalleryTable(
+        ids=rows,
+        labels=kept.labels,
+        splits=["train"] * len(kept),
+        sources=kept.sources,
+        thumbnails=parallel_map(
+            lambda i: thumbnail(kept.open_picture(i)), range(len(kept)), "thumbnails"
+        ),
+    )
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what a result depends on, for the record."""
+    versions = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # onnxruntime comes under one of two names
+    return versions

@@ -1,0 +1,120 @@
+"""Finished runs joined into one network, without training.
+
+Networks that were trained one after the other make different mistakes, and the mean of their
+softmaxes' logits is better than each. Side by side as branches, their features z make that mean
+one linear map A·z + b. With as many dimensions as classes less one the packed prototypes C are the
+corners of a regular simplex, and h = C⁺(A·z + b) has C·h = A·z + b, but for what all classes have
+in common: the nearest prototype is the answer of the mean logits, exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.manifest import Effort
+from training.config.errors import ConfigError
+from training.config.train_config import TrainConfig
+from training.data.batches import in_order
+from training.data.datasets import DataSet, load_data
+from training.export.bundle_export import export_bundle
+from training.model.backbones import Branches
+from training.model.methods import method_of
+from training.model.networks import PrototypeNetwork
+from training.run import checkpoint
+from training.run.distillation import load_network
+from training.run.loop import device_name, seconds_of
+
+SAMPLE = 5_000  # training pictures that the embedding's scale is found on, at most
+
+
+def join(
+    runs: list[Path],
+    spec: str,
+    out: Path,
+    *,
+    half: bool = False,
+    gallery: int | None = None,
+    data_root: Path = Path("data"),
+) -> Bundle:
+    """Write at `out` the bundle of the runs' networks side by side; `spec` is their data.
+
+    Raises ConfigError for runs that do not fit together, CheckpointError and DataError.
+    """
+    if len(runs) < 2:
+        raise ConfigError("it takes two runs or more to join them")
+    configs = [TrainConfig.of(**json.loads(checkpoint.read(run)["config"])) for run in runs]
+    last = configs[-1]
+    data = load_data(spec, seed=last.seed, root=data_root, valid_share=last.valid_share)
+    classes = len(data.class_names)
+    config = last.model_copy(
+        update={
+            "data": spec,
+            "backbone": "+".join(config.backbone for config in configs),
+            "embedding_dim": classes - 1,
+            "prototype_init": "packed",
+            "weights": None,
+            "teacher": (),
+            "joined": tuple(map(str, runs)),
+            "half": half,
+            "gallery": gallery,
+        }
+    )
+    size = config.image_size or data.image_size
+    networks = [load_network(run, classes, size) for run in runs]
+    network = joined(networks, config, size)
+    _scale_(network, data, size)
+    device = device_name(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    effort = Effort(seconds=sum(map(seconds_of, runs)), device=device)
+    return export_bundle(network, config, data, out, effort)
+
+
+@torch.no_grad()
+def joined(
+    networks: list[PrototypeNetwork], config: TrainConfig, image_size: int
+) -> PrototypeNetwork:
+    """The networks as branches of one, whose logits are the mean of their softmaxes', centred.
+
+    Raises ConfigError when one has no softmax on its wide features, or another normalisation.
+    """
+    first, softmaxes = networks[0], [network.auxiliary for network in networks]
+    for network in networks:
+        if network.auxiliary is None:
+            raise ConfigError("a run without --auxiliary has no softmax on its wide features")
+        if not (torch.equal(network.mean, first.mean) and torch.equal(network.std, first.std)):
+            raise ConfigError("the runs were trained on other pictures: their means differ")
+    statistics = (first.mean.flatten().tolist(), first.std.flatten().tolist())
+    branches = Branches(network.backbone for network in networks)
+    whole = PrototypeNetwork(branches, image_size, config.embedding_dim, statistics=statistics)
+    classes = len(first.head.prototypes)
+    whole.head = method_of(config, classes, whole.embedding_dim)
+    weights = torch.cat([s.weight for s in softmaxes if s is not None], 1) / len(networks)
+    biases = torch.stack([s.bias for s in softmaxes if s is not None]).mean(0)
+    solve = torch.linalg.pinv(whole.head.prototypes.double())  # (d, M)
+    centre = torch.eye(classes, dtype=torch.float64) - 1 / classes
+    assert isinstance(whole.projection, torch.nn.Linear)
+    whole.projection.weight.copy_(solve @ centre @ weights.double())
+    whole.projection.bias.copy_(solve @ centre @ biases.double())
+    return whole.eval()
+
+
+@torch.no_grad()
+def _scale_(network: PrototypeNetwork, data: DataSet, size: int) -> None:
+    """Scale the embedding so that it is nearest to the pictures' prototypes in the mean square."""
+    train = data.splits["train"]
+    step = max(1, len(train) // SAMPLE)
+    some = train.subset(torch.arange(0, len(train), step).numpy())
+    products = squares = torch.zeros(())
+    for rows in in_order(len(some), 250):
+        part = some.subset(rows.numpy())
+        pixels = torch.from_numpy(part.pixels(size, "")).permute(0, 3, 1, 2)
+        embedding: Tensor = network(pixels).embedding
+        own = network.head.prototypes[torch.from_numpy(part.labels)]
+        products, squares = products + (embedding * own).sum(), squares + embedding.square().sum()
+    assert isinstance(network.projection, torch.nn.Linear)
+    for parameter in network.projection.parameters():
+        parameter.mul_(products / squares)

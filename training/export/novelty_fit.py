@@ -1,0 +1,63 @@
+"""How unlike the training pictures a picture looks before any class is recognised in it.
+
+A network maps many a picture of nothing close to a prototype: what it was never shown, it does not
+separate. But its early maps, of colours and textures, still tell. Their means over the picture
+follow a Gaussian closely enough, and the distance to that Gaussian's centre, in its own measure,
+finds what is strange (Mahalanobis distance; Lee et al. 2018, arXiv:1807.03888).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interpret.bundle.manifest import NoveltyFit
+from interpret.model.onnx_graph import with_features, with_novelty
+from interpret.model.predictor import Predictor
+from interpret.model.progress import progress
+from training.data.batches import in_order
+from training.data.datasets import Split
+
+PICTURES = 10_000  # of the training split, at most
+
+
+def add_novelty(model: bytes, train: Split) -> tuple[bytes, NoveltyFit | None]:
+    """The model with an output `novelty`, in units of distance, from pictures it was trained on.
+
+    On those pictures the length varies as much as the distance to the answer's prototype does, so
+    that neither drowns the other in the sum; the median is 0. A network without early maps stays
+    as it is. Nothing here sees held-out pictures: their limits keep what they promise.
+    """
+    extended = with_features(model)
+    if extended is None or len(train) < 2:
+        return model, None
+    predictor = Predictor(extended)
+    rows = np.unique(np.linspace(0, len(train) - 1, PICTURES).astype(np.int64))
+    parts = []
+    with progress() as bar:
+        task = bar.add_task("novelty", total=len(rows))
+        for chunk in in_order(len(rows), 512):
+            pixels = train.subset(rows[chunk.numpy()]).pixels(predictor.input_size, "")
+            parts.append(predictor.run(("features", "distances", "probabilities"), pixels))
+            bar.advance(task, len(pixels))
+    features, distances, probabilities = (np.concatenate(c) for c in zip(*parts, strict=True))
+    mean, whitening = gaussian(features)
+    lengths = np.linalg.norm((features - mean) @ whitening, axis=1)
+    away = np.take_along_axis(distances, probabilities.argmax(1)[:, None], 1)
+    scale = float(away.std() / lengths.std()) if lengths.std() else 0.0
+    fitted = NoveltyFit(pictures=len(rows), features=len(mean))
+    return with_novelty(model, mean, scale * whitening, scale * float(np.median(lengths))), fitted
+
+
+def gaussian(features: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (F,) and whitening (F, F) of rows (N, F): whitened, the distance to the mean is the
+    Mahalanobis distance. The covariance is shrunk as far as so few rows call for (Ledoit-Wolf).
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    values = features.astype(np.float64)
+    covariance, _ = ledoit_wolf(values)
+    # A map that is constant on the training pictures has no measure; it gets the smallest one.
+    floor = 1e-9 * max(float(np.trace(covariance)), 1.0) / len(covariance)
+    size, axes = np.linalg.eigh(covariance)
+    return values.mean(0), axes / np.sqrt(np.maximum(size, floor))

@@ -1,0 +1,87 @@
+"""The network as ONNX: uint8 pixels in, the four outputs of the bundle's contract out."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from interpret.model.predictor import Prediction
+from training.model.networks import PrototypeNetwork
+
+
+class Outputs(NamedTuple):
+    """See interpret.model.predictor.Prediction; only networks with locations have `evidence`."""
+
+    embedding: Tensor
+    distances: Tensor
+    probabilities: Tensor
+    evidence: Tensor | None = None
+
+
+class ServedModel(nn.Module):
+    """The network with its distances and probabilities, as served."""
+
+    def __init__(self, network: PrototypeNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Outputs for uint8 pixels (N, S, S, 3)."""
+        embedding, features, _ = self.network(pixels.permute(0, 3, 1, 2))
+        head = self.network.head
+        prototypes = head.prototypes
+        scores = embedding @ prototypes.T
+        if not head.on_sphere:
+            scores = scores - prototypes.square().sum(1) / 2
+        # With s = c·h − ‖c‖²/2, ‖h−c_j‖² = ‖h−c_p‖² + 2 (s_p − s_j). With p the nearest prototype,
+        # only its own distance needs the difference: no digits are lost near a prototype. On the
+        # sphere the norms cancel and s is c·h: the order of the distances is that of the logits.
+        best, nearest = scores.max(1, keepdim=True)
+        closest = (embedding - prototypes[nearest[:, 0]]).square().sum(1, keepdim=True)
+        distances = (closest + 2 * (best - scores)).sqrt()
+        outputs = (embedding, distances, torch.softmax(head.logits(embedding), 1))
+        if not self.network.locations:
+            return outputs
+        return (*outputs, self.network.local_embeddings(features))
+
+
+def export(model: ServedModel, image_size: int) -> bytes:
+    """model.onnx with a dynamic batch and no external data."""
+    # At least 2 pictures: the exporter takes a batch of 1 for a constant. The graph runs on 1 too.
+    example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
+    names = [name for name in Outputs._fields if name != "evidence" or model.network.locations]
+    with warnings.catch_warnings():
+        # The exporter's own deprecations; what it produces is checked by the certificate.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            model.eval(),
+            (example,),
+            input_names=["pixels"],
+            output_names=names,
+            dynamic_shapes={"pixels": {0: torch.export.Dim("batch", min=2)}},
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    buffer = io.BytesIO()
+    onnx.save(program.model_proto, buffer)
+    return buffer.getvalue()
+
+
+@torch.no_grad()
+def run_torch(model: ServedModel, pixels: NDArray[np.uint8]) -> Prediction:
+    """What torch computes for uint8 pixels (N, S, S, 3), in float32, on the model's device."""
+    device = model.network.mean.device
+    outputs = [output.cpu().numpy() for output in model(torch.from_numpy(pixels).to(device))]
+    embedding, distances, probabilities = outputs[:3]
+    evidence = outputs[3] if len(outputs) > 3 else None
+    usual = np.zeros(len(pixels), np.float32)
+    return Prediction(embedding, distances, probabilities, evidence, usual)

@@ -1,0 +1,1 @@
+"""The paper's comparison: what it did and found, and the same runs here."""

@@ -1,0 +1,72 @@
+"""How a run is cut into steps, and what each process sees of a step.
+
+All random choices are drawn for the global batch from (seed, epoch, step), then cut: one process
+or many, resumed or not, the run sees the same pictures in the same order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from training.config.errors import ConfigError
+from training.config.train_config import TrainConfig
+from training.data.augment import Augmentation, generator
+
+
+class Plan(NamedTuple):
+    """A step is `batch` pictures: `accumulate` micro-batches on each of `processes` processes."""
+
+    seed: int
+    examples: int
+    batch: int
+    accumulate: int
+    processes: int
+    process: int  # this one
+
+    @classmethod
+    def of(cls, config: TrainConfig, examples: int, processes: int, process: int) -> Plan:
+        """Raises ConfigError when the batch does not divide, or there are too few pictures."""
+        parts = processes * config.accumulate
+        batch = min(config.batch_size, examples // parts * parts)
+        if batch == 0 or batch % parts:
+            raise ConfigError(
+                f"--batch-size {config.batch_size}: {examples} pictures cannot be cut evenly over "
+                f"{processes} processes × {config.accumulate} accumulation steps"
+            )
+        return cls(config.seed, examples, batch, config.accumulate, processes, process)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps per epoch. The last incomplete batch is left out."""
+        return self.examples // self.batch
+
+    def rows(self, epoch: int) -> list[Tensor]:
+        """The rows of this process's micro-batches, `accumulate` for each step of the epoch."""
+        return [
+            self._own(whole, turn)
+            for whole in self._whole(epoch)
+            for turn in range(self.accumulate)
+        ]
+
+    def counts(self, epoch: int, labels: Tensor, classes: int) -> Tensor:
+        """Pictures of each class in each whole step of the epoch (steps, classes)."""
+        steps = [torch.bincount(labels[rows], minlength=classes) for rows in self._whole(epoch)]
+        return torch.stack(steps)
+
+    def numbers(self, augment: Augmentation, epoch: int, micro_batch: int) -> Tensor:
+        """The augmentation's random numbers for a micro-batch of `rows`, counted from 0."""
+        step, turn = divmod(micro_batch, self.accumulate)
+        whole = augment.draw(self.batch, generator(self.seed, epoch, step))
+        return self._own(whole, turn)
+
+    def _whole(self, epoch: int) -> tuple[Tensor, ...]:
+        order = torch.randperm(self.examples, generator=generator(self.seed, epoch))
+        return torch.split(order[: self.steps * self.batch], self.batch)
+
+    def _own(self, whole: Tensor, turn: int) -> Tensor:
+        part = turn * self.processes + self.process
+        size = self.batch // (self.accumulate * self.processes)
+        return whole[part * size : (part + 1) * size]

@@ -1,4 +1,5 @@
-"""Feature extractors: the paper's two ResNet18s, three made for CPUs, and any of torchvision's.
+"""Feature extractors: the paper's two ResNet18s, three made for CPUs, and any of timm's or
+torchvision's.
 
 Each maps normalised pixels (N, 3, S, S) to features (N, F, h, w), which are average-pooled
 outside. A torchvision model that has no pooling (a ViT's class token) gives (N, F) instead.
@@ -19,9 +20,15 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 from interpret.bundle.errors import DpnpError
 from training.config.errors import ConfigError
+from training.model import timm_backbones
+from training.model.timm_backbones import TimmFeatures
 
 SMALL_IMAGE = 64  # up to this size a picture is not shrunk before the first block
-NAMES = ("resnet18", "resnet18-reduced", "fast", "fast-half", "small", "tiny", "torchvision:NAME")
+NAMES = (
+    *("resnet18", "resnet18-reduced", "fast", "fast-half", "small", "tiny"),
+    *("timm:NAME", "torchvision:NAME"),
+)
+PRETRAINED = ("pretrained", "imagenet")  # two words for the published weights
 
 
 def backbone(name: str, image_size: int) -> nn.Module:
@@ -30,6 +37,8 @@ def backbone(name: str, image_size: int) -> nn.Module:
     """
     if "+" in name:
         return Branches(backbone(part, image_size) for part in name.split("+"))
+    if name.startswith(timm_backbones.PREFIX):
+        return timm_backbones.timm_backbone(name.removeprefix(timm_backbones.PREFIX), image_size)
     if name.startswith("torchvision:"):
         return without_head(_torchvision_model(name.removeprefix("torchvision:"), image_size))
     if name in ("fast", "fast-half"):
@@ -44,9 +53,9 @@ def backbone(name: str, image_size: int) -> nn.Module:
 
 
 def load_weights(model: nn.Module, name: str, image_size: int, weights: str) -> frozenset[str]:
-    """Fill the backbone `name` with `weights`: "imagenet" (torchvision's, downloaded) or a local
-    file of tensors (.safetensors, or .pth read with weights_only); for NAME+NAME one for each,
-    with commas between them.
+    """Fill the backbone `name` with `weights`: "pretrained" (its published ones, from a package, a
+    cache or a hub) or a local file of tensors (.safetensors, or .pth read with weights_only); for
+    NAME+NAME one for each, with commas between them.
 
     Returns the names of the tensors that were filled. Raises ConfigError.
     """
@@ -60,10 +69,18 @@ def load_weights(model: nn.Module, name: str, image_size: int, weights: str) -> 
             for i, ((branch, own), source) in enumerate(zip(parts, sources, strict=True))
         ]
         return frozenset(f"branches.{i}.{tensor}" for i, names in filled for tensor in names)
-    if weights != "imagenet":
-        return load_matching(model, _read_tensors(weights), weights)
+    if isinstance(model, TimmFeatures):
+        published = weights in PRETRAINED
+        architecture = name.removeprefix(timm_backbones.PREFIX)
+        tensors = (
+            timm_backbones.published_tensors(architecture) if published else read_tensors(weights)
+        )
+        names = load_matching(model.model, tensors, weights)
+        return frozenset(f"model.{tensor}" for tensor in names)
+    if weights not in PRETRAINED:
+        return load_matching(model, read_tensors(weights), weights)
     if not name.startswith(("resnet18", "torchvision:")):
-        raise ConfigError(f"--weights imagenet: there are none for the backbone {name!r}")
+        raise ConfigError(f"--weights {weights}: there are none for the backbone {name!r}")
     source = "resnet18" if name.startswith("resnet18") else name.removeprefix("torchvision:")
     tensors = _torchvision_model(source, image_size, "DEFAULT").state_dict()
     return load_matching(model, tensors, weights)
@@ -172,7 +189,7 @@ def load_matching(model: nn.Module, tensors: dict[str, Tensor], source: str) -> 
             for name, value in tensors.items()
             if (head := name.split(".")[0]) in order and (rest := name.split(".")[1:])
         }
-    for prefix in ("module.", "backbone."):
+    for prefix in ("module.", "backbone.", "model."):
         tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     fitting = {k: v for k, v in tensors.items() if k in own and own[k].shape == v.shape}
     if 2 * len(fitting) < len(own):
@@ -183,7 +200,8 @@ def load_matching(model: nn.Module, tensors: dict[str, Tensor], source: str) -> 
     return frozenset(fitting)
 
 
-def _read_tensors(path: str) -> dict[str, Tensor]:
+def read_tensors(path: str) -> dict[str, Tensor]:
+    """The tensors of a file, by name: no code in it is run. Raises ConfigError."""
     try:
         if path.endswith(".safetensors"):
             return safetensors.torch.load_file(path)

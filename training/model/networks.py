@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config.train_config import TrainConfig
+from training.model import timm_backbones
 from training.model.backbones import backbone, load_weights
 from training.model.methods import Method, method_of
 
@@ -80,6 +81,11 @@ def build_network(
     """The network of a configuration at its seeded start, its prototypes too."""
     torch.manual_seed(config.seed)
     features = backbone(config.backbone, image_size)
+    if config.backbone.startswith(timm_backbones.PREFIX):
+        # What its published weights expect, with them or without.
+        statistics = timm_backbones.normalisation(
+            config.backbone.removeprefix(timm_backbones.PREFIX)
+        )
     filled: frozenset[str] = frozenset()
     if config.weights is not None:
         filled = load_weights(features, config.backbone, image_size, config.weights)

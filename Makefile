@@ -26,7 +26,7 @@ DIGITS := --data digits --backbone small --embedding-dim 3 --epochs 30 --batch-s
 
 bundle: .venv/installed ## train the bundle of digits anew
 	rm -rf runs/digits-dpnp
-	$(BIN)/dpnp train $(DIGITS) --out models/digits-dpnp
+	$(BIN)/dpnp train $(DIGITS) --out models/digits-dpnp --force
 
 # pip runs again only when pyproject.toml changes.
 .venv/installed: pyproject.toml

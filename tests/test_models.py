@@ -11,7 +11,8 @@ from interpret.model.images import decode, fit_square
 from interpret.model.predictor import Predictor
 from interpret.trust.ood_scores import noise, verdict_shares
 from serving.settings import Settings
-from training.commands.job import evaluate_bundle
+from training.evaluate.accuracy import evaluate_accuracy
+from training.evaluate.labelled import DataSource, load_labelled
 
 MODELS = Path(__file__).parents[1] / "models"
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -77,8 +78,11 @@ def test_the_default_model_tells_flowers_from_its_own_classes():
 
 
 def test_digits_are_as_accurate_as_the_manifest_says():
-    manifest = Bundle.load(MODELS / "digits-dpnp").manifest
-    measured = evaluate_bundle(MODELS / "digits-dpnp", "digits", None)
+    bundle = Bundle.load(MODELS / "digits-dpnp")
+    manifest = bundle.manifest
+    measured = evaluate_accuracy(
+        bundle, load_labelled(bundle, DataSource("digits")), "test"
+    ).metrics
     assert measured.accuracy == manifest.metrics.accuracy >= 0.97
     assert measured.accuracy_nearest_prototype == measured.accuracy
     assert measured.rules_disagree == 0

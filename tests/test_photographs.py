@@ -8,8 +8,7 @@ import pytest
 
 from interpret.explain.explainer import Explainer
 from interpret.model.images import decode, fit_square
-from training.commands.job import train_and_export
-from training.config.train_config import TrainConfig
+from training import train_classifier
 
 FLOWERS = Path(__file__).parents[2] / "shared" / "data" / "flowers102-64px.zip"
 CLASSES = 4
@@ -33,15 +32,16 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def explainer(flowers: Path, tmp_path_factory: pytest.TempPathFactory) -> Explainer:
     out = tmp_path_factory.mktemp("models") / "flowers"
-    config = TrainConfig.of(
-        data=f"folder:{flowers}",
+    bundle = train_classifier(
+        flowers,
+        out,
+        run=out.with_name("run"),
         backbone="small",
         embedding_dim=3,
         epochs=4,
         batch_size=16,
         lr=0.02,
     )
-    bundle = train_and_export(config, out, out.with_name("run"))
     assert bundle is not None
     return Explainer(bundle)
 

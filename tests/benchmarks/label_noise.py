@@ -21,7 +21,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.geometry import geometry
 from interpret.model.predictor import Predictor
 from interpret.trust.audit import label_suspicion, neighbour_probabilities, probe_probabilities
-from training.commands.measure import Source, load_pictures, predict_all
+from training.evaluate.labelled import DataSource, load_labelled, predict_split
 
 NOISE, SEEDS = 0.05, 5
 
@@ -74,9 +74,10 @@ def main() -> None:
     parser.add_argument("--split")
     arguments = parser.parse_args()
     bundle = Bundle.load(arguments.bundle)
-    pictures = load_pictures(bundle, Source(arguments.data))
+    pictures = load_labelled(bundle, DataSource(arguments.data))
     split = pictures.chosen(arguments.split)
-    prediction = predict_all(Predictor(bundle), pictures.splits[split], split)
+    predictor = Predictor(bundle)
+    prediction = predict_split(predictor, pictures.splits[split], predictor.input_size, split)
     # In any order: where pictures lie sorted by class, so would the wrong labels be.
     order = np.random.default_rng(0).permutation(len(pictures.labels[split]))
     labels = pictures.labels[split][order]

@@ -7,9 +7,11 @@ import httpx
 import numpy as np
 import pytest
 
+from interpret.bundle.bundle import Bundle
+from interpret.edit.editing import add_class
 from tests.serving.servers import serve
 from tests.training.conftest import quick_config
-from training.commands.measure import add_class
+from training.config.training_job import TrainingJob
 from training.data.datasets import DataSet, Split, load_data
 from training.export.bundle_export import export_bundle
 from training.run.loop import train
@@ -39,7 +41,8 @@ def nine(tmp_path_factory: pytest.TempPathFactory) -> Path:
         splits={name: without(split, NEW) for name, split in whole.splits.items()},
     )
     config = quick_config(backbone="tiny", embedding_dim=10, epochs=6)
-    export_bundle(train(config, data, folder / "run"), config, data, folder / "nine")
+    network = train(config, data, folder / "run")
+    export_bundle(network, TrainingJob(config), data, folder / "nine")
     return folder / "nine"
 
 
@@ -48,7 +51,7 @@ def test_a_class_that_training_never_saw(nine: Path, tmp_path: Path):
     splits = {name: (s, np.flatnonzero(s.labels == NEW)) for name, s in digits.splits.items()}
     train_split, rows = splits["train"]
     write(train_split, rows[:50], tmp_path / "9")
-    add_class(nine, "9", tmp_path / "9", tmp_path / "ten", None)
+    add_class(Bundle.load(nine), "9", tmp_path / "9", tmp_path / "ten")
     test_split, rows = splits["test"]
     pictures = write(test_split, rows, tmp_path / "unseen")
     others = np.flatnonzero(test_split.labels != NEW)[:: len(test_split) // 40]

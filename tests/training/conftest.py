@@ -6,6 +6,7 @@ import pytest
 
 from interpret.bundle.bundle import Bundle
 from training.config.train_config import TrainConfig
+from training.config.training_job import TrainingJob
 from training.data.datasets import DataSet, load_data
 from training.export.bundle_export import export_bundle
 from training.run.loop import train
@@ -41,4 +42,4 @@ def uninterrupted(digits: DataSet, tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def trained_bundle(uninterrupted, digits, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     path: Path = tmp_path_factory.mktemp("models") / "quick"
-    return export_bundle(uninterrupted[0], quick_config(), digits, path)
+    return export_bundle(uninterrupted[0], TrainingJob(quick_config()), digits, path)

@@ -13,10 +13,10 @@ import typer
 
 from interpret.commands.app import app, run
 from training.commands import bundles as bundle_cli
-from training.commands.options import Data, DataRoot, Download, Option, log_to_stderr
+from training.commands.options import Data, DataRoot, Download, Force, Option, log_to_stderr
 
 if TYPE_CHECKING:
-    from training.config.train_config import TrainConfig
+    from training.config.training_job import TrainingJob
 
 __all__ = ["bundle_cli", "main"]  # bundle_cli is imported for its commands
 
@@ -51,7 +51,7 @@ Gamma = Annotated[
 PrototypeInit = Annotated[
     str,
     Option(
-        help="packed (far apart from the first step), arranged (and look-alikes near) or random"
+        help="packed (far apart from the first step), similarity (and look-alikes near) or random"
     ),
 ]
 Schedule = Annotated[str, Option(help="onecycle, or the paper's step or late-step")]
@@ -126,6 +126,7 @@ def train(
     seed: Annotated[int, Option(help="of weights, split, order and augmentation")] = 0,
     run_folder: RunFolder = None,
     resume: Resume = False,
+    force: Force = False,
     tensorboard: Tensorboard = False,
     data_root: DataRoot = Path("data"),
     download: Download = False,
@@ -136,24 +137,32 @@ def train(
 
     On several GPUs: accelerate launch --multi_gpu --num_processes 4 -m training train …
     """
-    config = _config(context, dict(locals()) | {"teacher": tuple(teacher or ())})
+    job = _job(context, dict(locals()) | {"teacher": tuple(teacher or ())})
     log_to_stderr()
-    from training.commands.job import train_and_export
+    from training.commands.printed_tables import print_bundle
+    from training.recipes.train_classifier import run_job
 
-    run = run_folder or Path("runs") / out.name
-    train_and_export(config, out, run, data_root, download, resume=resume, tensorboard=tensorboard)
+    bundle = run_job(
+        job,
+        out,
+        run_folder or Path("runs") / out.name,
+        data_root=data_root,
+        download=download,
+        resume=resume,
+        force=force,
+        tensorboard=tensorboard,
+    )
+    if bundle is not None:
+        print_bundle(bundle)
 
 
-def _config(context: typer.Context, options: dict[str, Any]) -> TrainConfig:
+def _job(context: typer.Context, options: dict[str, Any]) -> TrainingJob:
     """What was asked for, over the recipe, over the defaults."""
-    from training.config.train_config import TrainConfig
-    from training.recipes.named_recipes import recipe
+    from training.config.training_job import PARTS, TrainingJob
+    from training.recipes.named_recipes import with_recipe
 
-    chosen = {name: options[name] for name in TrainConfig.model_fields if name in options}
-    if options["recipe"] is not None:
-        of_recipe = recipe(options["recipe"]).items()
-        chosen |= {name: value for name, value in of_recipe if not _given(context, name)}
-    return TrainConfig.of(**chosen)
+    names = {name for part in PARTS for name in part.model_fields if name in options}
+    return TrainingJob.of(**with_recipe({n: options[n] for n in names if _given(context, n)}))
 
 
 @app.command()
@@ -173,7 +182,7 @@ def join(
     Example: dpnp join runs/one runs/two --data folder:cifar10 --out models/both
     """
     log_to_stderr()
-    from training.commands.job import print_bundle
+    from training.commands.printed_tables import print_bundle
     from training.export.ensemble import join as join_runs
 
     print_bundle(join_runs(runs, data, out, half=half, gallery=gallery, data_root=data_root))

@@ -50,20 +50,21 @@ def evaluate(
     Example: dpnp evaluate models/digits-dpnp --data digits --explanations --out faithful.png
     """
     log_to_stderr()
-    if ood or explanations:
-        from training.commands import measure
+    from interpret.bundle.bundle import Bundle
+    from training.commands import evaluation
+    from training.evaluate.labelled import DataSource, load_labelled
 
-        source = measure.Source(data, seed, data_root, download)
-        if explanations:
-            measure.evaluate_explanations(bundle, source, split, pictures, out, as_json=json)
-        else:
-            measure.evaluate_novelty(bundle, source, split, ood or [], as_json=json)
-        return
-    from training.commands.job import evaluate_bundle
-
-    evaluate_bundle(
-        bundle, data, split, seed=seed, as_json=json, data_root=data_root, download=download
-    )
+    if out is not None:
+        evaluation.check_figure(out)
+    loaded = Bundle.load(bundle)
+    labelled = load_labelled(loaded, DataSource(data, seed, data_root, download))
+    chosen = labelled.chosen(split)
+    if explanations:
+        evaluation.explanations(loaded, labelled, chosen, pictures, out, as_json=json)
+    elif ood:
+        evaluation.ood(loaded, labelled, chosen, ood, as_json=json)
+    else:
+        evaluation.accuracy(loaded, labelled, chosen, as_json=json)
 
 
 @app.command()
@@ -93,17 +94,16 @@ def export(
     if not int8:
         raise ConfigError("say into what to export: --int8")
     log_to_stderr()
+    from training.evaluate.labelled import DataSource
     from training.export.int8 import export_int8
 
     export_int8(
         bundle,
-        data,
+        DataSource(data, None, data_root, download),
         out,
         max_accuracy_drop=max_accuracy_drop,
         min_agreement=min_agreement,
         max_distance_error=max_distance_error,
-        data_root=data_root,
-        download=download,
     )
 
 
@@ -128,10 +128,14 @@ def calibrate(
     Example: dpnp calibrate models/digits-dpnp --data digits --out models/digits-calibrated
     """
     log_to_stderr()
-    from training.commands import measure
+    from training.commands.printed_tables import print_calibrated
+    from training.evaluate.labelled import DataSource
+    from training.export.calibrate import calibrate_bundle
 
-    source = measure.Source(data, seed, data_root, download)
-    measure.calibrate_bundle(bundle, source, out, split=split, coverage=coverage, strange=ood or [])
+    source = DataSource(data, seed, data_root, download)
+    print_calibrated(
+        calibrate_bundle(bundle, source, out, split=split, coverage=coverage, ood=ood or [])
+    )
 
 
 @app.command()
@@ -149,10 +153,28 @@ def audit(
     Example: dpnp audit models/digits-dpnp --data digits --out audit.html --csv audit.csv
     """
     log_to_stderr()
-    from training.commands.audit import audit_data
-    from training.commands.measure import Source
+    from interpret.bundle.atomic_files import write_atomically
+    from interpret.bundle.bundle import Bundle
+    from interpret.bundle.errors import DpnpError
+    from interpret.report import audit_page
+    from interpret.report.html_page import check_suffix, write_page
+    from training.commands.printed_tables import print_audit
+    from training.evaluate.audited import audit_data, findings_csv
+    from training.evaluate.labelled import DataSource, load_labelled
 
-    audit_data(bundle, Source(data, seed, data_root, download), out, csv)
+    if out is not None:
+        check_suffix(out)
+    if csv is not None and csv.suffix.lower() != ".csv":
+        raise DpnpError(f"{csv}: a table is written as .csv")
+    loaded = Bundle.load(bundle)
+    labelled = load_labelled(loaded, DataSource(data, seed, data_root, download))
+    whole, found, picture = audit_data(loaded, labelled)
+    if csv is not None:
+        write_atomically(csv, findings_csv(whole, found).encode())
+    if out is not None:
+        title = f"{labelled.name} seen by {loaded.manifest.name}"
+        write_page(out, audit_page.page(whole, found, title, picture))
+    print_audit(whole, found, f"{labelled.name}: {len(whole.labels):,} pictures")
 
 
 @app.command("add-class")
@@ -178,7 +200,21 @@ def add_class(
     Example: dpnp add-class models/digits-0-to-8 9 pictures/9 --out models/digits --data digits
     """
     log_to_stderr()
-    from training.commands import measure
+    from interpret.bundle.bundle import Bundle
+    from interpret.commands.bundles import said
+    from interpret.edit import editing
+    from training.evaluate.added_class import cost_of_class
+    from training.evaluate.labelled import DataSource, load_labelled
 
-    source = None if data is None else measure.Source(data, seed, data_root, download)
-    measure.add_class(bundle, label, folder, out, source, on_sphere=on_sphere)
+    before = Bundle.load(bundle)
+    labelled = None
+    if data is not None:  # before the bundle is written: a bad --data leaves none behind
+        labelled = load_labelled(before, DataSource(data, seed, data_root, download))
+    after = editing.add_class(before, label, folder, out, on_sphere=on_sphere)
+    said(after)
+    if labelled is not None:
+        cost = cost_of_class(before, after, labelled)
+        typer.echo(
+            f"accuracy on {cost.examples:,} pictures of the old classes: "
+            f"{cost.before:.2%} before, {cost.after:.2%} with {label!r}"
+        )

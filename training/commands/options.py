@@ -12,6 +12,7 @@ Option = typer.Option
 
 Data = Annotated[str, Option(help="digits, cifar10, cifar100, flowers102 or folder:PATH")]
 DataRoot = Annotated[Path, Option(help="where torchvision's data sets lie")]
+Force = Annotated[bool, Option("--force", help="replace a bundle that exists at --out")]
 Download = Annotated[bool, Option("--download", help="fetch a torchvision data set")]
 Seed = Annotated[
     int | None, Option(help="of the split; default: the one the model was trained with")

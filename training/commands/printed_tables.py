@@ -8,14 +8,48 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
-from interpret.bundle.manifest import Calibration, Manifest, OutOfDistribution
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.manifest import Calibration, Manifest, Metrics, OutOfDistribution
 from interpret.commands.console import show
+from interpret.geometry.packing import widest_angle
+from interpret.report.audit_page import Audited, per_class
 from interpret.trust import ood_scores as novelty
+from interpret.trust.audit import TITLES, Audit
 from interpret.trust.metrics import Scored
 from interpret.trust.verdict import verdict
 
-if TYPE_CHECKING:  # it needs Captum
+if TYPE_CHECKING:  # they need torch and Captum
     from interpret.explain.faithfulness import Faithfulness
+    from training.export.calibrate import Calibrated
+
+
+def print_bundle(bundle: Bundle) -> None:
+    """The figures of a bundle that was just written."""
+    title = f"{bundle.path}  ({bundle.manifest.fingerprint[:12]})"
+    print_metrics(bundle.manifest.metrics, title, *bundle.prototypes.shape)
+    if bundle.manifest.calibration is not None:
+        print_calibration(bundle.manifest.calibration, "calibration")
+
+
+def print_metrics(metrics: Metrics, title: str, classes: int, dim: int) -> None:
+    """A table of the figures, for `classes` prototypes in `dim` dimensions."""
+    geometry = metrics.geometry
+    table = Table(title=title, show_header=False, title_justify="left")
+    limit = widest_angle(classes, dim)
+    rows = {
+        f"accuracy ({metrics.split}, {metrics.examples:,} pictures)": f"{metrics.accuracy:.2%}",
+        "accuracy by nearest prototype": f"{metrics.accuracy_nearest_prototype:.2%}",
+        "pictures on which the two rules differ": f"{metrics.rules_disagree}",
+        "expected calibration error": f"{metrics.expected_calibration_error:.4f}",
+        "MinSep, MeanSep, Std": f"{geometry.min_sep_deg:.2f}°, {geometry.mean_sep_deg:.2f}°, "
+        f"{geometry.std_deg:.2f}°",
+        "widest MinSep possible": f"{limit.degrees:.2f}° ({limit.source})" if limit else "unknown",
+        f"mean intra-class angle ({geometry.split})": f"{geometry.intra_class_angle_deg:.2f}°",
+        f"separation to compactness ratio ({geometry.split})": f"{geometry.scr:.2f}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    show(table)
 
 
 def print_verdicts(scored: Scored, manifest: Manifest) -> None:
@@ -52,6 +86,29 @@ def print_calibration(found: Calibration, title: str) -> None:
         table.add_row(name, value)
     show(table)
     print_novelty(found.out_of_distribution)
+
+
+def print_calibrated(done: Calibrated) -> None:
+    """What a calibration achieves, and how its limits fare on another split, if there is one."""
+    bundle, trial, found = done.bundle, done.trial, done.bundle.manifest.calibration
+    assert found is not None
+    print_calibration(found, f"{bundle.path}  ({bundle.manifest.fingerprint[:12]})")
+    if trial is not None:
+        print(
+            f"on {trial.examples:,} pictures of {trial.split}: {trial.kept:.1%} keep their class "
+            f"({found.coverage:.1%} stated), {trial.accepted:.1%} are accepted"
+        )
+
+
+def print_audit(whole: Audited, found: Audit, title: str) -> None:
+    """A table on stdout of the findings by class."""
+    table = Table(title=title, title_justify="left")
+    table.caption = "findings, by the class of the picture"
+    for heading in ("class", "pictures", *TITLES.values()):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for row in per_class(whole, found):
+        table.add_row(row.label, f"{row.pictures:,}", *(f"{count:,}" for count in row.counts))
+    show(table)
 
 
 def _named(classes: Sequence[str], of: int) -> str:

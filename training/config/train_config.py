@@ -1,77 +1,218 @@
-"""Everything a training run depends on, in one frozen object that travels with it."""
+"""Everything that the weights of a training run depend on, in one frozen object."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import field_validator
 
-from training.config.errors import ConfigError
+from training.config.checked import checked
+from training.config.method_names import MethodName
+from training.config.option import Configuration, option
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+# Old values of an option with their names of today. Records of old runs hold them.
+RENAMED_VALUES = {("prototype_init", "arranged"): "similarity"}
 
 
-class TrainConfig(BaseModel):
-    """A training run. The same configuration and seed give the same weights on a CPU.
+class TrainConfig(Configuration):
+    """What changes the weights. The same configuration and seed give the same weights on a CPU.
 
     λ, α, η and η_c are the paper's symbols. The defaults are for short runs: the λ of its reduced
     network on CIFAR-10, a packed start, and prototypes slow enough to stay packed. A method takes
-    what it has a use for: `lambda_pos` is the pull to the own centre in all but CE, the negative
-    terms are DPNP's, `gamma` is CPN's.
+    what it has a use for: `lambda_pos` is the pull weight in all but CE, the negative terms are
+    DPNP's, `gamma` is CPN's.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    data: str
-    recipe: str | None = None  # where the options come from that were not given, for the record
-    method: Literal["ce", "cl", "cpn", "ccl", "sccl", "dpp", "dpnp"] = "dpnp"
-    backbone: str = "resnet18"
-    weights: str | None = None
-    embedding_dim: Count | None = None
-    image_size: Annotated[int, Field(ge=8, le=1024)] | None = None  # None: the data's own
-    epochs: Count = 15
-    warmup_epochs: Annotated[int, Field(ge=0)] = (
-        0  # before them: layers that `weights` filled stand still
+    data: str = option(..., "digits, cifar10, cifar100, flowers102 or folder:PATH", panel="Options")
+    backbone: str = option(
+        "resnet18",
+        "the network: resnet18, resnet18-reduced, fast, fast-half, small, tiny or "
+        "torchvision:NAME; NAME+NAME puts networks side by side",
+        panel="Options",
     )
-    batch_size: Count = 64  # pictures per optimizer step, over all processes and accumulation
-    accumulate: Count = 1
-    augment: Literal["crop", "strong"] = "crop"
-    cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of the steps that mix pictures
-    teacher: tuple[str, ...] = ()  # finished runs, whose answers take the place of the labels
-    joined: tuple[str, ...] = ()  # runs that `dpnp join` put side by side, for the record
-    schedule: Literal["onecycle", "step", "late-step"] = "onecycle"
-    optimizer: Literal["sgd", "muon"] = "sgd"
-    lr: Positive = 0.1  # η; beside Muon, of what is no convolution
-    muon_lr: Positive = 0.1  # of the convolutions, as a share of their norm
-    prototype_lr: NotNegative | None = None  # η_c; None: lr / 20, for CL's centres 0.5
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: NotNegative = 5e-4  # not on prototypes: their norm is fixed
-    lambda_pos: NotNegative = 0.01
-    lambda_pos_start: Positive | None = None  # λ_pos rises from here; None: it is constant
-    lambda_neg_sample: NotNegative = 0.01
-    lambda_neg_class: NotNegative = 0.02
-    gamma: Positive | None = None  # sharpness of CPN's softmax; None: 1 / (2 α)
-    auxiliary: NotNegative = 0.0  # weight of a softmax on the wide features, for training alone
-    radius: Positive = 40.0  # α
-    prototype_init: Literal["packed", "arranged", "random"] = "packed"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    workers: Annotated[int, Field(ge=0)] = 2  # decoding processes, for data that streams
-    gallery: Annotated[int, Field(ge=0)] | None = None  # pictures per class; None: up to 50,000
-    half: bool = False  # store the bundle's filters in half precision
-    strict: bool = False  # fail on a corrupt picture instead of skipping it
-    # Of the training pictures, kept from training as a valid split where the data has none.
-    valid_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    seed: Annotated[int, Field(ge=0)] = 0
+    weights: str | None = option(
+        None,
+        "start from these weights: imagenet, or a file; FILE,FILE for NAME+NAME",
+        panel="Options",
+    )
+    embedding_dim: int | None = option(
+        None, "size d of the embedding; default: the backbone's own", panel="Options", ge=1
+    )
+    image_size: int | None = option(
+        None,
+        "pixels a side that the network sees; default: the data's own",
+        panel="Options",
+        ge=8,
+        le=1024,
+    )
+    epochs: int = option(15, "passes over the training pictures", panel="Options", ge=1)
+    batch_size: int = option(
+        64,
+        "pictures per optimizer step, over all processes and micro-batches",
+        panel="Options",
+        ge=1,
+    )
+    lr: float = option(
+        0.1,
+        "η, the learning rate; with --optimizer muon, of all but the convolutions",
+        panel="Options",
+        gt=0,
+        allow_inf_nan=False,
+    )
+
+    valid_share: float = option(
+        0.0,
+        "share of the training pictures to hold out where the data has no valid split",
+        panel="Pictures",
+        ge=0,
+        lt=1,
+    )
+    augment: Literal["crop", "strong"] = option(
+        "crop",
+        "crop moves and mirrors the pictures; strong also changes scale and colours and cuts a "
+        "hole",
+        panel="Pictures",
+    )
+    cutmix: float = option(
+        0.0,
+        "CutMix: share of the steps that mix pictures in pairs",
+        panel="Pictures",
+        ge=0,
+        le=1,
+    )
+
+    method: MethodName = option("dpnp", "the loss, named as in its paper", panel="Method and loss")
+    prototype_init: Literal["packed", "similarity", "random"] = option(
+        "packed",
+        "where prototypes start: packed far apart; packed, with look-alike classes as neighbours "
+        "(similarity); or random",
+        panel="Method and loss",
+    )
+    radius: float = option(
+        40.0,
+        "α, the norm of every prototype",
+        panel="Method and loss",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    lambda_pos: float = option(
+        0.01,
+        "λ_pos, the pull weight: how strongly embeddings are drawn to their own class's prototype",
+        panel="Method and loss",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    lambda_pos_start: float | None = option(
+        None,
+        "the pull weight at the first step; it rises to --lambda-pos. Default: constant",
+        panel="Method and loss",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    lambda_neg_sample: float = option(
+        0.01,
+        "weight of the term that pushes embeddings away from rival prototypes",
+        panel="Method and loss",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    lambda_neg_class: float = option(
+        0.02,
+        "weight of the term that pushes prototypes away from each other",
+        panel="Method and loss",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    gamma: float | None = option(
+        None,
+        "γ, sharpness of CPN's softmax; default: 1 / (2 --radius)",
+        panel="Method and loss",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    auxiliary: float = option(
+        0.0,
+        "weight of a softmax on the backbone's features, dropped at export; 1 speeds up short "
+        "runs with a narrow embedding",
+        panel="Method and loss",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    teacher: tuple[str, ...] = option(
+        (),
+        "distillation: a finished run, as runs/NAME, whose probabilities are the soft targets; "
+        "those of several runs are averaged",
+        panel="Method and loss",
+    )
+
+    optimizer: Literal["sgd", "muon"] = option(
+        "sgd", "sgd for all parameters, or muon for the convolutions", panel="Optimisation"
+    )
+    schedule: Literal["onecycle", "step", "late-step"] = option(
+        "onecycle",
+        "how the learning rate changes: onecycle, or the paper's step or late-step",
+        panel="Optimisation",
+    )
+    warmup_epochs: int = option(
+        0,
+        "epochs before --epochs in which layers filled by --weights stand still",
+        panel="Optimisation",
+        ge=0,
+    )
+    prototype_lr: float | None = option(
+        None,
+        "η_c, the prototypes' learning rate; default: --lr / 20, 0.5 for CL's centres",
+        panel="Optimisation",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    muon_lr: float = option(
+        0.1,
+        "learning rate of Muon's convolutions, as a share of their norm",
+        panel="Optimisation",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    momentum: float = option(0.9, "momentum of SGD", panel="Optimisation", ge=0, lt=1)
+    weight_decay: float = option(
+        5e-4,
+        "weight decay; prototypes have none, as their norm is fixed",
+        panel="Optimisation",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    accumulate: int = option(
+        1, "micro-batches that one optimizer step is cut into", panel="Optimisation", ge=1
+    )
+
+    precision: Literal["auto", "fp32", "bf16"] = option(
+        "auto",
+        "number format of the network's products; auto takes bf16 where it is faster",
+        panel="Run",
+    )
+    seed: int = option(
+        0,
+        "seed of the first weights, the splits, the order and the augmentation",
+        panel="Run",
+        ge=0,
+    )
+
+    @field_validator("prototype_init", mode="before")
+    @classmethod
+    def _today(cls, value: object) -> object:
+        return RENAMED_VALUES.get(("prototype_init", str(value)), value)
 
     @classmethod
     def of(cls, **values: object) -> TrainConfig:
         """Build and check a configuration; raises ConfigError that names the option."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            option = "--" + str(problem["loc"][0]).replace("_", "-")
-            given = problem["input"]
-            raise ConfigError(f"{option} {given}: {problem['msg']}") from error
+        return checked(cls, values)
+
+    @classmethod
+    def recorded(cls, record: Mapping[str, Any]) -> TrainConfig:
+        """The configuration in the flat record of a run, as manifests and checkpoints hold it.
+
+        A record of before an option was added gets the option's default; what a record says
+        beside it, of export and provenance, is left out.
+        """
+        return cls.of(**{name: record[name] for name in cls.model_fields if name in record})

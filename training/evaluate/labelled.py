@@ -1,15 +1,95 @@
-"""Labelled pictures as a bundle sees them."""
+"""Labelled pictures as a bundle sees them: loaded as the model was trained, and predicted."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
+from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
-from training.data.datasets import DataSet
+from interpret.model.predictor import Pixels, Prediction, joined
+from interpret.model.progress import progress
+from training.config.errors import DataError
+from training.data.batches import in_order
+from training.data.datasets import DataSet, Split, load_data
+
+CHUNK = 512  # pictures decoded and predicted at a time: a bounded part of the memory
 
 
-def labels_in(bundle: Bundle, data: DataSet, split: str) -> np.ndarray:
-    """The split's labels in the bundle's order of classes."""
+@dataclass(frozen=True)
+class DataSource:
+    """Where labelled pictures come from. `seed` None: split as the model's training was."""
+
+    spec: str  # as `--data` has it
+    seed: int | None = None
+    root: Path = Path("data")
+    download: bool = False
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """A data set with its labels in a bundle's order of classes."""
+
+    data: DataSet
+    labels: dict[str, NDArray[np.int64]]  # of each split
+
+    @property
+    def name(self) -> str:
+        """The data set's name."""
+        return self.data.name
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The pictures by split."""
+        return self.data.splits
+
+    @property
+    def final(self) -> str:
+        """The split for final figures: test, or valid without one."""
+        return self.data.evaluation_split()
+
+    @property
+    def held_out(self) -> str:
+        """The split that limits are found on: valid, or the final one without it."""
+        return "valid" if "valid" in self.splits else self.final
+
+    def chosen(self, split: str | None) -> str:
+        """The split asked for, or the final one; raises DataError for one that is not there."""
+        split = split or self.final
+        if split not in self.splits:
+            raise DataError(f"--split {split}: {self.name} has {', '.join(self.splits)}")
+        return split
+
+
+def load_labelled(bundle: Bundle, source: DataSource) -> LabelledData:
+    """A data set in the bundle's classes, split as it was when the model was trained.
+
+    Raises DataError, and UnknownLabelError for a class that the model does not have.
+    """
+    training = bundle.manifest.training
+    data = load_data(
+        source.spec,
+        seed=int(training.get("seed", 0) if source.seed is None else source.seed),
+        root=source.root,
+        download=source.download,
+        valid_share=float(training.get("valid_share", 0.0)),
+    )
     index = np.array([bundle.class_index(name) for name in data.class_names])
-    labels: np.ndarray = index[data.splits[split].labels]
-    return labels
+    return LabelledData(data, {name: index[split.labels] for name, split in data.splits.items()})
+
+
+def predict_split(
+    predict: Callable[[Pixels], Prediction], split: Split, size: int, title: str
+) -> Prediction:
+    """What `predict` computes for every picture of a split, at `size` pixels, CHUNK at a time."""
+    parts = []
+    with progress() as bar:
+        task = bar.add_task(title, total=len(split))
+        for rows in in_order(len(split), CHUNK):
+            part = split.subset(rows.numpy())
+            parts.append(predict(part.pixels(size, "")))
+            bar.advance(task, len(part))
+    return joined(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,13 @@ from interpret.bundle.manifest import (
 )
 from interpret.model.images import PREPROCESSING, thumbnail
 from interpret.model.onnx_graph import halved, with_temperature
-from interpret.model.predictor import Pixels, Prediction, Predictor, joined
-from interpret.model.progress import parallel_map, progress
+from interpret.model.predictor import Prediction, Predictor
+from interpret.model.progress import parallel_map
 from interpret.trust import calibration
 from interpret.trust import metrics as evaluation
-from training.config.train_config import TrainConfig
-from training.data.batches import in_order
+from training.config.training_job import TrainingJob
 from training.data.datasets import DataSet, Split
+from training.evaluate.labelled import predict_split
 from training.export.novelty_fit import add_novelty
 from training.export.onnx_export import ServedModel, export, run_torch
 from training.model.networks import PrototypeNetwork
@@ -49,7 +49,7 @@ PACKAGES = (
 
 def export_bundle(
     network: PrototypeNetwork,
-    config: TrainConfig,
+    job: TrainingJob,
     data: DataSet,
     path: Path,
     effort: Effort | None = None,
@@ -59,11 +59,11 @@ def export_bundle(
     `network` comes from `loop.train`, its prototypes where its method wants them; it ends on the
     CPU. Raises BundleError when `path` is something else than a bundle.
     """
-    size = config.image_size or data.image_size
+    config, size = job.config, job.config.image_size or data.image_size
     network.cpu().float().eval()
     network.auxiliary = None  # it was for training alone
     model = ServedModel(network)
-    served = halved(export(model, size)) if config.half else export(model, size)
+    served = halved(export(model, size)) if job.export.half else export(model, size)
     prototypes = network.head.prototypes.detach().numpy().astype(np.float32)
     predictor = Predictor(served)
     train = data.splits["train"]
@@ -73,7 +73,7 @@ def export_bundle(
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
     scored = _scores(Predictor(served), data, {final, held_out}, size, prototypes)
     measured = evaluation.measure_geometry(embeddings, train.labels, prototypes, "train")
-    kept = gallery_rows(train.labels, config.gallery)
+    kept = gallery_rows(train.labels, job.export.gallery)
     manifest = Manifest(
         name=path.name,
         method=config.method,
@@ -90,7 +90,7 @@ def export_bundle(
         metrics=evaluation.metrics(scored[final], final, measured),
         certificate=certificate,
         calibration=calibrated,
-        training=config.model_dump(mode="json"),
+        training=job.record(),
         effort=effort,
         versions=library_versions(),
     )
@@ -101,7 +101,7 @@ def export_bundle(
         prototypes=prototypes,
         embeddings=embeddings[kept],
         gallery=_gallery(train, kept),
-        weights=_weights(network, config.half),
+        weights=_weights(network, job.export.half),
     )
 
 
@@ -141,20 +141,6 @@ def _scores(
         prediction = predict_split(predictor, data.splits[name], size, f"embedding {name}")
         scored[name] = evaluation.score(prediction, data.splits[name].labels, prototypes)
     return scored
-
-
-def predict_split(
-    run: Callable[[Pixels], Prediction], split: Split, size: int, title: str
-) -> Prediction:
-    """What the model computes for every picture of a split, at `size` pixels; no evidence."""
-    parts = []
-    with progress() as bar:
-        task = bar.add_task(title, total=len(split))
-        for rows in in_order(len(split), 512):
-            part = split.subset(rows.numpy())
-            parts.append(run(part.pixels(size, "")))
-            bar.advance(task, len(part))
-    return joined(parts)
 
 
 def certify(

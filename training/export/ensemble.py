@@ -19,6 +19,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import Effort
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
+from training.config.training_job import ExportConfig, Provenance, TrainingJob
 from training.data.batches import in_order
 from training.data.datasets import DataSet, load_data
 from training.export.bundle_export import export_bundle
@@ -47,7 +48,7 @@ def join(
     """
     if len(runs) < 2:
         raise ConfigError("it takes two runs or more to join them")
-    configs = [TrainConfig.of(**json.loads(checkpoint.read(run)["config"])) for run in runs]
+    configs = [TrainConfig.recorded(json.loads(checkpoint.read(run)["config"])) for run in runs]
     last = configs[-1]
     data = load_data(spec, seed=last.seed, root=data_root, valid_share=last.valid_share)
     classes = len(data.class_names)
@@ -59,9 +60,6 @@ def join(
             "prototype_init": "packed",
             "weights": None,
             "teacher": (),
-            "joined": tuple(map(str, runs)),
-            "half": half,
-            "gallery": gallery,
         }
     )
     size = config.image_size or data.image_size
@@ -70,7 +68,12 @@ def join(
     _scale_(network, data, size)
     device = device_name(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     effort = Effort(seconds=sum(map(seconds_of, runs)), device=device)
-    return export_bundle(network, config, data, out, effort)
+    job = TrainingJob(
+        config,
+        ExportConfig(half=half, gallery=gallery),
+        provenance=Provenance(ensemble=tuple(map(str, runs))),
+    )
+    return export_bundle(network, job, data, out, effort)
 
 
 @torch.no_grad()

@@ -26,9 +26,8 @@ from interpret.model.predictor import Pixels, Prediction, Predictor
 from interpret.retrieval.gallery import Gallery
 from interpret.trust import metrics as evaluation
 from training.config.errors import QuantizationError
-from training.data.datasets import DataSet, load_data
-from training.evaluate.labelled import labels_in
-from training.export.bundle_export import NEIGHBOURS, predict_split
+from training.evaluate.labelled import DataSource, LabelledData, load_labelled, predict_split
+from training.export.bundle_export import NEIGHBOURS
 
 CALIBRATION_PICTURES = 256
 _BATCH = 32
@@ -39,14 +38,12 @@ _INTEGER_OPS = ["Conv", "Relu", "Clip", "Add", "MaxPool", "AveragePool", "Concat
 
 def export_int8(
     path: Path,
-    spec: str,
+    source: DataSource,
     out: Path,
     *,
     max_accuracy_drop: float,
     min_agreement: float,
     max_distance_error: float,
-    data_root: Path = Path("data"),
-    download: bool = False,
 ) -> Bundle:
     """Write at `out` the bundle at `path` with its model in INT8, measured on a data set.
 
@@ -56,17 +53,11 @@ def export_int8(
     if bundle.manifest.quantization is not None:
         raise QuantizationError(f"{path} is INT8 already")
     manifest = bundle.manifest
-    data = load_data(
-        spec,
-        seed=int(manifest.training.get("seed", 0)),
-        root=data_root,
-        download=download,
-        valid_share=float(manifest.training.get("valid_share", 0.0)),
-    )
+    data = load_labelled(bundle, source)
     pictures = gallery_pictures(bundle, CALIBRATION_PICTURES)
     model = quantise(widened(bundle.read("model.onnx")), pictures)
 
-    held_out = "valid" if "valid" in data.splits else data.evaluation_split()
+    held_out = data.held_out
     predictor = Predictor(model)
     certificate, metrics = measure(bundle, predictor, data, pictures[:_EVIDENCE_PICTURES])
     refuse(certificate, max_accuracy_drop, min_agreement, max_distance_error)
@@ -93,13 +84,13 @@ def export_int8(
 
 
 def measure(
-    bundle: Bundle, int8: Predictor, data: DataSet, pictures: Pixels
+    bundle: Bundle, int8: Predictor, data: LabelledData, pictures: Pixels
 ) -> tuple[Quantization, Metrics]:
     """How the INT8 model stands against the bundle's own on the data's final split, printed too.
 
     The evidence is looked at on `pictures`, pixels (N, S, S, 3).
     """
-    final, manifest = data.evaluation_split(), bundle.manifest
+    final, manifest = data.final, bundle.manifest
     actual, expected = (
         predict_split(predictor, data.splits[final], manifest.input_size, f"{name} {final}")
         for name, predictor in (("INT8", int8), ("fp32", Predictor(bundle)))
@@ -211,8 +202,10 @@ def _backbone(model: onnx.ModelProto) -> set[str]:
     }
 
 
-def _score(bundle: Bundle, prediction: Prediction, data: DataSet, split: str) -> evaluation.Scored:
-    return evaluation.score(prediction, labels_in(bundle, data, split), bundle.prototypes)
+def _score(
+    bundle: Bundle, prediction: Prediction, data: LabelledData, split: str
+) -> evaluation.Scored:
+    return evaluation.score(prediction, data.labels[split], bundle.prototypes)
 
 
 def _relative(actual: NDArray[np.float32], expected: NDArray[np.float32]) -> float:

@@ -9,8 +9,9 @@ from interpret.geometry.packing import LARGEST, packing, random_directions
 
 
 def initial_prototypes(classes: int, dim: int, radius: float, start: str, seed: int) -> Tensor:
-    """Prototypes (M, d) of norm `radius`: "random", or "packed" and "arranged" as far apart as can
-    be found. (Which class gets which is arranged once the data is there: see arrangement.)
+    """Prototypes (M, d) of norm `radius`: "random", or "packed" and "similarity" as far apart as
+    can be found. (Which class gets which is decided once the data is there: see
+    prototype_assignment.)
 
     More than packing.LARGEST classes start at random: so many stand far enough apart anyway.
     """

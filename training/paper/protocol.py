@@ -113,7 +113,7 @@ def _cpu(column: Column, method: str) -> dict[str, Any]:
         "lambda_pos": pos,
         "lambda_neg_sample": 0.01,
         "lambda_neg_class": 0.02,
-        "prototype_init": "arranged",
+        "prototype_init": "similarity",
     }
     if column.reduced:
         options["auxiliary"] = 1.0  # for every method: a narrow embedding alone learns slowly

@@ -26,7 +26,8 @@ from interpret.geometry import geometry
 from interpret.trust import metrics as evaluation
 from training.config.train_config import TrainConfig
 from training.data.datasets import RESIDENT_SIZE, DataSet, Split, load_data, stratified
-from training.export.bundle_export import library_versions, predict_split
+from training.evaluate.labelled import predict_split
+from training.export.bundle_export import library_versions
 from training.export.onnx_export import ServedModel, run_torch
 from training.model.networks import PrototypeNetwork
 from training.paper.protocol import Column

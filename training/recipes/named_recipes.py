@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from training.config.errors import ConfigError
@@ -15,7 +16,7 @@ _CPU_FAST: dict[str, Any] = {
     "lr": 0.5,
     "momentum": 0.85,
     "auxiliary": 1.0,
-    "prototype_init": "arranged",
+    "prototype_init": "similarity",
     "prototype_lr": 0.005,
     "lambda_pos": 0.01,
     "lambda_pos_start": 0.0005,
@@ -30,3 +31,9 @@ def recipe(name: str) -> dict[str, Any]:
     if name not in RECIPES:
         raise ConfigError(f"--recipe {name}: not one of {', '.join(RECIPES)}")
     return RECIPES[name]
+
+
+def with_recipe(given: Mapping[str, object]) -> dict[str, object]:
+    """The options that were given, over those of the recipe that they name, if any."""
+    name = given.get("recipe")
+    return dict(given) if name is None else recipe(str(name)) | dict(given)

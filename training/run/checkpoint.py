@@ -63,14 +63,11 @@ def resume(run: Path, config: TrainConfig, network: nn.Module, optimizer: Optimi
     Raises CheckpointError when there is none, or when it is of another configuration.
     """
     state = read(run)
-    # An option that the saved one does not have yet was at its default.
     asked = config.model_dump(mode="json")
-    saved = {k: f.default for k, f in TrainConfig.model_fields.items()} | json.loads(
-        state["config"]
-    )
-    changed = [key for key in asked if saved.get(key) != asked[key]]
+    saved = TrainConfig.recorded(json.loads(state["config"])).model_dump(mode="json")
+    changed = [key for key in asked if saved[key] != asked[key]]
     if changed:
-        names = ", ".join(f"{k} (was {saved.get(k)}, now {asked[k]})" for k in changed)
+        names = ", ".join(f"{k} (was {saved[k]}, now {asked[k]})" for k in changed)
         raise CheckpointError(f"{run / FILE} is of another configuration: {names}")
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])

@@ -60,7 +60,7 @@ def load_teachers(
 def load_network(run: Path, classes: int, image_size: int) -> PrototypeNetwork:
     """The network of a finished run, on the CPU. Raises ConfigError or CheckpointError."""
     state = checkpoint.read(run)
-    config = TrainConfig.of(**json.loads(state["config"]))
+    config = TrainConfig.recorded(json.loads(state["config"]))
     own = len(state["network"]["head.prototypes"])
     if own != classes:
         raise ConfigError(f"{run}: tells {own} classes apart, the data has {classes}")

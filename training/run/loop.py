@@ -121,10 +121,12 @@ def train(
     data: DataSet,
     folder: Path,
     *,
+    workers: int = 2,
     resume: bool = False,
     tensorboard: bool = False,
 ) -> PrototypeNetwork | None:
-    """Train to the last epoch; checkpoint and metrics lie in `folder`.
+    """Train to the last epoch; checkpoint and metrics lie in `folder`. `workers` processes decode
+    pictures that are too large to be kept in memory.
 
     Returns the network in evaluation mode, its prototypes on the sphere; None on all processes but
     the main one. Raises ConfigError, CheckpointError or DivergedError.
@@ -132,7 +134,7 @@ def train(
     if not resume:
         checkpoint.check_overwrite(folder)
     accelerator = accelerator_for(config, folder if tensorboard else None)
-    run = _prepare(config, data, accelerator)
+    run = _prepare(config, data, accelerator, workers)
     done = checkpoint.resume(folder, config, run.network, run.optimizer) if resume else 0
     lines = _lines(folder / METRICS)[:done]  # of an epoch that was cut, nothing is kept
     for epoch in range(done, config.warmup_epochs + config.epochs):
@@ -155,15 +157,15 @@ def train(
     return run.network.eval() if accelerator.is_main_process else None
 
 
-def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator) -> Run:
+def _prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, workers: int) -> Run:
     size, examples = config.image_size or data.image_size, len(data.splits["train"])
     plan = Plan.of(config, examples, accelerator.num_processes, accelerator.process_index)
-    train, valid = load_batches(config, data, size, accelerator.device)
+    train, valid = load_batches(data, size, workers, accelerator.device)
     statistics = channel_statistics(train, examples)
     network = build_network(config, len(data.class_names), size, statistics)
     whiten_(network, train, examples)
     teachers = load_teachers(config.teacher, len(data.class_names), size, accelerator.device)
-    if config.prototype_init == "arranged":
+    if config.prototype_init == "similarity":
         describe = thumbnails if teachers is None else teachers.features
         arrange_prototypes(network, train, examples, config.seed, describe)
     network.to(accelerator.device)

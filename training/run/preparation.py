@@ -64,15 +64,15 @@ def _seconds_for_product(dtype: torch.dtype) -> float:
 
 
 def load_batches(
-    config: TrainConfig, data: DataSet, size: int, device: torch.device
+    data: DataSet, size: int, workers: int, device: torch.device
 ) -> tuple[Batches, Batches | None]:
     """The train split at the size that augmentation starts from, and the valid split, if any."""
     # A random-resized crop starts from a picture a little larger than its result.
     source = size if size <= RESIDENT_SIZE else round(size * 8 / 7)
-    train = batches(data.splits["train"], source, "reading train", config.workers, device)
+    train = batches(data.splits["train"], source, "reading train", workers, device)
     if "valid" not in data.splits:
         return train, None
-    return train, batches(data.splits["valid"], size, "reading valid", config.workers, device)
+    return train, batches(data.splits["valid"], size, "reading valid", workers, device)
 
 
 def channel_statistics(train: Batches, examples: int) -> tuple[list[float], list[float]]:
@@ -112,7 +112,7 @@ def arrange_prototypes(
     prototypes = network.head.prototypes
     missing = len(prototypes) - len(np.unique(labels))
     if missing:
-        raise ConfigError(f"--prototype-init arranged: {missing} classes have too few pictures")
+        raise ConfigError(f"--prototype-init similarity: {missing} classes have too few pictures")
     order = arrange(prototypes.cpu().numpy(), class_similarity(descriptions, labels), seed)
     prototypes.copy_(prototypes[torch.from_numpy(order)])
 

@@ -75,7 +75,7 @@ def test_a_trained_bundle_may_be_trained_again(
     command = ["train", "--data", f"folder:{pictures}", *QUICK, "--out", "m", "--batch-size", 4]
     assert dpnp(*command, monkeypatch=monkeypatch) == 0
     first = Bundle.load("m").manifest.fingerprint
-    assert dpnp(*command, "--seed", 1, monkeypatch=monkeypatch) == 0
+    assert dpnp(*command, "--seed", 1, "--force", monkeypatch=monkeypatch) == 0
     assert Bundle.load("m").manifest.fingerprint != first
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "runs"]
 
@@ -168,5 +168,5 @@ def test_a_corrupt_picture_is_named_on_stderr(
     command = ["train", "--data", "folder:copy", *QUICK, "--out", "m", "--batch-size", 4]
     assert dpnp(*command, monkeypatch=monkeypatch) == 0
     assert "bad.jpg" in capsys.readouterr().err
-    assert dpnp(*command, "--strict", monkeypatch=monkeypatch) == 2
+    assert dpnp(*command, "--strict", "--force", monkeypatch=monkeypatch) == 2
     assert "bad.jpg" in capsys.readouterr().err

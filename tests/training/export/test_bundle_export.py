@@ -19,6 +19,7 @@ from interpret.model.onnx_graph import widened
 from interpret.model.predictor import Predictor
 from tests.training.conftest import quick_config
 from training.config.train_config import TrainConfig
+from training.config.training_job import ExportConfig, TrainingJob
 from training.data.datasets import DataSet
 from training.export.bundle_export import export_bundle, gallery_rows, thumbnail
 from training.export.onnx_export import ServedModel, export, run_torch
@@ -37,6 +38,11 @@ def random_network(name: str, size: int, dim: int | None, **options: object) -> 
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
     return network.eval()
+
+
+def kept(**options: object) -> TrainingJob:
+    """A quick job whose export is told something."""
+    return TrainingJob(quick_config(), ExportConfig(**options))
 
 
 def random_pixels(count: int, size: int) -> np.ndarray:
@@ -105,7 +111,7 @@ def test_a_class_token_network_serves_without_evidence(digits: DataSet, tmp_path
     )
     network = PrototypeNetwork(without_head(vit), 16, 3)
     network.head = method_of(quick_config(), 10, 3)
-    bundle = export_bundle(network, quick_config(gallery=3), digits, tmp_path / "vit")
+    bundle = export_bundle(network, kept(gallery=3), digits, tmp_path / "vit")
     assert bundle.manifest.evidence is None
     explanation = Explainer(bundle).explain(digits.splits["test"].pixels(16, "")[0])
     assert explanation.evidence is None
@@ -149,7 +155,7 @@ def test_a_bundle_without_enough_of_them_is_not(uninterrupted, digits: DataSet, 
     few = digits.splits | {"valid": digits.splits["valid"].subset(np.arange(77))}
     data = dataclasses.replace(digits, splits=few)
     network = copy.deepcopy(uninterrupted[0])
-    bundle = export_bundle(network, quick_config(gallery=1), data, tmp_path / "few")
+    bundle = export_bundle(network, kept(gallery=1), data, tmp_path / "few")
     assert bundle.manifest.calibration is None
 
 
@@ -157,7 +163,7 @@ def test_a_bundle_in_half_precision_is_half_as_large_and_computes_the_same(
     trained_bundle: Bundle, uninterrupted, digits: DataSet, tmp_path: Path
 ):
     network = copy.deepcopy(uninterrupted[0])
-    small = export_bundle(network, quick_config(half=True), digits, tmp_path / "half")
+    small = export_bundle(network, kept(half=True), digits, tmp_path / "half")
     for name in ("model.onnx", "weights.safetensors"):
         assert len(small.read(name)) < 0.55 * len(trained_bundle.read(name))
     pixels = digits.splits["test"].pixels(16, "reading")

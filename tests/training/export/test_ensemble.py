@@ -49,7 +49,7 @@ def test_the_nearest_prototype_is_the_answer_of_the_mean_logits(
     assert (manifest.backbone, manifest.embedding_dim) == ("small+small", 9)
     assert manifest.metrics.rules_disagree == 0
     assert manifest.metrics.geometry.min_sep_deg == pytest.approx(96.38, abs=0.05)
-    assert manifest.training["joined"] == [str(run) for run in runs]
+    assert manifest.training["ensemble"] == [str(run) for run in runs]
     assert manifest.calibration is not None
 
 

@@ -21,8 +21,9 @@ from interpret.trust.calibration import accepted, find_limits, kept
 from interpret.trust.ood_scores import noise, verdict_shares
 from interpret.trust.verdict import verdict
 from tests.conftest import TOY_MODEL
-from training.commands.measure import Source, calibrate_bundle
 from training.data.datasets import DataSet, load_data
+from training.evaluate.labelled import DataSource
+from training.export.calibrate import calibrate_bundle
 from training.export.novelty_fit import add_novelty, gaussian
 
 DIGITS = Path(__file__).parents[3] / "models" / "digits-dpnp"
@@ -43,7 +44,7 @@ CONVOLUTIONAL = TOY_MODEL.replace("4, 4", "8, 8").replace(
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     out = tmp_path_factory.mktemp("calibrated") / "digits"
-    return calibrate_bundle(DIGITS, Source("digits"), out)
+    return calibrate_bundle(DIGITS, DataSource("digits"), out).bundle
 
 
 @pytest.fixture(scope="module")
@@ -166,5 +167,5 @@ def test_a_changed_bundle_keeps_its_novelty(calibrated: Bundle, digits: DataSet,
     np.testing.assert_array_equal(Predictor(smaller)(pictures).novelty, expected)
     hot = with_temperature(calibrated.read("model.onnx"), 2.0)
     np.testing.assert_array_equal(Predictor(hot)(pictures).novelty, expected)
-    again = calibrate_bundle(calibrated.path, Source("digits"), tmp_path / "again")
+    again = calibrate_bundle(calibrated.path, DataSource("digits"), tmp_path / "again").bundle
     np.testing.assert_allclose(Predictor(again)(pictures).novelty, expected, rtol=1e-4, atol=1e-3)

@@ -13,6 +13,7 @@ from tests.training.conftest import quick_config
 from tests.training.model.test_losses import EMBEDDING, LABELS, PROTOTYPES, random_case
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
+from training.config.training_job import ExportConfig, TrainingJob
 from training.data.datasets import DataSet
 from training.export.bundle_export import export_bundle
 from training.model.methods import Method, method_of
@@ -210,9 +211,11 @@ def test_one_class_is_refused(name: str):
 
 @pytest.mark.parametrize("name", [m for m in METHODS if m != "dpnp"])  # which all tests train
 def test_an_epoch_on_digits_learns_exports_and_explains(name: str, digits: DataSet, tmp_path: Path):
-    config = quick_config(method=name, epochs=2, gallery=3, lambda_pos=0.003)
+    config = quick_config(method=name, epochs=2, lambda_pos=0.003)
     network = train(config, digits, tmp_path / "run")
-    bundle = export_bundle(network, config, digits, tmp_path / name)
+    bundle = export_bundle(
+        network, TrainingJob(config, ExportConfig(gallery=3)), digits, tmp_path / name
+    )
     manifest = bundle.manifest
     assert manifest.metrics.accuracy > 0.5
     assert manifest.method == name

@@ -54,7 +54,7 @@ def test_prototypes_are_arranged_by_what_the_teacher_sees(
     pixels, seen = pixels_of(digits, 20), []
     similarity = setup.class_similarity
     monkeypatch.setattr(setup, "class_similarity", lambda *a: seen.append(a) or similarity(*a))
-    options = {"teacher": (str(folder),), "prototype_init": "arranged", "epochs": 1}
+    options = {"teacher": (str(folder),), "prototype_init": "similarity", "epochs": 1}
     assert train(quick_config(**options), digits, tmp_path) is not None
     ((features, labels),) = seen
     assert features.shape == (len(labels), network.width)

@@ -16,6 +16,7 @@ import torch
 from interpret.geometry.geometry import nearest_angles
 from tests.training.conftest import quick_config
 from training.config.errors import CheckpointError, DivergedError
+from training.config.training_job import TrainingJob
 from training.data.datasets import DataSet
 from training.export.bundle_export import export_bundle
 from training.model.backbones import backbone
@@ -99,12 +100,12 @@ def interrupt_after_epoch(epoch: int):
 def test_an_auxiliary_softmax_trains_with_the_network_and_stays_behind(
     digits: DataSet, tmp_path: Path
 ):
-    config = quick_config(auxiliary=1.0, epochs=1, gallery=2)
+    config = quick_config(auxiliary=1.0, epochs=1)
     network = train(config, digits, tmp_path / "run")
     (line,) = (tmp_path / "run" / METRICS).read_text().splitlines()
     assert 0 < json.loads(line)["auxiliary"] < 2.4  # learned: under ln 10 and a little
     assert network.auxiliary is not None
-    bundle = export_bundle(network, config, digits, tmp_path / "bundle")
+    bundle = export_bundle(network, TrainingJob(config), digits, tmp_path / "bundle")
     names = safetensors.torch.load(bundle.read("weights.safetensors"))
     assert not [name for name in names if "auxiliary" in name]
 

@@ -1,0 +1,75 @@
+"""How well a bundle tells pictures of no class from its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import DpnpError
+from interpret.bundle.manifest import Manifest, OutOfDistribution
+from interpret.model.images import fit_square, open_image, pictures_in
+from interpret.model.predictor import Prediction, Predictor
+from interpret.model.progress import parallel_map
+from interpret.trust import ood_scores
+from training.evaluate.labelled import LabelledData, predict_split
+
+
+def evaluate_ood(
+    bundle: Bundle, data: LabelledData, split: str, folders: Sequence[str]
+) -> list[OutOfDistribution]:
+    """How well each score tells noise, and the pictures of each folder, from a split's pictures."""
+    files = ood_files(folders)
+    predictor = Predictor(bundle)
+    predict = partial(predictor, evidence=True)
+    usual = predict_split(predict, data.splits[split], predictor.input_size, split)
+    return compare_ood(bundle, predictor, usual, files, bundle.manifest)
+
+
+def ood_files(folders: Sequence[str]) -> dict[str, list[Path]]:
+    """The picture files of each folder:PATH, by a short name. Raises DpnpError for one without."""
+    found = {}
+    for spec in folders:
+        folder = Path(spec.removeprefix("folder:")).expanduser()
+        if not spec.startswith("folder:") or not folder.is_dir():
+            raise DpnpError(f"--ood {spec}: not folder:PATH of a folder")
+        files = pictures_in(folder)
+        if not files:
+            raise DpnpError(f"--ood {spec}: no pictures in it")
+        # With its parent: "flowers/test" says more than "test".
+        found["/".join(folder.absolute().parts[-2:])] = files
+    return found
+
+
+def compare_ood(
+    bundle: Bundle,
+    predictor: Predictor,
+    usual: Prediction,
+    files: dict[str, list[Path]],
+    manifest: Manifest,
+) -> list[OutOfDistribution]:
+    """The AUROC of every score on noise and on each set of files, against the `usual` pictures,
+    and the share of each verdict with the limits of `manifest`.
+    """
+    reference = ood_scores.Reference.of(bundle)
+    own = ood_scores.scores(usual, reference)
+    found = []
+    for name, pixels in _ood_pictures(predictor.input_size, files):
+        prediction = predictor(pixels, evidence=True)
+        found.append(ood_scores.compare(own, prediction, reference, manifest, name))
+    return found
+
+
+def _ood_pictures(
+    size: int, files: dict[str, list[Path]]
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    yield "noise", ood_scores.noise(size)
+    for name, own in files.items():
+        fitted = parallel_map(
+            lambda file: fit_square(open_image(file), size), own, f"decoding {name}"
+        )
+        yield name, np.stack(fitted)

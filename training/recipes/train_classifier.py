@@ -1,0 +1,101 @@
+"""From labelled pictures to a bundle: what `dpnp train` does, for Python too."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.manifest import Effort
+from interpret.bundle.overwriting import check_out
+from training.config.training_job import TrainingJob
+from training.data.datasets import load_data
+from training.export.bundle_export import export_bundle
+from training.recipes.named_recipes import with_recipe
+from training.run import checkpoint
+from training.run.loop import device_name, seconds_of, train
+
+_LOG = logging.getLogger(__name__)
+
+
+def train_classifier(
+    data: str | Path,
+    out: str | Path,
+    *,
+    run: str | Path | None = None,
+    data_root: str | Path = "data",
+    download: bool = False,
+    resume: bool = False,
+    force: bool = False,
+    tensorboard: bool = False,
+    **options: object,
+) -> Bundle | None:
+    """Train a classifier and write its bundle, as `dpnp train` does.
+
+        bundle = train_classifier(Path("pictures"), "models/mine", epochs=10, embedding_dim=3)
+
+    `data` is a folder of pictures, as a Path, or a data set as `--data` spells it; `options` are
+    those of `dpnp train` by name. Checkpoint and metrics go into `run`, by default runs/NAME; with
+    `resume` a run that was cut goes on from there. A bundle that exists at `out` is kept, unless
+    `force` or `resume` is given.
+
+    Returns the bundle; None on all processes but the first, when there are several. Raises a
+    DpnpError whose message names the option, file or folder at fault.
+    """
+    spec = f"folder:{data}" if isinstance(data, Path) else data
+    job = TrainingJob.of(**with_recipe({"data": spec, **options}))
+    out = Path(out)
+    return run_job(
+        job,
+        out,
+        Path("runs") / out.name if run is None else Path(run),
+        data_root=Path(data_root),
+        download=download,
+        resume=resume,
+        force=force,
+        tensorboard=tensorboard,
+    )
+
+
+def run_job(
+    job: TrainingJob,
+    out: Path,
+    run: Path,
+    *,
+    data_root: Path = Path("data"),
+    download: bool = False,
+    resume: bool = False,
+    force: bool = False,
+    tensorboard: bool = False,
+) -> Bundle | None:
+    """Train in the folder `run` and export to `out`; see train_classifier."""
+    check_out(out, force=force or resume)  # before the work
+    config = job.config
+    data = load_data(
+        config.data,
+        seed=config.seed,
+        strict=job.options.strict,
+        root=data_root,
+        download=download,
+        valid_share=config.valid_share,
+    )
+    try:
+        network = train(
+            config,
+            data,
+            run,
+            workers=job.options.workers,
+            resume=resume,
+            tensorboard=tensorboard,
+        )
+    except KeyboardInterrupt:
+        if (run / checkpoint.FILE).exists():
+            _LOG.warning("interrupted; --resume goes on from %s", run / checkpoint.FILE)
+        raise
+    if network is None:
+        return None
+    where = device_name(next(network.parameters()).device)
+    effort = Effort(seconds=seconds_of(run), device=where)
+    bundle = export_bundle(network, job, data, out, effort)
+    checkpoint.mark_finished(run)
+    return bundle

@@ -11,7 +11,9 @@ import numpy as np
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
-from interpret.explain.explainer import Classification, Explainer
+from interpret.explain.answers import Classification
+from interpret.explain.explainer import Explainer
+from interpret.model.predictor import Predictor
 from serving.batching import BatchingPredictor
 from serving.schemas import Map, Prototypes
 from serving.settings import Settings
@@ -30,34 +32,31 @@ class Engine:
     """One bundle with its answers that never change, warmed up. Raises BundleError."""
 
     def __init__(self, settings: Settings) -> None:
-        explainer = Explainer(
-            Bundle.load(settings.bundle_path),
-            threads=settings.process_threads,
-            device=settings.device,
-        )
-        self.explainer, self.model = explainer, explainer.model
-        self.input_size = explainer.predictor.input_size
-        # The first inference allocates memory and picks kernels; no client shall wait for that.
-        blank = np.zeros((self.input_size, self.input_size, 3), np.uint8)
-        explainer.explain(blank, k=1)
+        bundle = Bundle.load(settings.bundle_path)
+        predictor = Predictor(bundle, threads=settings.process_threads, device=settings.device)
+        self.input_size = predictor.input_size
         batch = settings.max_batch
-        if explainer.predictor.provider == "CPUExecutionProvider":
+        if predictor.provider == "CPUExecutionProvider":
             batch = max(1, min(batch, CPU_BATCH_PIXELS // self.input_size**2))
-        explainer.predictor(np.stack([blank] * batch), evidence=True)
-        explainer.predictor = BatchingPredictor(explainer.predictor, batch)
+        # The first inference allocates memory and picks kernels; no client shall wait for that.
+        blank = np.zeros((batch, self.input_size, self.input_size, 3), np.uint8)
+        for pictures in (blank[:1], blank):
+            predictor(pictures, evidence=True)
+        explainer = Explainer(bundle, BatchingPredictor(predictor, batch))
+        self.explainer, self.model = explainer, explainer.model
         self.prototypes = Prototypes(
-            radius=explainer.bundle.manifest.radius,
+            radius=bundle.manifest.radius,
             prototypes=explainer.prototypes(),
             model=self.model,
         )
         self.map = _map(explainer).model_dump_json().encode()
-        self._reference = Reference(explainer.bundle)
-        self._drift, self._lock = Drift(len(explainer.bundle.prototypes)), threading.Lock()
+        self._reference = Reference(bundle)
+        self._drift, self._lock = Drift(len(bundle.prototypes)), threading.Lock()
         LOG.info(
             "bundle %s (%.12s) is ready on %s, %d threads",
             self.model.name,
             self.model.fingerprint,
-            explainer.predictor.provider,
+            predictor.provider,
             settings.process_threads,
         )
 

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from starlette.requests import Request
 
-from interpret.explain.explainer import Example, ModelInfo, PrototypeSummary
+from interpret.explain.answers import Example, ModelInfo, PrototypeSummary
 
 MAX_K = 100
 

@@ -10,7 +10,7 @@ from bentoml.exceptions import BentoMLException
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
-from interpret.explain.explainer import Classification, Explanation
+from interpret.explain.answers import Classification, Explanation
 from interpret.model.devices import cuda_device_count
 from interpret.model.images import decode, fit_square
 from interpret.model.predictor import Pixels

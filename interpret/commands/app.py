@@ -24,13 +24,14 @@ from interpret.commands.console import (
     printable,
     run,
 )
-from interpret.explain.attribution_methods import Method
+from interpret.explain.attribution_methods import AttributionMethod
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from interpret.explain.explainer import Classification, Example, Explainer
+    from interpret.explain.answers import Classification, Example
+    from interpret.explain.explainer import Explainer
 
 __all__ = ["app", "bundle_cli", "run"]  # bundle_cli is imported for its commands
 
@@ -94,7 +95,9 @@ def explain(
     image: Annotated[Path, typer.Argument(help="a picture")],
     out: Annotated[Path, typer.Option(help="the figure to write: .png, .pdf or .svg")],
     k: Count = 6,
-    method: Annotated[Method, typer.Option(help="of the map over the picture")] = "evidence",
+    method: Annotated[
+        AttributionMethod, typer.Option(help="of the map over the picture")
+    ] = "evidence",
     positive: Annotated[
         str | None, typer.Option(metavar="LABEL", help="why this class; default: the answer")
     ] = None,

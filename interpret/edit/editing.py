@@ -19,9 +19,9 @@ from interpret.bundle.manifest import Calibration, Change, Manifest, Metrics
 from interpret.geometry import geometry
 from interpret.model.images import fit_square, open_image, pictures_in, thumbnail
 from interpret.model.onnx_graph import radius_of, with_prototypes
-from interpret.model.predictor import Predictor, joined
+from interpret.model.predictor import Predictor, concatenated
 from interpret.model.progress import parallel_map
-from interpret.trust.calibration import conformal_quantile, margins
+from interpret.trust.calibration import conformal_quantile, label_margins
 
 Floats = NDArray[np.float32]
 _CHECKED = 8  # random pictures on which the new graph is compared with the old one
@@ -130,7 +130,7 @@ def embed(bundle: Bundle, files: Sequence[Path]) -> tuple[Floats, Floats]:
         )
         for start in range(0, len(files), 256)
     ]
-    whole = joined(parts)
+    whole = concatenated(parts)
     return whole.embedding, whole.novelty
 
 
@@ -184,7 +184,7 @@ def _with_class(
         away = np.stack(rows)
         last = np.full(len(away), away.shape[1] - 1)
         far = conformal_quantile(away[:, -1] + novelty, share)
-        near = max(0.0, -conformal_quantile(-margins(away, last), share))
+        near = max(0.0, -conformal_quantile(-label_margins(away, last), share))
     else:
         pooled = [*pooled, label]
     return found.model_copy(

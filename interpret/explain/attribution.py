@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError, DpnpError
-from interpret.explain.attribution_methods import EXACT, Attribution, Method
+from interpret.explain.attribution_methods import EXACT, Attribution, AttributionMethod
 from interpret.explain.evidence import evidence_map
 from interpret.explain.fine_evidence import fine_evidence
 from interpret.model.images import decode, featureless, fit_square
@@ -76,7 +76,7 @@ class Attributor:
         return Margin(self.network, prototypes[positive], prototypes[negative])
 
     def attribute(
-        self, pixels: Pixels, method: Method, positive: int, negative: int
+        self, pixels: Pixels, method: AttributionMethod, positive: int, negative: int
     ) -> Attribution:
         """Attribute one picture, uint8 (S, S, 3). Seeded: the same picture, the same map.
 
@@ -99,7 +99,7 @@ class Attributor:
         return Attribution(method, positive, negative, values, value, expected)
 
     def _evidence(
-        self, pixels: Pixels, method: Method, positive: int, negative: int
+        self, pixels: Pixels, method: AttributionMethod, positive: int, negative: int
     ) -> NDArray[np.float64]:
         centres = self.bundle.prototypes[[positive, negative]]
         if method == "fine-evidence":
@@ -112,7 +112,7 @@ class Attributor:
         return fine
 
     def _captum(
-        self, margin: Margin, pixels: Pixels, method: Method
+        self, margin: Margin, pixels: Pixels, method: AttributionMethod
     ) -> tuple[Tensor, Tensor | None]:
         """The attribution (1, C, h, w) and, where it should be complete, its baselines."""
         x, blurred = as_batch(pixels), as_batch(featureless(pixels))

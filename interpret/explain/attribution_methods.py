@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Method = Literal[
+AttributionMethod = Literal[
     "evidence",
     "fine-evidence",
     "ig",
@@ -22,7 +22,7 @@ Method = Literal[
     "noise-tunnel",
 ]
 
-TITLES: dict[Method, str] = {
+TITLES: dict[AttributionMethod, str] = {
     "evidence": "Exact evidence",
     "fine-evidence": "Fine evidence",
     "ig": "Integrated gradients",
@@ -33,14 +33,17 @@ TITLES: dict[Method, str] = {
     "noise-tunnel": "Noise tunnel",
 }
 
-EXACT: tuple[Method, ...] = ("evidence", "fine-evidence")  # their sum is the margin itself
+# The sum of these maps is the margin itself.
+EXACT: tuple[AttributionMethod, ...] = ("evidence", "fine-evidence")
+# Methods for networks that end in average pooling.
+LOCAL: tuple[AttributionMethod, ...] = (*EXACT, "gradcam", "guided-gradcam")
 
 
 @dataclass(frozen=True)
 class Attribution:
     """A map of one margin over a picture; positive values speak for `positive`."""
 
-    method: Method
+    method: AttributionMethod
     positive: int
     negative: int
     values: NDArray[np.float64] = field(repr=False)  # (h, w): the evidence grid, or pixels

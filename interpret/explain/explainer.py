@@ -1,7 +1,4 @@
-"""From a prediction to an answer: label, positive and negative prototype, examples, evidence.
-
-The pydantic models here are the JSON of the service and of `--json` alike.
-"""
+"""From a prediction to an answer: label, positive and negative prototype, examples, evidence."""
 
 from __future__ import annotations
 
@@ -9,121 +6,53 @@ import base64
 import io
 import zlib
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import OwnRivalError
+from interpret.explain.answers import (
+    Classification,
+    Evidence,
+    Example,
+    Explanation,
+    ModelInfo,
+    PrototypeDistance,
+    PrototypeSummary,
+)
 from interpret.explain.evidence import evidence_map, overlay
 from interpret.geometry.geometry import angles, distances
 from interpret.model.predictor import AnyPredictor, Device, Pixels, Prediction, Predictor
 from interpret.retrieval.gallery import Gallery
 from interpret.retrieval.projection import Projection
-from interpret.trust.verdict import Verdict, verdict
-
-Distance = Annotated[float, Field(ge=0, description="Euclidean, in the embedding space")]
-Angle = Annotated[float, Field(ge=0, le=180, description="degrees, seen from the origin")]
+from interpret.trust.verdict import verdict
 
 NEAREST_SHOWN = 5  # prototypes listed with each answer
 OVERLAY_SIDE = 224  # pixels
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-
-class PrototypeDistance(_Answer):
-    """A prototype and how far away it lies: from a picture's embedding or another prototype."""
-
-    label: str
-    index: int
-    distance: Distance
-    angle_deg: Angle
-
-
-class ModelInfo(_Answer):
-    """The model that gave the answer."""
-
-    name: str
-    fingerprint: str = Field(description="hash over the whole bundle")
-
-
-class Classification(_Answer):
-    """A label and the prototypes that decided it."""
-
-    label: str
-    index: int
-    probability: Annotated[float, Field(ge=0, le=1)]
-    verdict: Verdict
-    positive: PrototypeDistance = Field(description="the nearest prototype: the predicted class")
-    negative: PrototypeDistance = Field(description="the nearest prototype of any other class")
-    margin: float = Field(description="negative.distance − positive.distance")
-    novelty: float = Field(
-        description="how much less usual than the median training picture's the colours and "
-        "textures are, in units of distance; positive.distance and this together are held against "
-        "the class's max_distance. 0: the model does not tell"
-    )
-    prototypes: list[PrototypeDistance] = Field(description="the nearest ones, nearest first")
-    model: ModelInfo
-
-
-class Example(_Answer):
-    """A training image."""
-
-    id: int
-    label: str
-    distance: float = Field(description="to the query: Euclidean, or 1 − cosine")
-    thumbnail: str = Field(description="path of its thumbnail, /gallery/ID")
-
-
-class Evidence(_Answer):
-    """The exact split of the squared-distance margin over the picture."""
-
-    rows: int
-    cols: int
-    values: list[list[float]] = Field(
-        description="rows × cols; their sum is negative.distance² − positive.distance²"
-    )
-    overlay_png: str = Field(description="the picture tinted by it, a PNG in base64")
-
-
-class Explanation(Classification):
-    """A classification and what stands behind it."""
-
-    point: list[float] = Field(description="the picture's place on /map: x, y, z")
-    positive_examples: list[Example] = Field(description="nearest to the positive prototype")
-    negative_examples: list[Example] = Field(description="nearest to the negative prototype")
-    neighbours: list[Example] = Field(description="nearest to this picture")
-    evidence: Evidence | None = Field(description="null: the network has no evidence map")
-
-
-class PrototypeSummary(_Answer):
-    """A class's prototype and its nearest rival."""
-
-    label: str
-    index: int
-    rival: PrototypeDistance = Field(description="the nearest prototype of another class")
-
-
 class Explainer:
-    """A bundle ready to answer. `threads` and `device` as in `predictor.Predictor`."""
+    """A bundle ready to answer."""
 
-    def __init__(
-        self, bundle: Bundle, *, threads: int | None = None, device: Device = "auto"
-    ) -> None:
+    def __init__(self, bundle: Bundle, predictor: AnyPredictor | None = None) -> None:
+        """`predictor` runs the bundle's model; by default a `Predictor` of its own does."""
         self.bundle = bundle
-        self.predictor: AnyPredictor = Predictor(bundle, threads=threads, device=device)
+        self.predictor = Predictor(bundle) if predictor is None else predictor
         self.gallery = Gallery(bundle)
         self.projection = Projection(np.concatenate([bundle.prototypes, bundle.embeddings]))
         self.model = ModelInfo(name=bundle.manifest.name, fingerprint=bundle.manifest.fingerprint)
 
     @classmethod
-    def load(cls, path: str | Path, *, device: Device = "auto") -> Explainer:
-        """Read and verify the bundle at `path`. Raises BundleError."""
-        return cls(Bundle.load(path), device=device)
+    def load(
+        cls, path: str | Path, *, threads: int | None = None, device: Device = "auto"
+    ) -> Explainer:
+        """Read and verify the bundle at `path`; `threads` and `device` as in `Predictor`.
+
+        Raises BundleError.
+        """
+        bundle = Bundle.load(path)
+        return cls(bundle, Predictor(bundle, threads=threads, device=device))
 
     def classify(self, pixels: Pixels) -> list[Classification]:
         """An answer for each of the pictures, uint8 RGB (N, S, S, 3)."""

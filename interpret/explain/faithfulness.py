@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
 from interpret.explain.attribution import Attributor
-from interpret.explain.attribution_methods import TITLES, Attribution, Method
+from interpret.explain.attribution_methods import LOCAL, TITLES, Attribution, AttributionMethod
 from interpret.model.images import featureless
 from interpret.model.onnx_graph import shuffled
 from interpret.model.progress import progress
@@ -61,7 +61,7 @@ class Faithfulness:
     curves: Curves = field(repr=False)
 
 
-def measure(bundle: Bundle, pixels: Pixels) -> list[Faithfulness]:
+def measure_faithfulness(bundle: Bundle, pixels: Pixels) -> list[Faithfulness]:
     """Measure every method that the network allows on pictures (N, S, S, 3), a random map last.
 
     Each picture's margin is that of its answer against the nearest rival.
@@ -81,10 +81,9 @@ def measure(bundle: Bundle, pixels: Pixels) -> list[Faithfulness]:
     return [_mean(method, ones) for method, ones in found.items()]
 
 
-def available(attributor: Attributor) -> list[Method]:
+def available(attributor: Attributor) -> list[AttributionMethod]:
     """The methods that the network allows."""
-    local = ("evidence", "fine-evidence", "gradcam", "guided-gradcam")
-    return [m for m in TITLES if m not in local or attributor.predictor.has_evidence]
+    return [m for m in TITLES if m not in LOCAL or attributor.predictor.has_evidence]
 
 
 def curves(attributor: Attributor, picture: Pixels, values: Floats, pair: Sequence[int]) -> Curves:
@@ -98,7 +97,7 @@ def curves(attributor: Attributor, picture: Pixels, values: Floats, pair: Sequen
     gone = rank.reshape(size, size)[None, :, :, None] < cuts[:, None, None, None]
     blurred = featureless(picture)
     deleted, inserted = np.where(gone, blurred, picture), np.where(gone, picture, blurred)
-    found = margins(attributor, np.concatenate([deleted, inserted]), pair)
+    found = pair_margins(attributor, np.concatenate([deleted, inserted]), pair)
     return Curves(found[: STEPS + 1], found[STEPS + 1 :])
 
 
@@ -113,7 +112,7 @@ def infidelity(
         top, left = generator.integers(0, size - side + 1, 2)
         mask[top : top + side, left : left + side] = True
     changed = np.where(masks[..., None], featureless(picture), picture)
-    whole, *parts = margins(attributor, np.concatenate([picture[None], changed]), pair)
+    whole, *parts = pair_margins(attributor, np.concatenate([picture[None], changed]), pair)
     fall = whole - np.array(parts)
     spread = enlarged(values, size) * (values.size / size**2)  # a location's value over its pixels
     told = (masks * spread).sum((1, 2))
@@ -121,7 +120,7 @@ def infidelity(
     return 1 - float((told * fall).sum()) ** 2 / energy if energy else 1.0
 
 
-def margins(attributor: Attributor, pixels: Pixels, pair: Sequence[int]) -> Floats:
+def pair_margins(attributor: Attributor, pixels: Pixels, pair: Sequence[int]) -> Floats:
     """‖h − c_negative‖² − ‖h − c_positive‖² of pictures (N, S, S, 3), by ONNX Runtime."""
     h = attributor.predictor(pixels).embedding.astype(np.float64)
     near, far = attributor.bundle.prototypes[list(pair)].astype(np.float64)

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from interpret.bundle.errors import DpnpError, ImageError
-from interpret.explain.explainer import Classification, Explainer
+from interpret.explain.answers import Classification
+from interpret.explain.explainer import Explainer
 from interpret.model.devices import cpu_count
 from interpret.model.images import fit_square, open_image
 from interpret.model.progress import progress

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from interpret.figures.layout import GREY, INK, RULE, Page
+from interpret.figures.layout import GREY, INK, RULE, Layout
 from interpret.geometry.geometry import Array, angles
 
 METHODS = ("CE", "CL", "CPN", "CCL", "SCCL", "DPP", "DPNP")  # the paper's order
@@ -65,23 +65,23 @@ def angle_histograms(
     if unknown := sorted({method for row in rows.values() for method in row} - set(METHODS)):
         raise ValueError(f"unknown methods {unknown}: expected some of {list(METHODS)}")
     width = _LEFT + len(METHODS) * (_PANEL + _GAP) - _GAP + _RIGHT
-    page = Page(width, _TOP + len(rows) * _ROW + _BOTTOM - 0.25)
+    layout = Layout(width, _TOP + len(rows) * _ROW + _BOTTOM - 0.25)
     top, pairs = _TOP, limits is not None
     for name, row in rows.items():
         present = {m: np.asarray(v, np.float64) for m, v in row.items() if len(v)}
         scale = _scale(present, (limits or {}).get(name), bins_deg, whole=pairs)
-        page.text(_LEFT, top, name, width=width - _LEFT - _RIGHT, size=10, bold=True)
+        layout.text(_LEFT, top, name, width=width - _LEFT - _RIGHT, size=10, bold=True)
         for column, method in enumerate(METHODS):
             left = _LEFT + column * (_PANEL + _GAP)
-            _panel(page, (left, top + _HEADING), method, present.get(method), scale, pairs=pairs)
-        first = page.figure.axes[-len(METHODS)]
+            _panel(layout, (left, top + _HEADING), method, present.get(method), scale, pairs=pairs)
+        first = layout.figure.axes[-len(METHODS)]
         ticks = first.get_yticks()
         first.set_yticks(ticks, [f"{tick:g}%" for tick in ticks])
         first.set_ylabel("share of pairs" if pairs else "share of samples", size=8, color=INK)
         middle, top = (_LEFT + width - _RIGHT) / 2, top + _ROW
-        page.text(middle, top - 0.44, xlabel, width=width, size=8, align="center")
-    _key(page, top - 0.03, pairs=pairs, limited=bool(limits))
-    return page.figure
+        layout.text(middle, top - 0.44, xlabel, width=width, size=8, align="center")
+    _key(layout, top - 0.03, pairs=pairs, limited=bool(limits))
+    return layout.figure
 
 
 def _scale(
@@ -110,7 +110,7 @@ def _shares(values: Array, edges: Array) -> Array:
 
 
 def _panel(
-    page: Page,
+    layout: Layout,
     corner: tuple[float, float],
     method: str,
     values: Array | None,
@@ -121,8 +121,8 @@ def _panel(
     """One method's histogram, its name and measures above it; `corner` is (left, top)."""
     left, top = corner
     colour = _OURS.get(method, INK)
-    page.text(left, top + 0.17, method, width=_PANEL, size=9, bold=True, colour=colour)
-    axes = page.axes(left, top + _TITLES, _PANEL, _HEIGHT)
+    layout.text(left, top + 0.17, method, width=_PANEL, size=9, bold=True, colour=colour)
+    axes = layout.axes(left, top + _TITLES, _PANEL, _HEIGHT)
     axes.spines[["left", "bottom"]].set(visible=True, color=GREY, linewidth=0.6)
     axes.set(xlim=(scale.edges[0], scale.edges[-1]), ylim=(0, 1.08 * scale.tallest))
     axes.set_yticks(_round_ticks(scale.tallest), [])
@@ -137,11 +137,11 @@ def _panel(
     axes.stairs(
         _shares(values, scale.edges), scale.edges, fill=True, color=_OURS.get(method, _RIVAL)
     )
-    _measures(page, axes, corner, values, scale, pairs=pairs)
+    _measures(layout, axes, corner, values, scale, pairs=pairs)
 
 
 def _measures(
-    page: Page,
+    layout: Layout,
     axes: Axes,
     corner: tuple[float, float],
     values: Array,
@@ -153,20 +153,20 @@ def _measures(
     left, line = corner[0], corner[1] + 0.33
     right, half = left + _PANEL, _PANEL / 2
     mean, smallest = float(values.mean()), float(values.min())
-    page.text(left, line, f"mean {mean:.1f}°", width=half, size=7)
+    layout.text(left, line, f"mean {mean:.1f}°", width=half, size=7)
     axes.axvline(mean, color=INK, linewidth=0.9)
     beyond = float(np.mean(values > scale.edges[-1]))
     if pairs:
-        page.text(right, line, f"min {smallest:.1f}°", width=half, size=7, align="right")
+        layout.text(right, line, f"min {smallest:.1f}°", width=half, size=7, align="right")
         axes.plot(smallest, 0, "^", color=INK, markersize=4.5, clip_on=False, zorder=4)
     elif beyond >= 0.0005:
         note = f"{beyond:.1%} beyond"
-        page.text(right, line, note, width=half, size=7, colour=GREY, align="right")
+        layout.text(right, line, note, width=half, size=7, colour=GREY, align="right")
     if scale.limit is not None:
         axes.axvline(scale.limit, color=INK, linewidth=1, linestyle=":")
 
 
-def _key(page: Page, baseline: float, *, pairs: bool, limited: bool) -> None:
+def _key(layout: Layout, baseline: float, *, pairs: bool, limited: bool) -> None:
     """What the marks mean, in a line under the panels."""
     marks = [("mean", "-", "")]
     if pairs:
@@ -175,12 +175,12 @@ def _key(page: Page, baseline: float, *, pairs: bool, limited: bool) -> None:
         marks.append(("widest that the smallest angle can be", ":", ""))
     left = _LEFT
     for text, line, marker in marks:
-        axes = page.axes(left, baseline - 0.13, 0.1, 0.16)
+        axes = layout.axes(left, baseline - 0.13, 0.1, 0.16)
         axes.set(xlim=(-1, 1), ylim=(0, 1))
         axes.plot([0, 0], [0, 1], color=INK, linewidth=0.9, linestyle=line or "none")
         axes.plot(0, 0.45, marker=marker, color=INK, markersize=4.5)
         left += 0.16
-        left += page.text(left, baseline, text, width=4, size=8) + 0.35
+        left += layout.text(left, baseline, text, width=4, size=8) + 0.35
 
 
 def _degree_ticks(axes: Axes) -> None:

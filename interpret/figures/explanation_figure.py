@@ -15,10 +15,10 @@ from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError, ImageError
+from interpret.explain.answers import Example, Explanation
 from interpret.explain.attribution_methods import EXACT, TITLES, Attribution
 from interpret.explain.evidence import AGAINST, FOR, colour_scale, overlay, readable, strongest
-from interpret.explain.explainer import Example, Explanation
-from interpret.figures.layout import GREY, INK, RULE, Page, figure_format, save_figure
+from interpret.figures.layout import GREY, INK, RULE, Layout, figure_format, save_figure
 from interpret.model.images import decode
 
 __all__ = ["example_sheet", "explanation_figure", "figure_format", "save_figure"]
@@ -58,18 +58,18 @@ def explanation_figure(
     shown = (explanation.positive_examples, explanation.negative_examples, explanation.neighbours)
     columns, pitch = _columns(max(map(len, shown)), _CONTENT - _NAMES)
     heights = [_block(len(e), columns, pitch) for e in shown]
-    page = Page(_WIDTH, _EXAMPLES + sum(heights) + 0.3)
+    layout = Layout(_WIDTH, _EXAMPLES + sum(heights) + 0.3)
     colours = {explanation.negative.label: _BLUE, explanation.positive.label: _RED}
-    _heading(page, bundle, explanation, colours.get(explanation.label, INK))
-    _picture(page, pixels)
-    _evidence(page, pixels, explanation, attribution)
-    _bars(page, explanation)
+    _heading(layout, bundle, explanation, colours.get(explanation.label, INK))
+    _picture(layout, pixels)
+    _evidence(layout, pixels, explanation, attribution)
+    _bars(layout, explanation)
     top = _EXAMPLES
     for (title, name, role), examples, height in zip(groups, shown, heights, strict=True):
-        page.rule(_MARGIN, top - 0.17, _CONTENT)
+        layout.rule(_MARGIN, top - 0.17, _CONTENT)
         width = _NAMES - 0.2
-        page.text(_MARGIN, top + 0.15, title, width=width)
-        page.text(
+        layout.text(_MARGIN, top + 0.15, title, width=width)
+        layout.text(
             _MARGIN,
             top + 0.42,
             name,
@@ -78,20 +78,20 @@ def explanation_figure(
             bold=True,
             colour=colours.get(name, INK),
         )
-        page.text(_MARGIN, top + 0.63, role, width=width, size=8, colour=GREY)
-        _thumbnails(page, bundle, examples, (_MARGIN + _NAMES, top), columns, pitch, colours)
+        layout.text(_MARGIN, top + 0.63, role, width=width, size=8, colour=GREY)
+        _thumbnails(layout, bundle, examples, (_MARGIN + _NAMES, top), columns, pitch, colours)
         top += height
-    return page.figure
+    return layout.figure
 
 
 def example_sheet(bundle: Bundle, examples: Sequence[Example], title: str) -> Figure:
     """A contact sheet: the thumbnails of training images with label and distance."""
     columns, pitch = _columns(len(examples), _CONTENT)
-    page = Page(_WIDTH, 1.05 + _block(len(examples), columns, pitch) + 0.1)
-    page.text(_MARGIN, 0.55, title, width=_CONTENT, size=15, bold=True)
-    page.text(_MARGIN, 0.8, _source(bundle), width=_CONTENT, size=8, colour=GREY)
-    _thumbnails(page, bundle, examples, (_MARGIN, 1.05), columns, pitch, {})
-    return page.figure
+    layout = Layout(_WIDTH, 1.05 + _block(len(examples), columns, pitch) + 0.1)
+    layout.text(_MARGIN, 0.55, title, width=_CONTENT, size=15, bold=True)
+    layout.text(_MARGIN, 0.8, _source(bundle), width=_CONTENT, size=8, colour=GREY)
+    _thumbnails(layout, bundle, examples, (_MARGIN, 1.05), columns, pitch, {})
+    return layout.figure
 
 
 def _columns(count: int, width: float) -> tuple[int, float]:
@@ -114,7 +114,7 @@ def _source(bundle: Bundle) -> str:
     )
 
 
-def _heading(page: Page, bundle: Bundle, explanation: Explanation, colour: str) -> None:
+def _heading(layout: Layout, bundle: Bundle, explanation: Explanation, colour: str) -> None:
     limits, answer = bundle.manifest.limits(explanation.index), explanation
     nearest, rival = answer.prototypes[:2]  # of the answer, whichever pair was asked for
     near, margin = _number(nearest.distance), _number(rival.distance - nearest.distance)
@@ -127,64 +127,64 @@ def _heading(page: Page, bundle: Bundle, explanation: Explanation, colour: str) 
         "ambiguous": f"ambiguous: the margin {margin} is under {least}",
         "none_of_these": f"none of these: the {near} is over {far}",
     }[answer.verdict]
-    taken = page.text(
+    taken = layout.text(
         _MARGIN, 0.68, answer.label, width=_CONTENT * 0.7, size=24, bold=True, colour=colour
     )
     left = _MARGIN + taken + 0.2
-    page.text(left, 0.68, f"{answer.probability:.1%}", width=1.5, size=24)
-    page.text(_MARGIN, 1.0, verdict, width=_CONTENT, size=11)
-    page.text(_MARGIN, 1.22, _source(bundle), width=_CONTENT, size=8, colour=GREY)
+    layout.text(left, 0.68, f"{answer.probability:.1%}", width=1.5, size=24)
+    layout.text(_MARGIN, 1.0, verdict, width=_CONTENT, size=11)
+    layout.text(_MARGIN, 1.22, _source(bundle), width=_CONTENT, size=8, colour=GREY)
 
 
-def _picture(page: Page, pixels: NDArray[np.uint8]) -> None:
+def _picture(layout: Layout, pixels: NDArray[np.uint8]) -> None:
     side = len(pixels)
-    page.text(_MARGIN, _PANELS - 0.12, "The picture", width=_PANEL, size=10, bold=True)
-    page.picture(_MARGIN, _PANELS, _PANEL, pixels)
-    page.text(
+    layout.text(_MARGIN, _PANELS - 0.12, "The picture", width=_PANEL, size=10, bold=True)
+    layout.picture(_MARGIN, _PANELS, _PANEL, pixels)
+    layout.text(
         _MARGIN, _PANELS + _PANEL + 0.22, f"as the model sees it, {side}×{side} pixels",
         width=_PANEL, size=8, colour=GREY,
     )  # fmt: skip
 
 
 def _evidence(
-    page: Page,
+    layout: Layout,
     pixels: NDArray[np.uint8],
     explanation: Explanation,
     attribution: Attribution | None,
 ) -> None:
     title = "The evidence" if attribution is None else TITLES[attribution.method]
-    page.text(_EVIDENCE, _PANELS - 0.12, title, width=_PANEL, size=10, bold=True)
+    layout.text(_EVIDENCE, _PANELS - 0.12, title, width=_PANEL, size=10, bold=True)
     if attribution is not None:
         values = readable(attribution.values)
     elif explanation.evidence is not None:
         values = np.array(explanation.evidence.values)
     else:
-        axes = page.axes(_EVIDENCE, _PANELS, _PANEL, _PANEL)
+        axes = layout.axes(_EVIDENCE, _PANELS, _PANEL, _PANEL)
         axes.spines[:].set(visible=True, color=RULE, linewidth=0.6)
         note = "This network has no evidence map:\nit does not end in average pooling"
         axes.text(0.5, 0.5, note, ha="center", va="center", size=9, color=GREY)
         return
-    image = page.picture(_EVIDENCE, _PANELS, _PANEL, overlay(pixels, values, _OVERLAY))
+    image = layout.picture(_EVIDENCE, _PANELS, _PANEL, overlay(pixels, values, _OVERLAY))
     assert image.axes is not None
     _grid(image.axes, *values.shape)
-    _colour_bar(page, strongest(values))
+    _colour_bar(layout, strongest(values))
     line, half = _PANELS + _PANEL + 0.22, _PANEL / 2 - 0.1
     positive, negative = explanation.positive, explanation.negative
-    taken = page.text(
+    taken = layout.text(
         _EVIDENCE, line, f"for {positive.label}", width=half, size=8, colour=_RED, bold=True
     )
     left = _EVIDENCE + taken + 0.15
-    page.text(left, line, f"for {negative.label}", width=half, size=8, colour=_BLUE, bold=True)
+    layout.text(left, line, f"for {negative.label}", width=half, size=8, colour=_BLUE, bold=True)
     total = f"in squared distance: the sum is {values.sum():.4g}"
     if attribution is not None and attribution.method not in EXACT:
         total = f"in squared distance; the margin is {attribution.margin:.4g}"
-    page.text(_EVIDENCE, line + 0.17, total, width=_PANEL + 0.6, size=8, colour=GREY)
+    layout.text(_EVIDENCE, line + 0.17, total, width=_PANEL + 0.6, size=8, colour=GREY)
 
 
-def _colour_bar(page: Page, limit: float) -> None:
+def _colour_bar(layout: Layout, limit: float) -> None:
     scale = ScalarMappable(Normalize(-limit, limit), ListedColormap(colour_scale() / 255))
-    axes = page.axes(_EVIDENCE + _PANEL + 0.1, _PANELS, 0.13, _PANEL)
-    bar = page.figure.colorbar(scale, cax=axes, ticks=[-limit, 0, limit])
+    axes = layout.axes(_EVIDENCE + _PANEL + 0.1, _PANELS, 0.13, _PANEL)
+    bar = layout.figure.colorbar(scale, cax=axes, ticks=[-limit, 0, limit])
     bar.outline.set(edgecolor=RULE, linewidth=0.6)
     bar.ax.set_yticklabels([f"−{limit:.3g}", "0", f"+{limit:.3g}"])
     bar.ax.tick_params(labelsize=8, length=0, pad=3, labelcolor=INK)
@@ -198,17 +198,17 @@ def _grid(axes: Axes, rows: int, cols: int) -> None:
             line(edge - 0.5, color="white", linewidth=0.5, alpha=0.55)
 
 
-def _bars(page: Page, explanation: Explanation) -> None:
+def _bars(layout: Layout, explanation: Explanation) -> None:
     names, away, angle = _BARS + 0.95, _WIDTH - _MARGIN - 0.52, _WIDTH - _MARGIN
-    page.text(_BARS, _PANELS - 0.12, "The nearest prototypes", width=2.2, size=10, bold=True)
+    layout.text(_BARS, _PANELS - 0.12, "The nearest prototypes", width=2.2, size=10, bold=True)
     for right, head in ((away, "distance"), (angle, "angle")):
-        page.text(right, _PANELS + 0.14, head, width=0.6, size=8, colour=GREY, align="right")
+        layout.text(right, _PANELS + 0.14, head, width=0.6, size=8, colour=GREY, align="right")
     shown, slots = explanation.prototypes, 5
     pair = [explanation.positive.index, explanation.negative.index]
     pitch = (_PANEL - 0.25) / slots
     near, far = explanation.positive.distance, explanation.negative.distance
     longest = max(p.distance for p in shown) or 1.0
-    axes = page.axes(names + 0.08, _PANELS + 0.25, away - names - 0.65, pitch * slots)
+    axes = layout.axes(names + 0.08, _PANELS + 0.25, away - names - 0.65, pitch * slots)
     axes.set(xlim=(0, longest), ylim=(slots - 0.5, -0.5))
     colours = [dict(zip(pair, (_RED, _BLUE), strict=True)).get(p.index, _PALE) for p in shown]
     axes.barh(range(len(shown)), [p.distance for p in shown], height=0.52, color=colours)
@@ -217,10 +217,12 @@ def _bars(page: Page, explanation: Explanation) -> None:
     for row, prototype in enumerate(shown):
         line = _PANELS + 0.25 + pitch * (row + 0.5) + 0.05
         colour, bold = (colours[row], True) if prototype.index in pair else (INK, False)
-        page.text(names, line, prototype.label, width=0.95, align="right", colour=colour, bold=bold)
-        page.text(away, line, _number(prototype.distance), width=0.6, align="right")
-        page.text(angle, line, f"{prototype.angle_deg:.1f}°", width=0.6, align="right")
-    page.text(
+        layout.text(
+            names, line, prototype.label, width=0.95, align="right", colour=colour, bold=bold
+        )
+        layout.text(away, line, _number(prototype.distance), width=0.6, align="right")
+        layout.text(angle, line, f"{prototype.angle_deg:.1f}°", width=0.6, align="right")
+    layout.text(
         _BARS,
         _PANELS + _PANEL + 0.22,
         f"margin {_number(far)} − {_number(near)} = {_number(explanation.margin)}",
@@ -238,7 +240,7 @@ def _bracket(axes: Axes, near: float, far: float) -> None:
 
 
 def _thumbnails(
-    page: Page,
+    layout: Layout,
     bundle: Bundle,
     examples: Sequence[Example],
     corner: tuple[float, float],
@@ -250,15 +252,15 @@ def _thumbnails(
     side = pitch - _BETWEEN
     if not examples:
         note = "The gallery holds no training images"
-        page.text(corner[0], corner[1] + 0.15, note, width=4, colour=GREY)
+        layout.text(corner[0], corner[1] + 0.15, note, width=4, colour=GREY)
     for number, example in enumerate(examples):
         row, column = divmod(number, columns)
         left = corner[0] + column * pitch
         top = corner[1] + row * (side + _CAPTION + _BELOW)
-        page.picture(left, top, side, _thumbnail(bundle, example))
+        layout.picture(left, top, side, _thumbnail(bundle, example))
         colour, below = colours.get(example.label, INK), top + side
-        page.text(left, below + 0.17, example.label, width=side, size=8, colour=colour)
-        page.text(left, below + 0.33, _number(example.distance), width=side, size=8, colour=GREY)
+        layout.text(left, below + 0.17, example.label, width=side, size=8, colour=colour)
+        layout.text(left, below + 0.33, _number(example.distance), width=side, size=8, colour=GREY)
 
 
 def _thumbnail(bundle: Bundle, example: Example) -> Image.Image:

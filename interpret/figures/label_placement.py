@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from interpret.figures.layout import GREY, INK, Page
+from interpret.figures.layout import GREY, INK, Layout
 from interpret.geometry.geometry import Array
 
 _DIRECTIONS = np.radians(np.arange(0, 360, 15))
@@ -20,7 +20,7 @@ _SWEEPS = 6  # each moves every name once, given where the others stand
 
 
 def place_names(
-    page: Page,
+    layout: Layout,
     axes: Axes,
     points: NDArray[np.floating],
     names: Sequence[str],
@@ -36,7 +36,7 @@ def place_names(
     as large as the smallest of them. The axes' limits must be final. A name that stands away
     from its point is joined to it by a thin line.
     """
-    dpi = page.figure.dpi
+    dpi = layout.figure.dpi
     where: Array = (
         axes.transData.transform(points) / dpi
     )  # inches from the bottom left, from here on
@@ -44,8 +44,8 @@ def place_names(
     texts = []
     for number, name in enumerate(names):
         colour = colours[number] if colours else INK
-        page.text(0, 0, name, width=float(frame[2] - frame[0]) / 2, size=size, colour=colour)
-        texts.append(page.figure.texts[-1])
+        layout.text(0, 0, name, width=float(frame[2] - frame[0]) / 2, size=size, colour=colour)
+        texts.append(layout.figure.texts[-1])
     extents = np.array([text.get_window_extent().bounds[2:] for text in texts]).reshape(-1, 2)
     taken = _boxes(where, np.repeat(radii[:, None], 2, 1) * 2)
     if others is not None and len(others):
@@ -53,15 +53,15 @@ def place_names(
         taken = np.concatenate([taken, _boxes(axes.transData.transform(others) / dpi, small)])
     boxes = _arrange(where, extents / dpi, radii.astype(np.float64), taken, frame)
     for point, radius, box, text in zip(where, radii, boxes, texts, strict=True):
-        text.set(ha="center", va="center", position=_fraction(page, (box[:2] + box[2:]) / 2))
+        text.set(ha="center", va="center", position=_fraction(layout, (box[:2] + box[2:]) / 2))
         text.set_path_effects([withStroke(linewidth=1.8, foreground="white", alpha=0.85)])
         nearest = np.clip(point, box[:2], box[2:])
         length = float(np.linalg.norm(nearest - point))
         if length - radius > _LED:
             start = point + (nearest - point) * (radius / length)
-            ends = np.array([_fraction(page, start), _fraction(page, nearest)]).T
-            page.figure.add_artist(
-                Line2D(*ends, color=GREY, linewidth=0.6, transform=page.figure.transFigure)
+            ends = np.array([_fraction(layout, start), _fraction(layout, nearest)]).T
+            layout.figure.add_artist(
+                Line2D(*ends, color=GREY, linewidth=0.6, transform=layout.figure.transFigure)
             )
 
 
@@ -102,6 +102,6 @@ def _overlaps(boxes: Array, others: Array) -> Array:
     return areas
 
 
-def _fraction(page: Page, inches: Array) -> tuple[float, float]:
-    width, height = page.figure.get_size_inches()
+def _fraction(layout: Layout, inches: Array) -> tuple[float, float]:
+    width, height = layout.figure.get_size_inches()
     return float(inches[0] / width), float(inches[1] / height)

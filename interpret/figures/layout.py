@@ -41,7 +41,7 @@ _FONTS = (
 _NO_GLYPH = "□"
 
 
-class Page:
+class Layout:
     """A white figure of `width` × `height` inches; places count from the top left corner."""
 
     def __init__(self, width: float, height: float) -> None:

@@ -16,7 +16,7 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from interpret.figures.label_placement import place_names
-from interpret.figures.layout import GREY, INK, RULE, Page
+from interpret.figures.layout import GREY, INK, RULE, Layout
 from interpret.figures.sphere_map import SphereData, class_colours
 from interpret.geometry.geometry import Array
 from interpret.geometry.packing import random_directions
@@ -64,8 +64,8 @@ def sphere_view(data: SphereData) -> Figure:
     The classes whose centre is on the far side are pale and encircled. The sphere's radius is
     the mean norm of the centres; the farthest hundredth of the samples may be outside the frame.
     """
-    page = Page(_SIDE + 2 * _MARGIN, _SIDE + _MARGIN + _CAPTION)
-    axes = page.axes(_MARGIN, _MARGIN / 2, _SIDE, _SIDE)
+    layout = Layout(_SIDE + 2 * _MARGIN, _SIDE + _MARGIN + _CAPTION)
+    axes = layout.axes(_MARGIN, _MARGIN / 2, _SIDE, _SIDE)
     chosen, radius = _sample(data), _radius(data)
     reach = _reach(data, radius)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
@@ -97,13 +97,13 @@ def sphere_view(data: SphereData) -> Figure:
         circle.set(edgecolor=bright[number], linestyle=(0, (4, 2)))
         axes.add_patch(circle)
         radii[number] = size * inches
-    place_names(page, axes, centres[:, :2], data.class_names, radii=radii, colours=edges,
+    place_names(layout, axes, centres[:, :2], data.class_names, radii=radii, colours=edges,
                 size=8.5 if len(centres) <= 20 else 5)  # fmt: skip
     bottom = _SIDE + _MARGIN / 2 + 0.2
     for line in (_caption(data), "Pale and encircled: the classes on the far side."):
-        page.text(_MARGIN, bottom, line, width=_SIDE, size=8, colour=GREY)
+        layout.text(_MARGIN, bottom, line, width=_SIDE, size=8, colour=GREY)
         bottom += 0.17
-    return page.figure
+    return layout.figure
 
 
 def sphere_html(data: SphereData, title: str) -> str:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from interpret.figures.label_placement import place_names
-from interpret.figures.layout import GREY, INK, RULE, Page
+from interpret.figures.layout import GREY, INK, RULE, Layout
 from interpret.geometry.geometry import Array
 
 CENTRE, WEIGHT = "#d7191c", "#1f5fd0"
@@ -104,7 +104,7 @@ def sphere_maps(panels: Mapping[str, SphereData]) -> Figure:
     """
     rows = math.ceil((len(panels) + 1) / _COLUMNS)  # one place more, for the key
     columns = math.ceil((len(panels) + 1) / rows)
-    page = Page(
+    layout = Layout(
         _LEFT + columns * (_WIDTH + _ACROSS) - _ACROSS + _RIGHT,
         _TOP + rows * (_HEIGHT + _DOWN) - _DOWN + _BOTTOM,
     )
@@ -118,8 +118,8 @@ def sphere_maps(panels: Mapping[str, SphereData]) -> Figure:
     for number, ((name, data), cells) in enumerate(zip(panels.items(), counts, strict=True)):
         left, top = corners[number]
         title = f"({chr(ord('a') + number)}) {name}"
-        page.text(left, top - 0.12, title, width=_WIDTH, size=10, bold=True)
-        axes = _map_axes(page, left, top)
+        layout.text(left, top - 0.12, title, width=_WIDTH, size=10, bold=True)
+        axes = _map_axes(layout, left, top)
         axes.imshow(
             np.where(cells > 0, cells, np.nan).T,
             norm=shades,
@@ -133,14 +133,14 @@ def sphere_maps(panels: Mapping[str, SphereData]) -> Figure:
             axes.set_ylabel("θ (degrees)", size=8, color=INK, labelpad=1)
         if number + columns >= len(panels):
             axes.set_xlabel("φ (degrees)", size=8, color=INK, labelpad=2)
-        _circles(page, axes, data)
+        _circles(layout, axes, data)
     weights = any(data.weights is not None for data in panels.values())
-    _key(page, corners[len(panels)], shades, weights=weights)
-    return page.figure
+    _key(layout, corners[len(panels)], shades, weights=weights)
+    return layout.figure
 
 
-def _map_axes(page: Page, left: float, top: float) -> Axes:
-    axes = page.axes(left, top, _WIDTH, _HEIGHT)
+def _map_axes(layout: Layout, left: float, top: float) -> Axes:
+    axes = layout.axes(left, top, _WIDTH, _HEIGHT)
     axes.spines[:].set(visible=True, color=GREY, linewidth=0.6)
     axes.set(xlim=(0, 180), ylim=(-180, 180), xticks=range(0, 181, 45))
     axes.set_yticks(range(-180, 181, 90), ["−180", "−90", "0", "90", "180"])
@@ -150,7 +150,7 @@ def _map_axes(page: Page, left: float, top: float) -> Axes:
     return axes
 
 
-def _circles(page: Page, axes: Axes, data: SphereData) -> None:
+def _circles(layout: Layout, axes: Axes, data: SphereData) -> None:
     weights = spherical(data.weights if data.weights is not None else np.empty((0, 3)))
     for points, size, colour in (
         (weights, _OUTER, WEIGHT),
@@ -166,7 +166,7 @@ def _circles(page: Page, axes: Axes, data: SphereData) -> None:
     named = np.linalg.norm(data.centres, axis=1) > 0
     centres = spherical(data.centres)
     place_names(
-        page,
+        layout,
         axes,
         centres,
         [name for name, has in zip(data.class_names, named, strict=True) if has],
@@ -191,22 +191,24 @@ def _way(start: NDArray[np.floating], end: NDArray[np.floating]) -> Array:
     return np.insert(points, jumps, np.nan, axis=0)
 
 
-def _key(page: Page, corner: tuple[float, float], shades: LogNorm, *, weights: bool) -> None:
+def _key(layout: Layout, corner: tuple[float, float], shades: LogNorm, *, weights: bool) -> None:
     """What circles and greys mean, in the place after the last map."""
     left, top = corner[0], corner[1] + 0.15
     marks = [(CENTRE, _RING, "centre of a class")]
     if weights:
         marks.append((WEIGHT, _OUTER, "its weight vector, joined by a line"))
     for colour, size, text in marks:
-        axes = page.axes(left, top, 0.24, 0.24)
+        axes = layout.axes(left, top, 0.24, 0.24)
         axes.set(xlim=(-1, 1), ylim=(-1, 1))
         axes.plot(0, 0, "o", color=colour, markersize=size, markerfacecolor="none",
                   markeredgewidth=1.5)  # fmt: skip
-        page.text(left + 0.36, top + 0.16, text, width=_WIDTH - 0.36, size=8)
+        layout.text(left + 0.36, top + 0.16, text, width=_WIDTH - 0.36, size=8)
         top += 0.32
-    page.text(left, top + 0.3, f"samples in {_CELL}° × {_CELL}°", width=_WIDTH, size=8)
-    axes = page.axes(left, top + 0.42, _WIDTH * 0.8, 0.13)
-    bar = page.figure.colorbar(ScalarMappable(shades, _DENSITY), cax=axes, orientation="horizontal")
+    layout.text(left, top + 0.3, f"samples in {_CELL}° × {_CELL}°", width=_WIDTH, size=8)
+    axes = layout.axes(left, top + 0.42, _WIDTH * 0.8, 0.13)
+    bar = layout.figure.colorbar(
+        ScalarMappable(shades, _DENSITY), cax=axes, orientation="horizontal"
+    )
     bar.outline.set(edgecolor=RULE, linewidth=0.6)
     ticks = [10**power for power in range(math.floor(math.log10(float(shades.vmax or 1))) + 1)]
     bar.set_ticks(ticks, labels=[f"{tick:,}" for tick in ticks])
@@ -215,4 +217,4 @@ def _key(page: Page, corner: tuple[float, float], shades: LogNorm, *, weights: b
     for line, text in enumerate(
         ("Left and right edge: the two poles.", "Upper and lower edge: one meridian.")
     ):
-        page.text(left, top + 1.1 + 0.18 * line, text, width=_WIDTH, size=8, colour=GREY)
+        layout.text(left, top + 1.1 + 0.18 * line, text, width=_WIDTH, size=8, colour=GREY)

@@ -45,8 +45,8 @@ class Prediction(NamedTuple):
     distances: Floats  # (N, M), Euclidean, to each prototype
     probabilities: Floats  # (N, M)
     evidence: Floats | None  # (N, d, h, w): per-location embeddings, their mean is `embedding`
-    # (N,), as distances are measured: how much less usual than the median training picture's the
-    # colours and textures are. 0 for a model that does not tell.
+    # (N,), in units of distance: how unusual colours and textures are, less those of the median
+    # training picture. 0 for a model without this output.
     novelty: Floats
 
     @property
@@ -56,7 +56,7 @@ class Prediction(NamedTuple):
         return result
 
     def part(self, rows: slice | NDArray[np.int64]) -> Prediction:
-        """That of some of the pictures."""
+        """The prediction of some of the pictures."""
         return Prediction(
             self.embedding[rows],
             self.distances[rows],
@@ -66,15 +66,16 @@ class Prediction(NamedTuple):
         )
 
     @property
-    def strangeness(self) -> NDArray[np.float64]:
-        """What a verdict holds against `max_distance` (N,): the distance to the answer's
-        prototype, and the novelty.
+    def ood_score(self) -> NDArray[np.float64]:
+        """How unlike the training pictures each picture is (N,), in units of distance: the
+        distance to the answer's prototype plus the novelty. A verdict compares it with
+        `max_distance`.
         """
         own = np.take_along_axis(self.distances, self.answers[:, None], 1)[:, 0]
         return own.astype(np.float64) + self.novelty
 
 
-def joined(parts: Sequence[Prediction]) -> Prediction:
+def concatenated(parts: Sequence[Prediction]) -> Prediction:
     """The predictions of some pictures after those of others."""
     evidence = [part.evidence for part in parts if part.evidence is not None]
     return Prediction(

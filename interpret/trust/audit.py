@@ -89,7 +89,7 @@ def audit(
     for a, b, alike in near_duplicates(signatures):
         kind: Kind = "duplicate" if splits[a] == splits[b] else "leak"
         found.append(Finding(kind, a, alike, other=b))
-    strange = strangeness(embeddings, labels)
+    strange = outlier_scores(embeddings, labels)
     found += [
         Finding("outlier", int(row), float(strange[row]))
         for row in np.argsort(-strange, kind="stable")
@@ -234,7 +234,7 @@ def nearest_others(
     return others, away
 
 
-def strangeness(embeddings: NDArray[np.float32], labels: Labels) -> Floats:
+def outlier_scores(embeddings: NDArray[np.float32], labels: Labels) -> Floats:
     """How far each picture (N,) is from its neighbours of any class, in robust standard
     deviations of that distance within its label, on a log scale.
     """

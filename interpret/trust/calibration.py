@@ -71,7 +71,7 @@ def fewest(coverage: float) -> int:
     return 2 * math.ceil(share / (1 - share) - 1e-9)
 
 
-def margins(distances: NDArray[np.floating], labels: Labels) -> Floats:
+def label_margins(distances: NDArray[np.floating], labels: Labels) -> Floats:
     """For each picture (N,), its nearest other prototype's distance less its label's own."""
     rows = np.arange(len(labels))
     others = distances.astype(np.float64)
@@ -87,8 +87,8 @@ def find_limits(prediction: Prediction, labels: Labels, coverage: float) -> Limi
     A class with too few pictures takes those of all classes together.
     """
     answers, classes = prediction.answers, prediction.distances.shape[1]
-    far, few, lost = _quantiles(prediction.strangeness, answers, classes, (1 + coverage) / 2)
-    gap = -margins(prediction.distances, labels)  # larger is stranger, as for the distance
+    far, few, lost = _quantiles(prediction.ood_score, answers, classes, (1 + coverage) / 2)
+    gap = -label_margins(prediction.distances, labels)  # larger is stranger, as for the distance
     close, fewer, _ = _quantiles(gap, labels, classes, coverage + float(lost[answers].mean()))
     return Limits(far, -close, few | fewer)
 
@@ -109,19 +109,19 @@ def _quantiles(
 
 def kept(prediction: Prediction, labels: Labels, limits: Limits) -> NDArray[np.bool_]:
     """Which pictures (N,) keep their class: in the prediction set, and not called strange."""
-    in_set = margins(prediction.distances, labels) >= limits.margin[labels]
+    in_set = label_margins(prediction.distances, labels) >= limits.margin[labels]
     return in_set & _near(prediction, limits)
 
 
 def accepted(prediction: Prediction, limits: Limits) -> NDArray[np.bool_]:
     """Which answers (N,) get the verdict `accept`."""
     answers = prediction.answers
-    clear = margins(prediction.distances, answers) >= limits.min_margin()[answers]
+    clear = label_margins(prediction.distances, answers) >= limits.min_margin()[answers]
     return clear & _near(prediction, limits)
 
 
 def _near(prediction: Prediction, limits: Limits) -> NDArray[np.bool_]:
-    near: NDArray[np.bool_] = prediction.strangeness <= limits.max_distance[prediction.answers]
+    near: NDArray[np.bool_] = prediction.ood_score <= limits.max_distance[prediction.answers]
     return near
 
 

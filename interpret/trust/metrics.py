@@ -25,7 +25,7 @@ class Scored(NamedTuple):
     confidence: NDArray[np.float64]  # (N,), probability of the answer
     distance: NDArray[np.float64]  # (N,), to the answer's prototype
     margin: NDArray[np.float64]  # (N,), nearest other prototype's distance less that
-    strangeness: NDArray[np.float64]  # (N,), `distance` and the novelty
+    ood_score: NDArray[np.float64]  # (N,), `distance` plus the novelty
 
 
 def score(
@@ -44,7 +44,7 @@ def score(
         prediction.probabilities[rows, predicted].astype(np.float64),
         own,
         others.min(1) - own,
-        prediction.strangeness,
+        prediction.ood_score,
     )
 
 
@@ -99,7 +99,7 @@ def thresholds(scored: Scored, split: str) -> Thresholds:
     if not right.any():  # an untrained model: nothing is refused, nothing is clear
         right = np.ones_like(right)
     return Thresholds(
-        max_distance=float(np.quantile(scored.strangeness[right], 1 - TOO_FAR, method="higher")),
+        max_distance=float(np.quantile(scored.ood_score[right], 1 - TOO_FAR, method="higher")),
         min_margin=float(np.quantile(scored.margin[right], TOO_CLOSE, method="lower")),
         source=(
             f"quantiles over the {int(right.sum())} correctly classified pictures of the {split} "

@@ -16,7 +16,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import Manifest, OutOfDistribution
 from interpret.model.predictor import Prediction
 from interpret.retrieval.gallery import Gallery
-from interpret.trust.calibration import margins
+from interpret.trust.calibration import label_margins
 from interpret.trust.verdict import Verdict, verdict
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ def scores(prediction: Prediction, reference: Reference) -> dict[str, Floats]:
         "energy": -_log_sum_exp((norm[:, None] ** 2 - away**2) / (2 * reference.scale)),
         "k-th neighbour": nearest[:, -1].astype(np.float64) if nearest.size else own,
         "distance": own,
-        "distance and novelty": prediction.strangeness,
+        "distance and novelty": prediction.ood_score,
         "class-wise distance": own / reference.usual_distance[answer],
         "margin": ranked[:, 0] - ranked[:, 1],
         "short embedding": -norm,
@@ -111,11 +111,11 @@ def compare(
 def verdict_shares(prediction: Prediction, manifest: Manifest) -> dict[str, float]:
     """The share of each verdict among N pictures."""
     answers = prediction.answers
-    clear = margins(prediction.distances, answers)
+    clear = label_margins(prediction.distances, answers)
     verdicts = [
-        verdict(strangeness, margin, manifest.limits(answer))
-        for answer, strangeness, margin in zip(
-            answers.tolist(), prediction.strangeness, clear, strict=True
+        verdict(ood_score, margin, manifest.limits(answer))
+        for answer, ood_score, margin in zip(
+            answers.tolist(), prediction.ood_score, clear, strict=True
         )
     ]
     return {each: verdicts.count(each) / len(verdicts) for each in get_args(Verdict)}

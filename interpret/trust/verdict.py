@@ -9,10 +9,12 @@ from interpret.bundle.manifest import Thresholds
 Verdict = Literal["accept", "ambiguous", "none_of_these"]
 
 
-def verdict(strangeness: float, margin: float, thresholds: Thresholds) -> Verdict:
-    """Whether to trust an answer, from its strangeness (the distance to its prototype, and the
-    picture's novelty) and its margin.
+def verdict(ood_score: float, margin: float, thresholds: Thresholds) -> Verdict:
+    """Whether to trust an answer.
+
+    `ood_score` is the distance to the answer's prototype plus the picture's novelty; `margin` is
+    the distance to the nearest other prototype less the distance to the answer's own.
     """
-    if strangeness > thresholds.max_distance:
+    if ood_score > thresholds.max_distance:
         return "none_of_these"
     return "ambiguous" if margin < thresholds.min_margin else "accept"

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from interpret.bundle.errors import DpnpError
-from interpret.explain.explainer import Classification
+from interpret.explain.answers import Classification
 from serving.http import forms
 from serving.http.errors import ServiceError, refusal
 from serving.http.worker_pools import Lane

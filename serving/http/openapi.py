@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from interpret.explain.explainer import Classification, Explanation
+from interpret.explain.answers import Classification, Explanation
 from serving.http import openapi_examples as examples
 from serving.http.errors import ErrorAnswer
 from serving.schemas import (

@@ -22,7 +22,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from interpret.explain.explainer import Classification, ModelInfo
+from interpret.explain.answers import Classification, ModelInfo
 from serving.telemetry.drift import Drift, Reference
 
 FOLDER = "DPNP_METRICS_FOLDER"  # set by the parent for its workers, not by users

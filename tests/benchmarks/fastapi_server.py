@@ -9,14 +9,14 @@ from typing import Annotated
 import uvicorn
 from fastapi import FastAPI, File
 
-from interpret.bundle.bundle import Bundle
-from interpret.explain.explainer import Classification, Explainer
+from interpret.explain.answers import Classification
+from interpret.explain.explainer import Explainer
 from interpret.model.devices import cpu_count
 from interpret.model.images import decode, fit_square
 
 
 def application(bundle: str) -> FastAPI:
-    explainer = Explainer(Bundle.load(bundle), threads=cpu_count(), device="cpu")
+    explainer = Explainer.load(bundle, threads=cpu_count(), device="cpu")
     app = FastAPI()
 
     @app.post("/predict")  # a plain function: it runs in FastAPI's thread pool

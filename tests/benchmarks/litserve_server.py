@@ -8,8 +8,8 @@ import sys
 import litserve
 import numpy as np
 
-from interpret.bundle.bundle import Bundle
-from interpret.explain.explainer import Classification, Explainer
+from interpret.explain.answers import Classification
+from interpret.explain.explainer import Explainer
 from interpret.model.devices import cpu_count
 from interpret.model.images import decode, fit_square
 
@@ -20,7 +20,7 @@ class Api(litserve.LitAPI):
         self.bundle = bundle
 
     def setup(self, device: str) -> None:
-        self.explainer = Explainer(Bundle.load(self.bundle), threads=cpu_count(), device="cpu")
+        self.explainer = Explainer.load(self.bundle, threads=cpu_count(), device="cpu")
 
     def decode_request(self, request) -> np.ndarray:
         picture = request["image"].file.read()

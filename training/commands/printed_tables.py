@@ -54,7 +54,7 @@ def print_metrics(metrics: Metrics, title: str, classes: int, dim: int) -> None:
 
 def print_verdicts(scored: Scored, manifest: Manifest) -> None:
     """How often each verdict is given, and how often the answer is right then."""
-    answers = zip(scored.predicted.tolist(), scored.strangeness, scored.margin, strict=True)
+    answers = zip(scored.predicted.tolist(), scored.ood_score, scored.margin, strict=True)
     given = np.array([verdict(s, m, manifest.limits(i)) for i, s, m in answers])
     right = scored.predicted == scored.labels
     table = Table()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
-from interpret.model.predictor import Pixels, Prediction, joined
+from interpret.model.predictor import Pixels, Prediction, concatenated
 from interpret.model.progress import progress
 from training.config.errors import DataError
 from training.data.batches import in_order
@@ -92,4 +92,4 @@ def predict_split(
             part = split.subset(rows.numpy())
             parts.append(predict(part.pixels(size, "")))
             bar.advance(task, len(part))
-    return joined(parts)
+    return concatenated(parts)

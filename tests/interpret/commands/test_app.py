@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from interpret.bundle.bundle import Bundle
 from interpret.commands.app import app, run
-from interpret.explain.explainer import Classification, Explanation
+from interpret.explain.answers import Classification, Explanation
 from tests.conftest import write_toy_bundle
 from tests.interpret.model.test_images import png_header
 

@@ -9,7 +9,7 @@ import pytest
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError, DpnpError
 from interpret.explain.attribution import Attributor, as_batch
-from interpret.explain.attribution_methods import TITLES, Method
+from interpret.explain.attribution_methods import TITLES, AttributionMethod
 from interpret.explain.evidence import evidence_map
 from interpret.explain.fine_evidence import fine_evidence, refine
 from interpret.model.images import decode, featureless, fit_square
@@ -41,7 +41,7 @@ def test_torch_computes_what_onnx_runtime_does(attributor: Attributor, digit: np
 
 @pytest.mark.parametrize("method", TITLES)
 def test_every_method_explains_the_same_scalar(
-    attributor: Attributor, digit: np.ndarray, method: Method
+    attributor: Attributor, digit: np.ndarray, method: AttributionMethod
 ):
     found = attributor.attribute(digit, method, EIGHT, THREE)
     away = attributor.predictor(digit[None]).distances[0].astype(float)
@@ -55,7 +55,7 @@ def test_every_method_explains_the_same_scalar(
     ("method", "tolerance"), [("evidence", 1e-5), ("fine-evidence", 1e-5), ("ig", 0.02)]
 )
 def test_complete_methods_add_up(
-    attributor: Attributor, digit: np.ndarray, method: Method, tolerance: float
+    attributor: Attributor, digit: np.ndarray, method: AttributionMethod, tolerance: float
 ):
     found = attributor.attribute(digit, method, EIGHT, THREE)
     assert found.values.sum() == pytest.approx(found.expected_sum, rel=tolerance)

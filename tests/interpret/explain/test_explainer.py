@@ -26,7 +26,7 @@ def flat(*colour: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def explainer(toy_bundle: Bundle) -> Explainer:
-    return Explainer(toy_bundle, device="cpu")
+    return Explainer(toy_bundle)
 
 
 def test_a_classification_by_hand(explainer: Explainer) -> None:
@@ -190,7 +190,7 @@ def test_more_classes_than_are_shown(tmp_path: Path) -> None:
         gallery=gallery,
         weights=b"",
     )
-    [answer] = Explainer(bundle, device="cpu").classify(flat(255, 0, 0)[None])
+    [answer] = Explainer(bundle).classify(flat(255, 0, 0)[None])
     assert answer.label == "a"
     assert len(answer.prototypes) == 5
     assert {p.label for p in answer.prototypes[1:3]} == {"b", "g"}

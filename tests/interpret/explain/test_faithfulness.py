@@ -12,8 +12,8 @@ from interpret.explain.faithfulness import (
     curves,
     enlarged,
     infidelity,
-    margins,
-    measure,
+    measure_faithfulness,
+    pair_margins,
     rank_correlation,
 )
 from interpret.figures.faithfulness_figure import faithfulness_figure
@@ -48,7 +48,7 @@ def test_the_true_map_is_faithful(attributor: Attributor, picture: np.ndarray):
 
 def test_curves_of_the_true_map_are_the_best_there_are(attributor: Attributor, picture: np.ndarray):
     best = curves(attributor, picture, truth(picture), PAIR)
-    whole, blurred = margins(attributor, np.stack([picture, featureless(picture)]), PAIR)
+    whole, blurred = pair_margins(attributor, np.stack([picture, featureless(picture)]), PAIR)
     assert best.deletion[[0, -1]] == pytest.approx([whole, blurred])
     assert best.insertion[[0, -1]] == pytest.approx([blurred, whole])
     # 16 pixels in 16 steps: the largest goes first.
@@ -69,7 +69,7 @@ def test_enlarged_and_rank_correlation_by_hand():
 
 def test_every_method_is_measured(toy_bundle: Bundle):
     pictures = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
-    found = {each.method: each for each in measure(toy_bundle, pictures)}
+    found = {each.method: each for each in measure_faithfulness(toy_bundle, pictures)}
     assert list(found) == [*TITLES, RANDOM]
     # The network is linear: integrated gradients are the truth, and occlusion near it.
     assert found["ig"].infidelity == pytest.approx(0, abs=1e-6)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BrokenImageError, DpnpError
-from interpret.explain.explainer import Classification, Explainer
+from interpret.explain.answers import Classification
+from interpret.explain.explainer import Explainer
 from interpret.explain.prediction_table import (
     BATCH,
     classify_files,

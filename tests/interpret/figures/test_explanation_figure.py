@@ -13,15 +13,16 @@ from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError, DpnpError
+from interpret.explain.answers import Evidence
 from interpret.explain.evidence import colour_scale, overlay
-from interpret.explain.explainer import Evidence, Explainer
+from interpret.explain.explainer import Explainer
 from interpret.figures.explanation_figure import (
     example_sheet,
     explanation_figure,
     figure_format,
     save_figure,
 )
-from interpret.figures.layout import Page, legible
+from interpret.figures.layout import Layout, legible
 from tests.conftest import write_toy_bundle
 from tests.interpret.bundle.forge import bundle_without_evidence
 
@@ -31,7 +32,7 @@ PIXELS[:, :2], PIXELS[:, 2:] = (255, 0, 0), (0, 0, 204)  # √0.41 from red, √
 
 @pytest.fixture(scope="module")
 def explainer(toy_bundle: Bundle) -> Explainer:
-    return Explainer(toy_bundle, device="cpu")
+    return Explainer(toy_bundle)
 
 
 def drawn(explainer: Explainer, k: int = 6) -> Figure:
@@ -121,7 +122,7 @@ def test_thumbnails_in_order(explainer: Explainer) -> None:
 
 
 def test_a_network_without_a_map(tmp_path: Path) -> None:
-    explainer = Explainer(bundle_without_evidence(tmp_path / "toy"), device="cpu")
+    explainer = Explainer(bundle_without_evidence(tmp_path / "toy"))
     figure = drawn(explainer)
     notes = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert any("no evidence map" in note for note in notes)
@@ -158,7 +159,7 @@ ODD = [LONG, "$\\frac{1$_^ 猫 قط חתול हिन्दी 😀\x00\n\ttwo 
 
 
 def test_class_names_no_font_or_formula_could_take(tmp_path: Path) -> None:
-    explainer = Explainer(write_toy_bundle(tmp_path / "toy", class_names=ODD), device="cpu")
+    explainer = Explainer(write_toy_bundle(tmp_path / "toy", class_names=ODD))
     pixels = np.full((4, 4, 3), (200, 160, 0), np.uint8)
     figure = explanation_figure(explainer.bundle, pixels, explainer.explain(pixels, 6))
     assert_layout(figure)
@@ -177,11 +178,11 @@ def test_legible() -> None:
 
 
 def test_text_is_cut_to_its_width() -> None:
-    page = Page(4, 1)
-    assert page.text(0, 0.5, "short", width=4) < 1
-    assert 1.5 < page.text(0, 0.5, "long " * 50, width=2) <= 2
-    assert texts(page.figure)[0] == "short"
-    assert texts(page.figure)[1].endswith("long…")
+    layout = Layout(4, 1)
+    assert layout.text(0, 0.5, "short", width=4) < 1
+    assert 1.5 < layout.text(0, 0.5, "long " * 50, width=2) <= 2
+    assert texts(layout.figure)[0] == "short"
+    assert texts(layout.figure)[1].endswith("long…")
 
 
 @pytest.mark.parametrize(

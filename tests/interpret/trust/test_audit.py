@@ -13,9 +13,9 @@ from interpret.trust.audit import (
     near_duplicates,
     nearest_others,
     neighbour_probabilities,
+    outlier_scores,
     probe_probabilities,
     signature,
-    strangeness,
 )
 
 CORNERS = np.array([[10, 0, 0], [0, 10, 0], [0, 0, 10]], np.float32)
@@ -101,7 +101,7 @@ def test_nearest_others_leave_oneself_out_among_copies():
 def test_an_outlier_is_far_by_its_own_class_s_measure():
     points, _, labels = clusters()
     points[5] += 40
-    found = strangeness(points, labels)
+    found = outlier_scores(points, labels)
     assert found.argmax() == 5
     assert found[5] > 4
     assert np.median(found) == pytest.approx(0, abs=0.3)

@@ -15,7 +15,7 @@ from interpret.trust.calibration import (
     find_limits,
     find_temperature,
     kept,
-    margins,
+    label_margins,
     reliability,
     tempered,
 )
@@ -56,7 +56,7 @@ def test_a_new_score_is_below_the_quantile_as_often_as_promised():
 
 def test_margins_by_hand():
     distances = np.array([[1.0, 4, 6], [5, 2, 3]])
-    assert margins(distances, np.array([0, 2])).tolist() == [3.0, -1.0]
+    assert label_margins(distances, np.array([0, 2])).tolist() == [3.0, -1.0]
 
 
 @pytest.mark.parametrize("coverage", [0.9, 0.95])
@@ -77,7 +77,9 @@ def test_accepted_is_the_prediction_set_of_one():
     assert (limits.margin < 0).any()
     taken = accepted(held_out, limits)
     rows = np.arange(len(labels))
-    every = np.stack([margins(held_out.distances, np.full(len(labels), c)) for c in range(3)], 1)
+    every = np.stack(
+        [label_margins(held_out.distances, np.full(len(labels), c)) for c in range(3)], 1
+    )
     in_set = every >= limits.margin
     assert in_set[rows, predicted][taken].all()
     assert (in_set[taken].sum(1) == 1).all()

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from interpret.explain.explainer import Classification, Explanation
+from interpret.explain.answers import Classification, Explanation
 from serving.http.errors import ErrorAnswer
 from serving.http.openapi_examples import ANSWERS, ERRORS
 from serving.schemas import Prototypes, Reload, Similar

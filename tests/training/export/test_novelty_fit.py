@@ -89,9 +89,9 @@ def test_novelty_is_the_mahalanobis_distance_less_the_usual():
         np.testing.assert_allclose(found.novelty, expected, rtol=1e-3, atol=1e-4)
         np.testing.assert_array_equal(found.distances, before.distances)
         away = found.distances[np.arange(40), found.answers]
-        np.testing.assert_allclose(found.strangeness, away + found.novelty, rtol=1e-6)
+        np.testing.assert_allclose(found.ood_score, away + found.novelty, rtol=1e-6)
     assert not before.novelty.any()
-    np.testing.assert_array_equal(before.strangeness, before.distances.min(1).astype(np.float64))
+    np.testing.assert_array_equal(before.ood_score, before.distances.min(1).astype(np.float64))
 
 
 def test_a_map_that_never_changes_is_measured_too():
@@ -127,8 +127,8 @@ def test_the_verdict_is_of_distance_and_novelty_together(calibrated: Bundle, dig
     assert {a.verdict for a in answers} == {"accept", "none_of_these"}
     for answer in answers:
         limits = calibrated.manifest.limits(answer.index)
-        strangeness = answer.positive.distance + answer.novelty
-        assert answer.verdict == verdict(strangeness, answer.margin, limits)
+        ood_score = answer.positive.distance + answer.novelty
+        assert answer.verdict == verdict(ood_score, answer.margin, limits)
     assert {a.verdict for a in answers[60:]} == {"none_of_these"}
     assert verdict_shares(explainer.predictor(pictures[60:]), calibrated.manifest) == {
         "accept": 0,

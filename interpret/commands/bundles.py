@@ -11,48 +11,52 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interpret.bundle.errors import DpnpError
-from interpret.commands.console import BundleFolder, app, printable
+from interpret.commands.console import BundleFolder, Force, Out, printable
 
 if TYPE_CHECKING:
     from interpret.bundle.bundle import Bundle
 
-Out = Annotated[Path, typer.Option(metavar="BUNDLE", help="the bundle to write")]
 
-
-@app.command("remove-class")
 def remove_class(
     bundle: BundleFolder,
     label: Annotated[str, typer.Argument(help="the class to remove")],
     out: Out,
+    force: Force = False,
 ) -> None:
     """Write a bundle without one of its classes.
 
     Example: dpnp remove-class models/digits-dpnp 9 --out models/digits-0-to-8
     """
     from interpret.bundle.bundle import Bundle
+    from interpret.bundle.overwriting import check_out
     from interpret.edit import editing
 
-    said(editing.remove_class(Bundle.load(bundle), label, out))
+    check_out(out, force=force)
+    print_written(editing.remove_class(Bundle.load(bundle), label, out))
 
 
-@app.command("update-gallery")
 def update_gallery(
     bundle: BundleFolder,
     out: Out,
     add: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL=FOLDER", help="pictures to add; repeatable")
+        list[str] | None,
+        typer.Option(metavar="LABEL=FOLDER", help="add these pictures to a class; repeatable"),
     ] = None,
     remove: Annotated[
-        list[int] | None, typer.Option(metavar="ID", help="a training image's id; repeatable")
+        list[int] | None,
+        typer.Option(metavar="ID", help="remove the training image with this id; repeatable"),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write a bundle with pictures added to its gallery, or taken from it.
 
     Example: dpnp update-gallery models/digits-dpnp --remove 17 --add 3=more/3 --out models/digits
     """
     from interpret.bundle.bundle import Bundle
+    from interpret.bundle.overwriting import check_out
     from interpret.edit import editing
 
+    check_out(out, force=force)
     added = {}
     for pair in add or []:
         label, equals, folder = pair.partition("=")
@@ -61,15 +65,14 @@ def update_gallery(
         added[label] = Path(folder)
     if not added and not remove:
         raise DpnpError("nothing to do: give --add or --remove")
-    said(editing.update_gallery(Bundle.load(bundle), added, remove or [], out))
+    print_written(editing.update_gallery(Bundle.load(bundle), added, remove or [], out))
 
 
-@app.command()
 def report(
     bundle: BundleFolder,
     out: Annotated[Path, typer.Option(help="the page to write: .html")],
     sphere: Annotated[
-        Path | None, typer.Option(help="its view of the embedding space as a picture: .png, .svg")
+        Path | None, typer.Option(help="also draw the embedding space as a picture: .png, .svg")
     ] = None,
 ) -> None:
     """Write a page about a bundle: its figures, classes, examples and prototypes.
@@ -93,7 +96,7 @@ def report(
         typer.echo(f"written: {printable(sphere)}")
 
 
-def said(bundle: Bundle) -> None:
-    """Tell what was written."""
+def print_written(bundle: Bundle) -> None:
+    """Say on stdout which bundle was written, and how it differs from its parent."""
     change = bundle.manifest.changes[-1]
     typer.echo(f"written: {printable(bundle.path)} ({printable(change.what)})")

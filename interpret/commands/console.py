@@ -16,26 +16,36 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 200  # columns of a table that is not on a terminal: wide enough never to cut
 
-app = typer.Typer(
-    help="Image classifiers that explain themselves: Deep Positive-Negative Prototypes.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+# Click's own error, or that of the copy of Click that Typer brings along.
+_UsageError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="models/NAME")]
+Out = Annotated[Path, typer.Option(metavar="BUNDLE", help="the bundle to write, models/NAME")]
+Force = Annotated[bool, typer.Option("--force", help="replace a bundle that exists at --out")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+def new_app() -> typer.Typer:
+    """An application without commands yet."""
+    return typer.Typer(
+        help="Image classifiers that explain themselves: Deep Positive-Negative Prototypes.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
 
 
 def run(app: typer.Typer) -> None:
     """Run the command line and exit.
 
-    What is the input's fault, a DpnpError or a file that cannot be read or written, becomes one
-    line on stderr and exit code 2; so do Typer's own usage errors. Anything else is a bug and
-    keeps its traceback.
+    What is the input's fault, a wrong option, a DpnpError or a file that cannot be read or
+    written, becomes one line on stderr and exit code 2. Anything else is a bug and keeps its
+    traceback.
     """
     try:
-        app(prog_name="dpnp")
+        sys.exit(app(sys.argv[1:] or ["--help"], prog_name="dpnp", standalone_mode=False))
+    except _UsageError as error:
+        where = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
+        complain(f"{error.format_message().rstrip('.')}{where}")
     except DpnpError as error:
         complain(error)
     except OSError as error:

@@ -19,11 +19,10 @@ from interpret.bundle.errors import DpnpError, ImageError
 from interpret.explain.answers import Classification
 from interpret.explain.explainer import Explainer
 from interpret.model.devices import cpu_count
-from interpret.model.images import fit_square, open_image
+from interpret.model.images import SUFFIXES, fit_square, open_image, pictures_in
 from interpret.model.progress import progress
 
 BATCH = 64  # pictures decoded and classified at a time
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 FORMATS = (".parquet", ".csv")
 
 _SCHEMA = pa.schema(
@@ -49,7 +48,7 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        inside = pictures_in(path)
         if not inside:
             raise DpnpError(f"{path}: no pictures in this folder ({', '.join(SUFFIXES)})")
         found += inside

@@ -21,7 +21,7 @@ from interpret.bundle.errors import (
 )
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")  # by which files are found
 THUMBNAIL_SIDE = 96  # pixels at most; small pictures keep their size
 MAX_PIXELS = 40_000_000  # 120 MB as RGB: larger than any camera's JPEG, far below a bomb
 

@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from training.config.method_names import METHOD_NAMES
 from training.config.train_config import TrainConfig
 from training.model.methods import method_of
 from training.model.networks import build_network
-from training.paper.protocol import METHODS
 from training.run.loop import Step, device_name
 from training.run.optimizers import Optimizers, optimizer_for
 from training.run.preparation import has_bf16
@@ -51,7 +51,7 @@ def whole_steps(device: torch.device, batch: int, classes: int, rounds: int, ste
     pixels = torch.randint(0, 256, (batch, 3, 32, 32), dtype=torch.uint8, device=device)
     labels = torch.randint(classes, (batch,), device=device)
     counts = torch.bincount(labels, minlength=classes)
-    kinds = {method: _step(method, classes, device) for method in METHODS}
+    kinds = {method: _step(method, classes, device) for method in METHOD_NAMES}
 
     def seconds(method: str) -> float:
         step, optimizer = kinds[method]
@@ -66,11 +66,11 @@ def whole_steps(device: torch.device, batch: int, classes: int, rounds: int, ste
         _wait(device)
         return (time.perf_counter() - start) / steps
 
-    for method in METHODS:  # warm-up
+    for method in METHOD_NAMES:  # warm-up
         seconds(method)
-    times = [{method: seconds(method) for method in METHODS} for _ in range(rounds)]
+    times = [{method: seconds(method) for method in METHOD_NAMES} for _ in range(rounds)]
     table = _table(f"ResNet18, {'bf16' if has_bf16() else 'fp32'}", "step, ms", "of CE's")
-    for method in METHODS:
+    for method in METHOD_NAMES:
         ratio = median(t[method] / t["ce"] for t in times)
         milliseconds = median(t[method] for t in times) * 1e3
         table.add_row(method.upper(), f"{milliseconds:.1f}", f"{ratio:.3f}")
@@ -84,7 +84,7 @@ def terms_alone(device: torch.device, batch: int, classes: int, rounds: int) -> 
     labels = torch.randint(classes, (batch,), device=device)
     counts = torch.bincount(labels, minlength=classes)
     kinds: dict[str, Callable[[], Tensor]] = {}
-    for method in METHODS:
+    for method in METHOD_NAMES:
         head = method_of(TrainConfig.of(data="none", method=method), classes, dim).to(device)
         kinds[method.upper()] = lambda head=head: head(h, labels, counts)["loss"]
     squared = LpDistance(normalize_embeddings=False, power=2)

@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
-from interpret.commands.app import app
-from interpret.commands.console import BundleFolder
-from training.commands.options import Data, DataRoot, Download, Option, Seed, log_to_stderr
+from interpret.bundle.errors import DpnpError
+from interpret.commands.console import AsJson, BundleFolder, Force, Out
+from training.commands.options import Data, DataRoot, Download, Seed, log_to_stderr
 
-Strange = Annotated[
+Ood = Annotated[
     list[str] | None,
-    Option(metavar="folder:PATH", help="pictures of no class; repeatable. Noise is built in"),
+    Option(
+        metavar="folder:PATH",
+        help="tell these pictures, which are of no class, from the model's own; repeatable. "
+        "Noise is always told",
+    ),
 ]
 
 
-@app.command()
 def evaluate(
     bundle: BundleFolder,
     data: Data,
@@ -29,12 +33,15 @@ def evaluate(
         str | None, Option(help="train, valid or test; default: test, or valid without one")
     ] = None,
     seed: Seed = None,
-    json: Annotated[bool, Option("--json", help="print JSON instead of a table")] = False,
-    ood: Strange = None,
+    as_json: AsJson = False,
+    ood: Ood = None,
     explanations: Annotated[
-        bool, Option("--explanations", help="measure how faithful every attribution method is")
+        bool,
+        Option("--explanations", help="measure how faithful each attribution is instead"),
     ] = False,
-    pictures: Annotated[int, Option(min=1, help="of --explanations, from the split")] = 500,
+    pictures: Annotated[
+        int | None, Option(min=1, help="pictures that --explanations takes; default: 500")
+    ] = None,
     out: Annotated[
         Path | None, Option(help="draw the curves of --explanations: .png, .pdf or .svg")
     ] = None,
@@ -49,6 +56,11 @@ def evaluate(
 
     Example: dpnp evaluate models/digits-dpnp --data digits --explanations --out faithful.png
     """
+    if explanations and ood:
+        raise DpnpError("--ood and --explanations: give one of them, each measures its own figures")
+    for option, value in (("--out", out), ("--pictures", pictures)):
+        if value is not None and not explanations:
+            raise DpnpError(f"{option}: belongs to --explanations, which is not given")
     log_to_stderr()
     from interpret.bundle.bundle import Bundle
     from training.commands import evaluation
@@ -60,19 +72,19 @@ def evaluate(
     labelled = load_labelled(loaded, DataSource(data, seed, data_root, download))
     chosen = labelled.chosen(split)
     if explanations:
-        evaluation.explanations(loaded, labelled, chosen, pictures, out, as_json=json)
+        evaluation.explanations(loaded, labelled, chosen, pictures or 500, out, as_json=as_json)
     elif ood:
-        evaluation.ood(loaded, labelled, chosen, ood, as_json=json)
+        evaluation.ood(loaded, labelled, chosen, ood, as_json=as_json)
     else:
-        evaluation.accuracy(loaded, labelled, chosen, as_json=json)
+        evaluation.accuracy(loaded, labelled, chosen, as_json=as_json)
 
 
-@app.command()
 def export(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="models/NAME, in fp32")],
-    out: Annotated[Path, Option(help="the bundle to write")],
+    out: Out,
     data: Data,
-    int8: Annotated[bool, Option("--int8", help="the network in 8-bit integers")] = False,
+    force: Force = False,
+    int8: Annotated[bool, Option("--int8", help="compute in 8-bit integers")] = False,
     max_accuracy_drop: Annotated[
         float, Option(min=0, max=1, help="refuse a larger loss of accuracy")
     ] = 0.002,
@@ -89,10 +101,12 @@ def export(
 
     Example: dpnp export models/digits-dpnp --int8 --data digits --out models/digits-int8
     """
+    from interpret.bundle.overwriting import check_out
     from training.config.errors import ConfigError
 
     if not int8:
         raise ConfigError("say into what to export: --int8")
+    check_out(out, force=force)
     log_to_stderr()
     from training.evaluate.labelled import DataSource
     from training.export.int8 import export_int8
@@ -107,18 +121,19 @@ def export(
     )
 
 
-@app.command()
 def calibrate(
     bundle: BundleFolder,
     data: Data,
-    out: Annotated[Path, Option(metavar="BUNDLE", help="the bundle to write")],
+    out: Out,
+    force: Force = False,
     split: Annotated[
-        str | None, Option(help="held-out pictures; default: valid, or test without one")
+        str | None,
+        Option(help="split of the held-out pictures; default: valid, or test without one"),
     ] = None,
     coverage: Annotated[
-        float, Option(min=0.5, max=0.999, help="share of pictures whose class is to be kept")
+        float, Option(min=0.5, max=0.999, help="stated share of pictures whose own class is kept")
     ] = 0.95,
-    ood: Strange = None,
+    ood: Ood = None,
     seed: Seed = None,
     data_root: DataRoot = Path("data"),
     download: Download = False,
@@ -127,6 +142,9 @@ def calibrate(
 
     Example: dpnp calibrate models/digits-dpnp --data digits --out models/digits-calibrated
     """
+    from interpret.bundle.overwriting import check_out
+
+    check_out(out, force=force)
     log_to_stderr()
     from training.commands.printed_tables import print_calibrated
     from training.evaluate.labelled import DataSource
@@ -138,12 +156,11 @@ def calibrate(
     )
 
 
-@app.command()
 def audit(
     bundle: BundleFolder,
     data: Data,
-    out: Annotated[Path | None, Option(help="a page with the pictures: .html")] = None,
-    csv: Annotated[Path | None, Option(help="every finding in a line: .csv")] = None,
+    out: Annotated[Path | None, Option(help="write a page with the pictures: .html")] = None,
+    csv: Annotated[Path | None, Option(help="write every finding in a line: .csv")] = None,
     seed: Seed = None,
     data_root: DataRoot = Path("data"),
     download: Download = False,
@@ -155,7 +172,6 @@ def audit(
     log_to_stderr()
     from interpret.bundle.atomic_files import write_atomically
     from interpret.bundle.bundle import Bundle
-    from interpret.bundle.errors import DpnpError
     from interpret.report import audit_page
     from interpret.report.html_page import check_suffix, write_page
     from training.commands.printed_tables import print_audit
@@ -177,12 +193,12 @@ def audit(
     print_audit(whole, found, f"{labelled.name}: {len(whole.labels):,} pictures")
 
 
-@app.command("add-class")
 def add_class(
     bundle: BundleFolder,
     label: Annotated[str, typer.Argument(help="the new class")],
     folder: Annotated[Path, typer.Argument(help="its pictures")],
-    out: Annotated[Path, Option(metavar="BUNDLE", help="the bundle to write")],
+    out: Out,
+    force: Force = False,
     on_sphere: Annotated[
         bool, Option("--on-sphere", help="put the prototype on the sphere of the others")
     ] = False,
@@ -199,9 +215,12 @@ def add_class(
 
     Example: dpnp add-class models/digits-0-to-8 9 pictures/9 --out models/digits --data digits
     """
+    from interpret.bundle.overwriting import check_out
+
+    check_out(out, force=force)
     log_to_stderr()
     from interpret.bundle.bundle import Bundle
-    from interpret.commands.bundles import said
+    from interpret.commands.bundles import print_written
     from interpret.edit import editing
     from training.evaluate.added_class import cost_of_class
     from training.evaluate.labelled import DataSource, load_labelled
@@ -211,7 +230,7 @@ def add_class(
     if data is not None:  # before the bundle is written: a bad --data leaves none behind
         labelled = load_labelled(before, DataSource(data, seed, data_root, download))
     after = editing.add_class(before, label, folder, out, on_sphere=on_sphere)
-    said(after)
+    print_written(after)
     if labelled is not None:
         cost = cost_of_class(before, after, labelled)
         typer.echo(

@@ -6,16 +6,13 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-Option = typer.Option
+from typer import Option
 
 Data = Annotated[str, Option(help="digits, cifar10, cifar100, flowers102 or folder:PATH")]
-DataRoot = Annotated[Path, Option(help="where torchvision's data sets lie")]
-Force = Annotated[bool, Option("--force", help="replace a bundle that exists at --out")]
-Download = Annotated[bool, Option("--download", help="fetch a torchvision data set")]
+DataRoot = Annotated[Path, Option(help="folder of torchvision's data sets")]
+Download = Annotated[bool, Option("--download", help="fetch a data set of torchvision's")]
 Seed = Annotated[
-    int | None, Option(help="of the split; default: the one the model was trained with")
+    int | None, Option(help="seed of the splits; default: the one the model was trained with")
 ]
 
 

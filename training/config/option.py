@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -16,6 +16,8 @@ Panel = Literal[
     "Bundle",
     "Run",
 ]
+PANELS: tuple[Panel, ...] = get_args(Panel)
+FIRST_PANEL = PANELS[0]
 _PANEL = "panel"
 
 

@@ -1,23 +1,24 @@
-"""The command behind `dpnp reproduce`: from a target to its runs, tables and figures."""
+"""From a table or figure of the paper to its runs, and from those to tables and figures."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
+
+from rich.table import Table
 
 from interpret.bundle.atomic_files import write_atomically
-from interpret.commands.console import show
 from interpret.figures.angle_histograms import angle_histograms, interclass_angles
 from interpret.figures.layout import save_figure
 from interpret.figures.sphere_3d import sphere_html, sphere_view
 from interpret.figures.sphere_map import SphereData, sphere_maps
 from training.config.errors import ConfigError
+from training.config.method_names import METHOD_NAMES
 from training.config.train_config import TrainConfig
 from training.paper import tables as comparison
-from training.paper.protocol import METHODS, TARGETS, Column, Preset, column, configuration
-from training.paper.runs import Arrays, Cell, Result, loader, read, run_cells
+from training.paper.protocol import TARGETS, Preset, Setting, configuration, setting_of
+from training.paper.runs import Arrays, Cell, Result, loader, read, run_cells, stored
 from training.paper.tables import Results
 
 SPHERE_ORDER = ("ce", "cl", "ccl", "sccl", "cpn", "dpp", "dpnp")  # fig. 5 a–g
@@ -46,8 +47,8 @@ def plan(
         raise ConfigError(f"{target}: not one of {', '.join(TARGETS)}")
     if preset not in get_args(Preset):
         raise ConfigError(f"--preset {preset}: not one of {', '.join(get_args(Preset))}")
-    if unknown := [m for m in methods if m not in METHODS]:
-        raise ConfigError(f"--methods {unknown[0]}: not one of {', '.join(METHODS)}")
+    if unknown := [m for m in methods if m not in METHOD_NAMES]:
+        raise ConfigError(f"--methods {unknown[0]}: not one of {', '.join(METHOD_NAMES)}")
     covered = TARGETS[target].networks
     if foreign := [n for n in networks if n not in covered]:
         raise ConfigError(f"--networks {foreign[0]}: {target} is of {', '.join(covered)}")
@@ -58,12 +59,19 @@ def plan(
     for seed in seeds:
         for name, source in sources.items():
             for network in wanted:
-                where = column(name, network)
-                for method in methods or METHODS:
+                where = setting_of(name, network)
+                for method in methods or METHOD_NAMES:
                     own = configuration(cast(Preset, preset), where, method, seed, source, epochs)
                     config = TrainConfig.of(**(own.model_dump() | changes))
                     cells.append(Cell(where, method, seed, config, holdout))
     return cells
+
+
+class Reproduced(NamedTuple):
+    """What a target came to: its tables for the terminal, and the figures that were drawn."""
+
+    tables: list[Table]
+    figures: list[Path]
 
 
 def reproduce(
@@ -71,48 +79,47 @@ def reproduce(
     cells: Sequence[Cell],
     out: Path,
     *,
-    dry_run: bool = False,
     data_root: Path = Path("data"),
     download: bool = False,
-) -> None:
-    """Run what is missing, then write and print the target's tables and figures into `out`."""
-    if dry_run:
-        print(json.dumps([_described(cell) for cell in cells], indent=2))
-        return
+) -> Reproduced:
+    """Run what is missing, then write the target's tables and figures into `out`."""
     runs = out / "runs"
     run_cells(cells, runs, loader(data_root, download, any(cell.holdout for cell in cells)))
-    results: dict[Column, dict[str, list[Result]]] = {}
-    drawn: dict[Column, dict[str, tuple[Result, Arrays]]] = {}
+    results: dict[Setting, dict[str, list[Result]]] = {}
+    drawn: dict[Setting, dict[str, tuple[Result, Arrays]]] = {}
     for cell in cells:
-        result, arrays = read(runs / cell.folder)
-        results.setdefault(cell.column, {}).setdefault(cell.method, []).append(result)
-        drawn.setdefault(cell.column, {}).setdefault(cell.method, (result, arrays))  # first seed
+        folder = stored(cell, runs)
+        if folder is None:  # another process than the main one trained it
+            return Reproduced([], [])
+        result, arrays = read(folder)
+        results.setdefault(cell.setting, {}).setdefault(cell.method, []).append(result)
+        drawn.setdefault(cell.setting, {}).setdefault(cell.method, (result, arrays))  # first seed
+    made = Reproduced([], [])
     for name in _members(target):
         if TARGETS[name].measures:
-            write_tables(name, results, out)
+            made.tables.extend(write_tables(name, results, out))
         else:
-            for path in write_figures(name, results, drawn, out):
-                print(f"written: {path}")
+            made.figures.extend(write_figures(name, results, drawn, out))
+    return made
 
 
-def write_tables(name: str, results: Results, out: Path) -> None:
-    """NAME.md and NAME.csv in `out`, and the same on the terminal; nothing without a column."""
+def write_tables(name: str, results: Results, out: Path) -> list[Table]:
+    """NAME.md and NAME.csv in `out`, and the same for a terminal; nothing without a setting."""
     wanted = {
-        column: own
-        for column, own in results.items()
-        if ("reduced" if column.reduced else "standard") in TARGETS[name].networks
+        setting: own
+        for setting, own in results.items()
+        if ("reduced" if setting.reduced else "standard") in TARGETS[name].networks
     }
     if not wanted:
-        return
+        return []
     measures = TARGETS[name].measures
     write_atomically(out / f"{name}.md", comparison.markdown(wanted, measures).encode())
     write_atomically(out / f"{name}.csv", comparison.comma_separated(wanted, measures).encode())
-    for table in comparison.rich_tables(wanted, measures):
-        show(table)
+    return comparison.rich_tables(wanted, measures)
 
 
 def write_figures(
-    name: str, results: Results, drawn: dict[Column, dict[str, tuple[Result, Arrays]]], out: Path
+    name: str, results: Results, drawn: dict[Setting, dict[str, tuple[Result, Arrays]]], out: Path
 ) -> list[Path]:
     """The figure as PNG; fig. 5 also in 3-D, as PNG and as a page to turn. Of the first seed."""
     if name == "fig5":
@@ -135,7 +142,9 @@ def write_figures(
     return [path]
 
 
-def _sphere_figures(drawn: dict[Column, dict[str, tuple[Result, Arrays]]], out: Path) -> list[Path]:
+def _sphere_figures(
+    drawn: dict[Setting, dict[str, tuple[Result, Arrays]]], out: Path
+) -> list[Path]:
     written = []
     for where, methods in drawn.items():
         panels = {
@@ -182,5 +191,6 @@ def _override(text: str) -> tuple[str, Any]:
     return name, value
 
 
-def _described(cell: Cell) -> dict[str, Any]:
-    return {"run": cell.folder, "column": cell.column.key, **cell.config.model_dump(mode="json")}
+def described(cell: Cell) -> dict[str, Any]:
+    """A run in plain values: its folder's name, its column of the paper, its configuration."""
+    return {"run": cell.folder, "column": cell.setting.key, **cell.config.model_dump(mode="json")}

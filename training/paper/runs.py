@@ -1,7 +1,8 @@
 """The runs behind the paper's tables and figures, kept by configuration.
 
 Each run has a folder of its own, named by its configuration's hash. A finished one holds
-result.json and is not run again; one that was cut goes on from its checkpoint.
+result.json with the whole configuration, and is not run again for a cell that asks for exactly
+that; one that was cut goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from safetensors.numpy import load_file, save
 
 from interpret.bundle.atomic_files import write_atomically
@@ -30,7 +31,7 @@ from training.evaluate.labelled import predict_split
 from training.export.bundle_export import library_versions
 from training.export.onnx_export import ServedModel, run_torch
 from training.model.networks import PrototypeNetwork
-from training.paper.protocol import Column
+from training.paper.protocol import Setting
 from training.run import checkpoint
 from training.run.loop import device_name, train
 
@@ -40,24 +41,24 @@ MEASURED = 10_000  # training pictures that compactness is measured on, at most,
 
 
 class Cell(NamedTuple):
-    """One run: a method on a column of the paper, with a seed."""
+    """One run: a method on a setting of the paper, with a seed."""
 
-    column: Column
+    setting: Setting
     method: str
     seed: int
     config: TrainConfig
     holdout: bool  # measured on a tenth of the training pictures, kept from training
 
     @property
-    def folder(self) -> str:
-        """Its folder's name: in words, and the hash of everything it depends on.
+    def name(self) -> str:
+        """The cell in words."""
+        return f"{self.setting.key}-{self.method}-{self.seed}"
 
-        Defaults are left out: a new option does not make runs from before it other ones.
-        """
-        options = self.config.model_dump(mode="json", exclude_defaults=True)
-        text = json.dumps([options, self.holdout], sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-        return f"{self.column.key}-{self.method}-{self.seed}-{digest}"
+    @property
+    def folder(self) -> str:
+        """Its folder's name: in words, and the hash of everything it depends on."""
+        text = json.dumps([self.config.model_dump(mode="json"), self.holdout], sort_keys=True)
+        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
 class Result(BaseModel):
@@ -74,6 +75,12 @@ class Result(BaseModel):
     device: str
     versions: dict[str, str]
 
+    @field_validator("config", mode="before")
+    @classmethod
+    def _recorded(cls, value: object) -> object:
+        """Results of before the configuration was split hold options of export beside it."""
+        return TrainConfig.recorded(value) if isinstance(value, dict) else value
+
 
 class Arrays(NamedTuple):
     """The arrays of a run. `embeddings` only in 3-D, for the sphere."""
@@ -87,13 +94,29 @@ class Arrays(NamedTuple):
 
 def run_cells(cells: Sequence[Cell], folder: Path, load: Callable[[str], DataSet]) -> None:
     """Train and measure every cell that has no result yet, in order."""
-    waiting = [cell for cell in cells if not (folder / cell.folder / RESULT).exists()]
+    waiting = [cell for cell in cells if stored(cell, folder) is None]
     _LOG.info(
         "%d runs: %d done before, %d to do", len(cells), len(cells) - len(waiting), len(waiting)
     )
     for number, cell in enumerate(waiting, 1):
         _LOG.info("run %d of %d: %s", number, len(waiting), cell.folder)
         _run(cell, folder / cell.folder, load(cell.config.data))
+
+
+def stored(cell: Cell, folder: Path) -> Path | None:
+    """The folder of a finished run of exactly the cell's configuration; None without one.
+
+    The configuration in result.json counts, not the folder's name, and it must name every option:
+    one that a run from before it does not name may have another default by now.
+    """
+    for file in sorted(folder.glob(f"{cell.name}-*/{RESULT}")):
+        record = json.loads(file.read_text())
+        whole = record["config"].keys() >= TrainConfig.model_fields.keys()
+        if not whole or record["holdout"] != cell.holdout:
+            continue
+        if TrainConfig.recorded(record["config"]) == cell.config:
+            return file.parent
+    return None
 
 
 def read(folder: Path) -> tuple[Result, Arrays]:
@@ -145,7 +168,7 @@ def _run(cell: Cell, folder: Path, data: DataSet) -> None:
         return
     seconds = time.perf_counter() - started
     where = device_name(next(network.parameters()).device)
-    metrics, arrays = measure(network, config, data)
+    metrics, arrays = evaluate_network(network, config, data)
     result = Result(
         config=config,
         holdout=cell.holdout,
@@ -162,7 +185,7 @@ def _run(cell: Cell, folder: Path, data: DataSet) -> None:
     checkpoint.mark_finished(folder)
 
 
-def measure(
+def evaluate_network(
     network: PrototypeNetwork, config: TrainConfig, data: DataSet
 ) -> tuple[Metrics, Arrays]:
     """The figures of a network as it would be served, in float32, and what is drawn of it."""

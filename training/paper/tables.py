@@ -11,7 +11,9 @@ import numpy as np
 from rich.table import Table
 
 from interpret.geometry.packing import Limit, widest_angle
-from training.paper.protocol import METHODS, Column, published
+from training.config.method_names import METHOD_NAMES
+from training.paper.protocol import Setting
+from training.paper.published import published
 from training.paper.runs import Result
 
 NAMES = {
@@ -24,11 +26,11 @@ NAMES = {
 _BOUNDED = {"min_sep_deg", "mean_sep_deg"}  # by the widest possible angle
 DATA_NAMES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "flowers102": "Flower-102"}
 
-Results = Mapping[Column, Mapping[str, Sequence[Result]]]  # by column, method; one a seed
+Results = Mapping[Setting, Mapping[str, Sequence[Result]]]  # by setting, method; one a seed
 
 
 class Entry(NamedTuple):
-    """One figure of one method on one column. Accuracies are fractions, angles degrees."""
+    """One figure of one method on one setting. Accuracies are fractions, angles degrees."""
 
     paper: float | None
     mean: float
@@ -41,20 +43,20 @@ class Entry(NamedTuple):
         return None if self.paper is None else self.mean - self.paper
 
 
-def title(column: Column, results: Mapping[str, Sequence[Result]]) -> str:
-    """A column in words: CIFAR-10, 3-D (resnet18-reduced, 200 epochs, seeds 0 and 1)."""
+def title(setting: Setting, results: Mapping[str, Sequence[Result]]) -> str:
+    """A setting in words: CIFAR-10, 3-D (resnet18-reduced, 200 epochs, seeds 0 and 1)."""
     runs = [result for own in results.values() for result in own]
     config, seeds = runs[0].config, sorted({run.config.seed for run in runs})
     told = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
-    name = DATA_NAMES.get(column.data, column.data)
+    name = DATA_NAMES.get(setting.data, setting.data)
     return f"{name}, {runs[0].dim}-D ({config.backbone}, {config.epochs} epochs, {told})"
 
 
-def entry(column: Column, method: str, measure: str, results: Sequence[Result]) -> Entry:
+def entry(setting: Setting, method: str, measure: str, results: Sequence[Result]) -> Entry:
     """The mean over the seeds, and how far they scatter."""
     values = [measured(result, measure) for result in results]
     return Entry(
-        published(column, method, measure),
+        published(setting, method, measure),
         float(np.mean(values)),
         float(np.std(values)),
         len(values),
@@ -69,24 +71,26 @@ def measured(result: Result, measure: str) -> float:
 
 
 def limit(results: Mapping[str, Sequence[Result]]) -> Limit | None:
-    """The widest possible MinSep, and MeanSep, for the column's classes and dimensions."""
+    """The widest possible MinSep, and MeanSep, for the setting's classes and dimensions."""
     first = next(iter(results.values()))[0]
     return widest_angle(len(first.class_names), first.dim)
 
 
 def cells(
-    column: Column, results: Mapping[str, Sequence[Result]], measures: Sequence[str]
+    setting: Setting, results: Mapping[str, Sequence[Result]], measures: Sequence[str]
 ) -> tuple[list[str], list[list[str]]]:
-    """Heading and rows of a column's table, as text: a row a method, and one of the limits."""
-    papers = {m: any(published(column, own, m) is not None for own in METHODS) for m in measures}
+    """Heading and rows of a setting's table, as text: a row a method, and one of the limits."""
+    papers = {
+        m: any(published(setting, own, m) is not None for own in METHOD_NAMES) for m in measures
+    }
     heading = ["method"]
     for measure in measures:
         heading += [NAMES[measure], *(["paper", "difference"] if papers[measure] else [])]
     rows = []
-    for method in (m for m in METHODS if m in results):
+    for method in (m for m in METHOD_NAMES if m in results):
         row = [method.upper()]
         for measure in measures:
-            found = entry(column, method, measure, results[method])
+            found = entry(setting, method, measure, results[method])
             row.append(_number(found.mean, measure) + _scatter(found, measure))
             if papers[measure]:
                 row += [_or_dash(found.paper, measure), _or_dash(found.difference, measure, "+")]
@@ -102,11 +106,11 @@ def cells(
 
 
 def markdown(results: Results, measures: Sequence[str]) -> str:
-    """A table for each column."""
+    """A table for each setting."""
     parts = []
-    for column, own in results.items():
-        heading, rows = cells(column, own, measures)
-        lines = [f"**{title(column, own)}**", "", _line(heading)]
+    for setting, own in results.items():
+        heading, rows = cells(setting, own, measures)
+        lines = [f"**{title(setting, own)}**", "", _line(heading)]
         lines.append(_line(["---", *["---:"] * (len(heading) - 1)]))
         parts.append("\n".join([*lines, *map(_line, rows)]))
     return "\n\n".join(parts) + "\n"
@@ -115,9 +119,9 @@ def markdown(results: Results, measures: Sequence[str]) -> str:
 def rich_tables(results: Results, measures: Sequence[str]) -> list[Table]:
     """The same for a terminal."""
     tables = []
-    for column, own in results.items():
-        heading, rows = cells(column, own, measures)
-        table = Table(title=title(column, own), title_justify="left")
+    for setting, own in results.items():
+        heading, rows = cells(setting, own, measures)
+        table = Table(title=title(setting, own), title_justify="left")
         for i, name in enumerate(heading):
             table.add_column(name, justify="right" if i else "left", no_wrap=True)
         for row in rows:
@@ -133,14 +137,14 @@ def comma_separated(results: Results, measures: Sequence[str]) -> str:
     writer.writerow(
         ["data", "network", "dim", "method", "measure", "paper", "mean", "std", "seeds", "limit"]
     )
-    for column, own in results.items():
+    for setting, own in results.items():
         widest = limit(own)
-        for method in (m for m in METHODS if m in own):
+        for method in (m for m in METHOD_NAMES if m in own):
             first = own[method][0]
             for measure in measures:
-                found = entry(column, method, measure, own[method])
+                found = entry(setting, method, measure, own[method])
                 known = widest.degrees if widest and measure in _BOUNDED else None
-                row = [column.data, first.config.backbone, first.dim, method, measure]
+                row = [setting.data, first.config.backbone, first.dim, method, measure]
                 row += [found.paper, found.mean, found.std, found.seeds, known]
                 writer.writerow(row)  # None is an empty field
     return buffer.getvalue()

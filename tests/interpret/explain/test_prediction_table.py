@@ -1,6 +1,7 @@
 """Folders in, a table out: a row for every picture, also for one that cannot be read."""
 
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,13 @@ def test_nothing_is_left_of_a_table_that_fails(
     with pytest.raises(AttributeError):
         write_predictions(explainer, [*find_pictures([folder]), None], out / "p.csv")
     assert [(file.name, file.read_text()) for file in out.iterdir()] == [("p.csv", "old")]
+
+
+def test_a_folder_called_like_a_picture_is_none(folder: Path, tmp_path: Path) -> None:
+    album = folder / "album.jpg"
+    album.mkdir()
+    shutil.copy(folder / "a.png", album / "d.png")
+    assert [file.name for file in find_pictures([folder])] == ["a.png", "d.png", "b.JPG", "c.png"]
 
 
 def test_the_command(toy_bundle: Bundle, folder: Path, tmp_path: Path) -> None:

@@ -1,172 +1,61 @@
-"""`dpnp train` and `dpnp evaluate` as a user types them."""
+"""The application as a whole: every command is there, its help answers at once and says enough."""
 
-import json
-import os
-import signal
-import threading
+import statistics
+import subprocess
+import sys
 import time
-from pathlib import Path
 
 import pytest
-from PIL import Image
+from typer.testing import CliRunner
 
-from interpret.bundle.bundle import Bundle
-from training.commands import app as cli
-from training.data.datasets import load_data
+from training.commands.app import build_app
 
-QUICK = ["--backbone", "small", "--embedding-dim", "3", "--epochs", "1", "--image-size", "16"]
-
-
-def dpnp(*arguments: object, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The exit code of a command line."""
-    monkeypatch.setattr("sys.argv", ["dpnp", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    return int(stopped.value.code or 0)
+COMMANDS = [
+    *("train", "join", "export", "predict", "explain", "similar", "report", "evaluate"),
+    *("calibrate", "audit", "add-class", "remove-class", "update-gallery", "reproduce"),
+]
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real digits 0 and 1 as a user's folder of files, ten of each."""
-    root, split = tmp_path_factory.mktemp("pictures"), load_data("digits").splits["train"]
-    for label, name in ((0, "zero"), (1, "one")):
-        (root / name).mkdir()
-        for i in (split.labels == label).nonzero()[0][:10]:
-            split.open_picture(int(i)).save(root / name / f"{i}.png")
-    return root
+def shown(*words: str) -> str:
+    result = CliRunner().invoke(build_app(), [*words, "--help"], env={"COLUMNS": "120"})
+    assert result.exit_code == 0
+    return result.stdout
 
 
-def test_folder_to_bundle_to_figures(
-    pictures: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-):
-    monkeypatch.chdir(tmp_path)
-    code = dpnp(
-        *("train", "--data", f"folder:{pictures}", *QUICK, "--out", "models/mine"),
-        *("--batch-size", 4, "--lr", 0.01, "--tensorboard"),
-        monkeypatch=monkeypatch,
-    )
-    assert code == 0, capsys.readouterr().err
-    output = capsys.readouterr()
-    assert "accuracy (test, 4 pictures)" in output.out
-    assert "epoch 1/1" in output.err
-    bundle = Bundle.load("models/mine")
-    assert bundle.manifest.class_names == ["one", "zero"]
-    assert bundle.manifest.training["batch_size"] == 4
-    assert len(bundle.gallery.ids) == 14
-    assert list(Path("runs/mine").rglob("events.out.tfevents.*"))
-
-    code = dpnp(
-        *("evaluate", "models/mine", "--data", f"folder:{pictures}", "--json"),
-        monkeypatch=monkeypatch,
-    )
-    measured = json.loads(capsys.readouterr().out)
-    assert code == 0
-    assert measured["accuracy"] == bundle.manifest.metrics.accuracy
-    assert measured["examples"] == 4
+def test_all_commands_are_listed():
+    text = shown()
+    assert [name for name in COMMANDS if f" {name} " not in text] == []
 
 
-def test_a_trained_bundle_may_be_trained_again(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.chdir(tmp_path)
-    command = ["train", "--data", f"folder:{pictures}", *QUICK, "--out", "m", "--batch-size", 4]
-    assert dpnp(*command, monkeypatch=monkeypatch) == 0
-    first = Bundle.load("m").manifest.fingerprint
-    assert dpnp(*command, "--seed", 1, "--force", monkeypatch=monkeypatch) == 0
-    assert Bundle.load("m").manifest.fingerprint != first
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "runs"]
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_s_help_has_an_example(command: str):
+    assert f"Example: dpnp {command} " in shown(command)
 
 
-def test_control_c_says_how_to_go_on(
-    pictures: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-):
-    monkeypatch.chdir(tmp_path)
-    # A shell's background jobs ignore interrupts, the tests among them.
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    stopped = threading.Event()
-
-    def interrupt() -> None:
-        while not Path("runs/m/metrics.jsonl").exists():
-            time.sleep(0.01)
-        # Python drops an interrupt that comes while it runs a destructor; a user presses again.
-        os.kill(os.getpid(), signal.SIGINT)
-        while not stopped.wait(5):
-            os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
-    command = ["train", "--data", f"folder:{pictures}", *QUICK, "--out", "m", "--batch-size", 4]
-    command[command.index("--epochs") + 1] = 100_000
-    code = dpnp(*command, monkeypatch=monkeypatch)
-    stopped.set()
-    signal.signal(signal.SIGINT, handler)
-    assert code == 130
-    assert "interrupted; --resume goes on from runs/m/checkpoint.pt" in capsys.readouterr().err
-    assert not Path("m").exists()
+def test_the_common_options_come_first():
+    text = shown("train")
+    panels = ["Options", "Pictures", "Method and loss", "Optimisation", "Bundle", "Run"]
+    places = [text.index(f"─ {panel} ─") for panel in panels]
+    assert places == sorted(places)
+    first = text[places[0] : places[1]]
+    common = ("data", "out", "backbone", "weights", "epochs", "recipe", "resume", "force")
+    assert all(f" --{name} " in first for name in common)
+    assert first.count(" --") < 20
+    assert " --lambda-pos " in text[places[2] : places[3]]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--data", "nope", "--out", "m"], "--data nope: not one of digits"),
-        (["--data", "folder:/no/such", "--out", "m"], "no such folder"),
-        (["--data", "digits", "--out", "m", "--epochs", "0"], "--epochs 0: "),
-        (["--data", "digits", "--out", "m", "--lr", "-1"], "--lr -1.0: "),
-        (["--data", "digits", "--out", "m", "--lr", "nan"], "--lr nan: "),
-        (["--data", "digits", "--out", "m", "--method", "ce2"], "--method ce2: "),
-        (["--data", "digits", "--out", "m", "--backbone", "resnet9"], "--backbone resnet9: "),
-        (["--data", "digits", "--out", "m", "--batch-size", "7", "--accumulate", "2"], "--batch-"),
-        (["--data", "digits", "--out", "m", "--resume"], "no checkpoint to resume from"),
-        (["--data", "digits", "--out", "file"], "file: exists and is no bundle"),
-        (["--out", "m"], "--data"),
-    ],
-)
-def test_bad_options_are_one_line_and_exit_2(
-    arguments: list[str],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-):
-    monkeypatch.chdir(tmp_path)
-    Path("file").write_text("precious")
-    assert dpnp("train", *arguments, monkeypatch=monkeypatch) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert "Traceback" not in error
-    assert not Path("m").exists()
-    assert Path("file").read_text() == "precious"
+@pytest.mark.parametrize("words", [[], ["train"]])
+def test_help_answers_in_half_a_second(words: list[str]):
+    command, taken = [sys.executable, "-m", "training", *words, "--help"], []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        taken.append(time.perf_counter() - start)
+    assert statistics.median(taken) < 0.5
 
 
-def test_evaluate_names_a_class_the_model_does_not_have(
-    pictures: Path,
-    toy_bundle: Bundle,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-):
-    code = dpnp(
-        "evaluate", toy_bundle.path, "--data", f"folder:{pictures}", monkeypatch=monkeypatch
-    )
-    assert code == 2
-    assert "error: no class 'one'; the classes are red, green, blue" in capsys.readouterr().err
-
-
-def test_a_corrupt_picture_is_named_on_stderr(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-):
-    import shutil
-
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(pictures, tmp_path / "copy")
-    Image.new("RGB", (9, 9)).save(tmp_path / "copy" / "one" / "good.gif")
-    (tmp_path / "copy" / "one" / "bad.jpg").write_bytes(b"\xff\xd8\xff not really")
-    command = ["train", "--data", "folder:copy", *QUICK, "--out", "m", "--batch-size", 4]
-    assert dpnp(*command, monkeypatch=monkeypatch) == 0
-    assert "bad.jpg" in capsys.readouterr().err
-    assert dpnp(*command, "--strict", "--force", monkeypatch=monkeypatch) == 2
-    assert "bad.jpg" in capsys.readouterr().err
+def test_the_command_line_starts_without_what_is_heavy():
+    code = "import training.commands.app, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert not {"numpy", "torch", "onnxruntime", "pyarrow", "matplotlib", "PIL"} & loaded

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError
-from interpret.commands.app import app
+from interpret.commands.app import build_app
 from interpret.edit import editing
 from interpret.explain.explainer import Explainer
 from interpret.model.images import fit_square, open_image
@@ -139,7 +139,7 @@ def test_the_verdict_is_of_distance_and_novelty_together(calibrated: Bundle, dig
 
 def test_the_table_of_predictions_has_it(calibrated: Bundle):
     picture = str(DIGITS.parents[1] / "docs" / "digit.png")
-    result = CliRunner().invoke(app, ["predict", str(calibrated.path), picture])
+    result = CliRunner().invoke(build_app(), ["predict", str(calibrated.path), picture])
     head, row = (line.replace("┃", "│") for line in result.stdout.splitlines() if line[0] in "┃│")
     cells = [[c.strip() for c in line.strip("│").split("│")] for line in (head, row)]
     (answer,) = Explainer(calibrated).classify(

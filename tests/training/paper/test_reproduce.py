@@ -2,15 +2,18 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from interpret.geometry.packing import widest_angle
-from tests.training.commands.test_app import dpnp
+from tests.training.commands.command_line import dpnp
+from training.config.method_names import METHOD_NAMES
 from training.paper import runs
-from training.paper.protocol import METHODS, TARGETS, Column, column, configuration, published
+from training.paper.protocol import TARGETS, Setting, configuration, setting_of
+from training.paper.published import published
 from training.paper.reproduce import plan
 from training.paper.tables import Entry
 
@@ -46,14 +49,14 @@ REDUCED = {"backbone": "resnet18-reduced"}
     ],
 )
 def test_the_paper_preset_is_section_v_b(data: str, network, expected: dict, lambdas: tuple):
-    config = configuration("paper", column(data, network), "dpnp", 0, data, None)
+    config = configuration("paper", setting_of(data, network), "dpnp", 0, data, None)
     names = ("lambda_pos", "lambda_neg_sample", "lambda_neg_class")
     expected = SECTION_V_B | expected | dict(zip(names, lambdas, strict=True))
     assert {key: getattr(config, key) for key in expected} == expected
 
 
 def test_rivals_keep_their_own_papers_rates():
-    center = configuration("paper", column("cifar10", "standard"), "cl", 0, "cifar10", None)
+    center = configuration("paper", setting_of("cifar10", "standard"), "cl", 0, "cifar10", None)
     assert (center.lambda_pos, center.prototype_lr) == (0.003, None)  # None: Wen's 0.5
 
 
@@ -72,21 +75,23 @@ def test_dry_run_prints_every_configuration(
 
 def test_published_figures():
     """Spot checks against tables I to IV, and what each column holds."""
-    three = column("cifar10", "reduced")
+    three = setting_of("cifar10", "reduced")
     assert published(three, "dpnp", "accuracy") == pytest.approx(0.9418)
     assert published(three, "dpnp", "min_sep_deg") == 63.71
     assert published(three, "cpn", "min_sep_deg") is None  # unreadable
     assert published(three, "cpn", "mean_sep_deg") == 57.97
     assert published(three, "dpnp", "scr") == 17.55
-    wide = column("cifar100", "standard")
+    wide = setting_of("cifar100", "standard")
     assert published(wide, "sccl", "std_deg") == 2.70
     assert published(wide, "ce", "scr") == 1.12
-    assert published(column("flowers102", "reduced"), "dpp", "accuracy") == pytest.approx(0.9151)
-    assert published(column("flowers102", "reduced"), "dpp", "scr") is None
-    assert published(column("digits", "reduced"), "dpp", "accuracy") is None
+    assert published(setting_of("flowers102", "reduced"), "dpp", "accuracy") == pytest.approx(
+        0.9151
+    )
+    assert published(setting_of("flowers102", "reduced"), "dpp", "scr") is None
+    assert published(setting_of("digits", "reduced"), "dpp", "accuracy") is None
     for where in (three, wide):  # what is printed cannot be more than what is possible
         limit = widest_angle(10 if where is three else 100, 3 if where is three else 512)
-        assert all((published(where, m, "min_sep_deg") or 0) < limit.degrees for m in METHODS)
+        assert all((published(where, m, "min_sep_deg") or 0) < limit.degrees for m in METHOD_NAMES)
 
 
 def test_difference_is_ours_less_the_papers():
@@ -123,7 +128,7 @@ def test_bad_options_are_one_line_and_exit_2(
 def test_a_data_set_of_the_paper_may_lie_elsewhere():
     cells = plan("table2", "cpu", seeds=[3], methods=["dpp"], data=["cifar10=folder:x"])
     (cell,) = cells
-    assert cell.column == Column("cifar10", True, 3)
+    assert cell.setting == Setting("cifar10", True, 3)
     assert (cell.config.data, cell.config.seed) == ("folder:x", 3)
 
 
@@ -156,7 +161,7 @@ def test_all_of_it_on_digits(everything: Path):
             continue
         with (out / f"{name}.csv").open() as file:
             lines = list(csv.DictReader(file))
-        assert len(lines) == len(target.networks) * len(METHODS) * len(target.measures)
+        assert len(lines) == len(target.networks) * len(METHOD_NAMES) * len(target.measures)
         assert (out / f"{name}.md").read_text().count("| DPNP |") == len(target.networks)
     for name in ("fig3", "fig4", "fig5-digits-3d", "fig5-digits-3d-sphere"):
         with Image.open(out / f"{name}.png") as picture:
@@ -205,6 +210,30 @@ def _spy(train, trained: list[bool]):
         return train(*arguments, resume=resume, **options)
 
     return spied
+
+
+def test_a_result_counts_for_its_whole_configuration_alone(everything: Path, tmp_path: Path):
+    """Whatever the defaults are by now, and whatever the folder is called."""
+    options = {"seeds": [0], "methods": ["ce"], "data": ["digits"], "epochs": 2}
+    (cell,) = plan("table2", "cpu", **options)
+    folder = runs.stored(cell, everything / "runs")
+    assert folder is not None
+    copy = tmp_path / f"{cell.name}-0123456789"
+    shutil.copytree(folder, copy)
+    assert runs.stored(cell, tmp_path) == copy
+    for change in ({"lr": 0.3}, {"weight_decay": 0.0}, {"precision": "bf16"}):
+        changed = cell._replace(config=cell.config.model_copy(update=change))
+        assert runs.stored(changed, tmp_path) is None
+    assert runs.stored(cell._replace(holdout=True), tmp_path) is None
+
+    record = json.loads((copy / runs.RESULT).read_text())
+    record["config"] |= {"half": False, "joined": [], "prototype_init": "arranged"}  # of long ago
+    (copy / runs.RESULT).write_text(json.dumps(record))
+    assert runs.stored(cell, tmp_path) == copy
+    assert runs.read(copy)[0].config == cell.config
+    del record["config"]["weight_decay"]  # what it was then cannot be known
+    (copy / runs.RESULT).write_text(json.dumps(record))
+    assert runs.stored(cell, tmp_path) is None
 
 
 def test_holding_out_measures_on_training_pictures_alone():

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from interpret.bundle.bundle import Bundle
-from tests.training.commands.test_app import dpnp
+from tests.training.commands.command_line import dpnp
 from tests.training.conftest import quick_config
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig

@@ -1,8 +1,9 @@
-"""Calibrate, audit, evaluate's options and add-class as a user types them, on real digits."""
+"""Evaluate, calibrate, export, audit and add-class as a user types them, on real digits."""
 
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from interpret.bundle.bundle import Bundle
 from interpret.model.images import decode
 from interpret.model.predictor import Predictor
-from tests.training.commands.test_app import dpnp
+from tests.training.commands.command_line import dpnp
 from training.data.datasets import load_data
 
 DIGITS = Path(__file__).parents[3] / "models" / "digits-dpnp"
@@ -139,6 +140,19 @@ def test_a_class_taken_out_and_put_in_again(
         ("update-gallery {toy} --out {new}/a", "nothing to do"),
         ("update-gallery {toy} --add 3 --out {new}/a", "not LABEL=FOLDER"),
         ("report {toy} --out {new}/a.png", "a page is written as .html"),
+        ("evaluate {toy} --data digits --out {new}/a.png", "--out: belongs to --explanations"),
+        ("evaluate {toy} --data digits --pictures 3", "--pictures: belongs to --explanations"),
+        ("evaluate {toy} --data digits --ood folder:x --explanations", "give one of them"),
+        ("evaluate {toy} --data digits --explanations --out {new}/a.gif", "written as .png"),
+        ("evaluate {toy} --data digits --split dev", "--split dev: digits has"),
+        ("evaluate {toy} --data digits --seed many", "Invalid value for '--seed'"),
+        ("export {toy} --data digits --out {new}/a", "say into what to export: --int8"),
+        ("remove-class {toy} ten --out {new}/a", "no class 'ten'"),
+        ("calibrate {toy} --data digits --out {toy}", "a bundle is there already; --force"),
+        ("export {toy} --int8 --data digits --out {toy}", "a bundle is there already; --force"),
+        ("add-class {toy} ten {new} --out {toy}", "a bundle is there already; --force"),
+        ("remove-class {toy} 9 --out {toy}", "a bundle is there already; --force"),
+        ("update-gallery {toy} --remove 1 --out {toy}", "a bundle is there already; --force"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -151,3 +165,24 @@ def test_bad_input_is_one_line(
     assert last.startswith("error: ")
     assert words in last
     assert not list(tmp_path.iterdir())
+
+
+def test_force_replaces_a_bundle_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    copy = tmp_path / "digits"
+    shutil.copytree(DIGITS, copy)
+    first = int(Bundle.load(copy).gallery.ids[0])
+    command = ("update-gallery", copy, "--remove", first, "--out", copy, "--force")
+    assert "written:" in run(*command, monkeypatch=monkeypatch, capsys=capsys)
+    assert first not in Bundle.load(copy).gallery.ids
+
+
+def test_int8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    out = tmp_path / "int8"
+    printed = run(
+        *("export", DIGITS, "--int8", "--data", "digits", "--out", out),
+        *("--max-accuracy-drop", 0.1, "--min-agreement", 0.8, "--max-distance-error", 0.5),
+        monkeypatch=monkeypatch,
+        capsys=capsys,
+    )
+    assert "INT8 against fp32 on digits test" in printed
+    assert Bundle.load(out).manifest.quantization is not None

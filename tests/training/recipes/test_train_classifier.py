@@ -1,0 +1,70 @@
+"""Training from Python, as `dpnp train` trains."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import training
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import BundleError
+from tests.training.commands.command_line import dpnp
+from training import train_classifier
+from training.config.errors import CheckpointError, ConfigError
+
+QUICK = {
+    "backbone": "small",
+    "embedding_dim": 3,
+    "epochs": 1,
+    "image_size": 16,
+    "precision": "fp32",
+}
+
+
+def test_it_writes_the_bundle_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    bundle = train_classifier("digits", "models/python", gallery=2, **QUICK)
+    assert bundle is not None
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in QUICK.items()]
+    words = ("train", "--data", "digits", "--out", "models/typed", "--gallery", 2, *options)
+    assert dpnp(*words, monkeypatch=monkeypatch) == 0
+    typed = Bundle.load("models/typed")
+    assert bundle.manifest.training == typed.manifest.training
+    assert bundle.manifest.metrics == typed.manifest.metrics
+    assert bundle.read("weights.safetensors") == typed.read("weights.safetensors")
+    assert Path("runs/python/checkpoint.pt").exists()
+
+    with pytest.raises(BundleError, match="--force replaces it"):
+        train_classifier("digits", "models/python", **QUICK)
+    again = train_classifier("digits", "models/python", force=True, **QUICK, seed=1)
+    assert again is not None
+    assert again.manifest.fingerprint != bundle.manifest.fingerprint
+
+
+def test_a_recipe_yields_to_what_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    bundle = train_classifier("digits", "m", recipe="cpu-fast", **QUICK)
+    assert bundle is not None
+    record = bundle.manifest.training
+    assert (record["recipe"], record["optimizer"]) == ("cpu-fast", "muon")
+    assert (record["backbone"], record["epochs"]) == ("small", 1)
+
+
+def test_what_is_wrong_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="--epoch: no such option"):
+        train_classifier("digits", "m", epoch=3)
+    with pytest.raises(ConfigError, match="--epochs 0"):
+        train_classifier("digits", "m", epochs=0)
+    with pytest.raises(CheckpointError, match="no checkpoint to resume from"):
+        train_classifier("digits", "m", resume=True, **QUICK)
+    assert not Path("m").exists()
+
+
+def test_the_package_names_it_without_torch():
+    assert training.__all__ == ["train_classifier"]
+    code = "import training, sys; dir(training); assert not {'torch', 'numpy'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'train_something'"):
+        _ = training.train_something

@@ -1,0 +1,117 @@
+"""The commands that make a model: train, join.
+
+Their options come from the configuration's fields. Heavy imports sit inside the commands, so that
+--help answers at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Option
+
+from interpret.commands.console import Force, Out
+from training.commands.options import Data, DataRoot, log_to_stderr
+from training.commands.signature import with_options
+from training.config.checked import checked, flag
+from training.config.train_config import RENAMED_VALUES
+from training.config.training_job import PARTS, ExportConfig, TrainingJob
+
+_PICTURES, _RUN = "Pictures", "Run"  # panels of --help
+
+
+@with_options(*PARTS)
+def train(
+    out: Out,
+    resume: Annotated[
+        bool, Option("--resume", help="go on from the checkpoint of a run that was cut")
+    ] = False,
+    force: Force = False,
+    data_root: Annotated[
+        Path, Option(help="folder of torchvision's data sets", rich_help_panel=_PICTURES)
+    ] = Path("data"),
+    download: Annotated[
+        bool,
+        Option("--download", help="fetch a data set of torchvision's", rich_help_panel=_PICTURES),
+    ] = False,
+    run_folder: Annotated[
+        Path | None,
+        Option(
+            "--run",
+            help="folder of checkpoint and metrics; default: runs/NAME",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        bool,
+        Option(
+            "--tensorboard", help="log for TensorBoard into the run's folder", rich_help_panel=_RUN
+        ),
+    ] = False,
+    **settings: Any,
+) -> None:
+    """Train a model and export it to a bundle.
+
+    Example: dpnp train --data folder:flowers --recipe cpu-fast --embedding-dim 10 --out models/mine
+
+    On several GPUs: accelerate launch --multi_gpu --num_processes 4 -m training train …
+    """
+    from training.recipes.named_recipes import with_recipe
+
+    job = TrainingJob.of(**with_recipe(_todays(settings)))
+    log_to_stderr()
+    from training.commands.printed_tables import print_bundle
+    from training.recipes.train_classifier import run_job
+
+    bundle = run_job(
+        job,
+        out,
+        run_folder or Path("runs") / out.name,
+        data_root=data_root,
+        download=download,
+        resume=resume,
+        force=force,
+        tensorboard=tensorboard,
+    )
+    if bundle is not None:
+        print_bundle(bundle)
+
+
+@with_options(ExportConfig)
+def join(
+    runs: Annotated[list[Path], typer.Argument(help="finished runs, as runs/NAME")],
+    data: Data,
+    out: Out,
+    force: Force = False,
+    data_root: DataRoot = Path("data"),
+    **settings: Any,
+) -> None:
+    """Make an ensemble of finished runs: their networks as branches of one, without training.
+
+    Its answer is the mean of the runs' softmaxes (of --auxiliary 1), and again that of the nearest
+    prototype, in as many dimensions as there are classes, less one.
+
+    Example: dpnp join runs/one runs/two --data folder:cifar10 --out models/both
+    """
+    from interpret.bundle.overwriting import check_out
+
+    check_out(out, force=force)
+    kept = checked(ExportConfig, settings)
+    log_to_stderr()
+    from training.commands.printed_tables import print_bundle
+    from training.export.ensemble import join as join_runs
+
+    print_bundle(
+        join_runs(runs, data, out, half=kept.half, gallery=kept.gallery, data_root=data_root)
+    )
+
+
+def _todays(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with old values replaced by those of today, named in a line on stderr."""
+    for (name, old), new in RENAMED_VALUES.items():
+        if settings.get(name) == old:
+            typer.echo(f"note: {flag(name)} {old} is called {flag(name)} {new} now", err=True)
+            settings = settings | {name: new}
+    return settings

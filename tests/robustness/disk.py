@@ -105,7 +105,7 @@ def update(live: Path, problem: str | None) -> None:
     first = str(Bundle.load(live).gallery.ids[0])
     command = [Path(sys.executable).parent / "dpnp", "update-gallery", live]
     done = subprocess.run(
-        [*command, "--remove", first, "--out", live], capture_output=True, text=True
+        [*command, "--remove", first, "--out", live, "--force"], capture_output=True, text=True
     )
     if problem is None:
         assert done.returncode == 0, done.stderr

@@ -27,7 +27,7 @@ class TrainConfig(Configuration):
     data: str = option(..., "digits, cifar10, cifar100, flowers102 or folder:PATH", panel="Options")
     backbone: str = option(
         "resnet18",
-        "the network: resnet18, resnet18-reduced, fast, fast-half, small, tiny or "
+        "the network: resnet18, resnet18-reduced, fast, fast-half, small, tiny, timm:NAME or "
         "torchvision:NAME; NAME+NAME puts networks side by side",
         panel="Options",
     )

@@ -187,7 +187,9 @@ def _override(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     name = name.removeprefix("--").replace("-", "_")
     if not separator or name not in TrainConfig.model_fields:
-        raise ConfigError(f"--set {text}: not OPTION=VALUE with an option of dpnp train")
+        raise ConfigError(
+            f"--set {text}: not OPTION=VALUE with an option of dpnp train that changes the weights"
+        )
     return name, value
 
 

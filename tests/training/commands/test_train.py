@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
@@ -76,8 +78,12 @@ def test_a_bundle_is_replaced_by_force_or_by_the_run_itself(
     assert capsys.readouterr().err == problem
     assert Bundle.load("m").manifest.fingerprint == first
     weights = Bundle.load("m").read("weights.safetensors")
-    assert dpnp(*command, "--resume", monkeypatch=monkeypatch) == 0
-    assert Bundle.load("m").read("weights.safetensors") == weights
+    other = ("--workers", 0, "--gallery", 1, "--half")  # these change no weights
+    assert dpnp(*command, "--resume", *other, monkeypatch=monkeypatch) == 0
+    halved = safetensors.torch.load(Bundle.load("m").read("weights.safetensors"))
+    for name, tensor in safetensors.torch.load(weights).items():
+        assert torch.equal(halved[name], tensor.half() if tensor.ndim == 4 else tensor)
+    assert len(Bundle.load("m").gallery.ids) == 2
     assert dpnp(*command, "--seed", 1, "--force", monkeypatch=monkeypatch) == 0
     assert Bundle.load("m").manifest.fingerprint != first
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "runs"]

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from interpret.geometry.packing import widest_angle
 from tests.training.commands.command_line import dpnp
 from training.config.method_names import METHOD_NAMES
 from training.paper import runs
 from training.paper.protocol import TARGETS, Setting, configuration, setting_of
-from training.paper.published import published
 from training.paper.reproduce import plan
 from training.paper.tables import Entry
 
@@ -71,27 +69,6 @@ def test_dry_run_prints_every_configuration(
     first = printed[0]
     assert (first["column"], first["method"], first["epochs"]) == ("cifar10-standard", "ce", 200)
     assert not list(tmp_path.iterdir())
-
-
-def test_published_figures():
-    """Spot checks against tables I to IV, and what each column holds."""
-    three = setting_of("cifar10", "reduced")
-    assert published(three, "dpnp", "accuracy") == pytest.approx(0.9418)
-    assert published(three, "dpnp", "min_sep_deg") == 63.71
-    assert published(three, "cpn", "min_sep_deg") is None  # unreadable
-    assert published(three, "cpn", "mean_sep_deg") == 57.97
-    assert published(three, "dpnp", "scr") == 17.55
-    wide = setting_of("cifar100", "standard")
-    assert published(wide, "sccl", "std_deg") == 2.70
-    assert published(wide, "ce", "scr") == 1.12
-    assert published(setting_of("flowers102", "reduced"), "dpp", "accuracy") == pytest.approx(
-        0.9151
-    )
-    assert published(setting_of("flowers102", "reduced"), "dpp", "scr") is None
-    assert published(setting_of("digits", "reduced"), "dpp", "accuracy") is None
-    for where in (three, wide):  # what is printed cannot be more than what is possible
-        limit = widest_angle(10 if where is three else 100, 3 if where is three else 512)
-        assert all((published(where, m, "min_sep_deg") or 0) < limit.degrees for m in METHOD_NAMES)
 
 
 def test_difference_is_ours_less_the_papers():

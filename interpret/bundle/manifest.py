@@ -180,7 +180,7 @@ class Manifest(_Strict):
     class_names: Annotated[list[str], Field(min_length=2)]
     input_size: Annotated[int, Field(ge=1, description="pixels; the input is square")]
     preprocessing: str
-    metric: Literal["euclidean", "cosine"] = Field(description="how the gallery is searched")
+    metric: Literal["euclidean"] = Field(description="how the gallery is searched")
     evidence: EvidenceGrid | None = Field(description="null: the network does not end in pooling")
     data: DataInfo
     thresholds: Thresholds

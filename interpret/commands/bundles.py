@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interpret.bundle.errors import DpnpError
+from interpret.bundle.file_suffixes import check_suffix
 from interpret.commands.console import BundleFolder, Force, Out, printable
 
 if TYPE_CHECKING:
@@ -80,14 +81,14 @@ def report(
     Example: dpnp report models/digits-dpnp --out report.html --sphere sphere.png
     """
     from interpret.bundle.bundle import Bundle
-    from interpret.figures.layout import figure_format, save_figure
+    from interpret.figures.layout import save_figure
     from interpret.figures.sphere_3d import sphere_view
-    from interpret.report.html_page import check_suffix, write_page
+    from interpret.report.html_page import write_page
     from interpret.report.report import report_page, sphere_data
 
-    check_suffix(out)
+    check_suffix(out, "pages")
     if sphere is not None:
-        figure_format(sphere)  # before the work
+        check_suffix(sphere, "figures")  # before the work
     loaded = Bundle.load(bundle)
     write_page(out, report_page(loaded))
     typer.echo(f"written: {printable(out)}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interpret.bundle.errors import DpnpError, ImageError
+from interpret.bundle.file_suffixes import check_suffix
 from interpret.commands.console import (
     AsJson,
     BundleFolder,
@@ -53,14 +54,13 @@ def predict(
     A folder, into a table: dpnp predict models/digits-dpnp pictures --out predictions.parquet
     """
     from interpret.explain.prediction_table import (
-        check_format,
         classify_files,
         find_pictures,
         write_predictions,
     )
 
     if out is not None:
-        check_format(out)
+        check_suffix(out, "tables")
     explainer, images = _load(bundle), find_pictures(images)
     if out is not None:
         bad = write_predictions(explainer, images, out)
@@ -103,9 +103,10 @@ def explain(
 
     Example: dpnp explain models/digits-dpnp 8.png --negative 3 --method ig --out why-not-3.png
     """
-    from interpret.figures.explanation_figure import explanation_figure, figure_format, save_figure
+    from interpret.figures.explanation_figure import explanation_figure
+    from interpret.figures.layout import save_figure
 
-    figure_format(out)
+    check_suffix(out, "figures")
     explainer = _load(bundle)
     pixels = _pixels(explainer, image)
     explanation = explainer.explain(pixels, k, positive=positive, negative=negative)
@@ -144,9 +145,7 @@ def similar(
         given = "neither" if image is None else "both"
         raise DpnpError(f"give one of --image and --prototype, not {given}")
     if out is not None:
-        from interpret.figures.explanation_figure import figure_format
-
-        figure_format(out)
+        check_suffix(out, "figures")
     explainer = _load(bundle)
     if prototype is not None:
         examples = explainer.similar_to_prototype(prototype, k)
@@ -155,7 +154,8 @@ def similar(
         examples = explainer.similar_to_image(_pixels(explainer, image), k)
         title = f"Training images nearest to {printable(image.name)}"
     if out is not None:
-        from interpret.figures.explanation_figure import example_sheet, save_figure
+        from interpret.figures.explanation_figure import example_sheet
+        from interpret.figures.layout import save_figure
 
         save_figure(example_sheet(explainer.bundle, examples, title), out)
     if as_json:

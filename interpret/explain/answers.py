@@ -56,7 +56,7 @@ class Example(_Answer):
 
     id: int
     label: str
-    distance: float = Field(description="to the query: Euclidean, or 1 − cosine")
+    distance: float = Field(description="Euclidean, to the query")
     thumbnail: str = Field(description="path of its thumbnail, /gallery/ID")
 
 

@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from interpret.bundle.errors import DpnpError, ImageError
+from interpret.bundle.file_suffixes import SUFFIXES, check_suffix
 from interpret.explain.answers import Classification
 from interpret.explain.explainer import Explainer
 from interpret.model.devices import cpu_count
-from interpret.model.images import SUFFIXES, fit_square, open_image, pictures_in
+from interpret.model.images import fit_square, open_image, pictures_in
 from interpret.model.progress import progress
 
 BATCH = 64  # pictures decoded and classified at a time
-FORMATS = (".parquet", ".csv")
 
 _SCHEMA = pa.schema(
     [
@@ -50,7 +50,8 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
             continue
         inside = pictures_in(path)
         if not inside:
-            raise DpnpError(f"{path}: no pictures in this folder ({', '.join(SUFFIXES)})")
+            suffixes = ", ".join(SUFFIXES["pictures"])
+            raise DpnpError(f"{path}: no pictures in this folder ({suffixes})")
         found += inside
     return found
 
@@ -82,7 +83,7 @@ def write_predictions(explainer: Explainer, files: Sequence[Path], out: Path) ->
     A picture that cannot be read has a row too, with its error. The table appears whole at the
     end or not at all. Raises DpnpError when it cannot be written.
     """
-    check_format(out)
+    check_suffix(out, "tables")
     try:
         return _write(explainer, files, out)
     except OSError as error:
@@ -102,12 +103,6 @@ def _write(explainer: Explainer, files: Sequence[Path], out: Path) -> int:
                 rows = []
         write(rows)
     return bad
-
-
-def check_format(out: Path) -> None:
-    """Raise DpnpError when tables are not written with this suffix."""
-    if out.suffix.lower() not in FORMATS:
-        raise DpnpError(f"{out}: predictions are written as {' or '.join(FORMATS)}")
 
 
 def _row(file: Path, answer: Classification | ImageError) -> dict[str, Any]:

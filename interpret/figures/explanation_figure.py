@@ -18,10 +18,8 @@ from interpret.bundle.errors import BundleError, ImageError
 from interpret.explain.answers import Example, Explanation
 from interpret.explain.attribution_methods import EXACT, TITLES, Attribution
 from interpret.explain.evidence import AGAINST, FOR, colour_scale, overlay, readable, strongest
-from interpret.figures.layout import GREY, INK, RULE, Layout, figure_format, save_figure
+from interpret.figures.layout import GREY, INK, RULE, Layout
 from interpret.model.images import decode
-
-__all__ = ["example_sheet", "explanation_figure", "figure_format", "save_figure"]
 
 # Inches.
 _MARGIN, _WIDTH = 0.45, 11.6
@@ -107,10 +105,9 @@ def _block(count: int, columns: int, pitch: float) -> float:
 
 def _source(bundle: Bundle) -> str:
     manifest = bundle.manifest
-    measure = "1 − cosine" if manifest.metric == "cosine" else "Euclidean"
     return (
         f"{manifest.name} · {manifest.fingerprint[:12]} · distances to training images are "
-        f"{measure}, in the embedding space"
+        "Euclidean, in the embedding space"
     )
 
 

@@ -21,9 +21,9 @@ from PIL import Image
 
 from interpret.bundle.atomic_files import write_atomically
 from interpret.bundle.errors import DpnpError
+from interpret.bundle.file_suffixes import check_suffix
 from interpret.explain.evidence import TINY
 
-FORMATS = ("png", "pdf", "svg")
 INK, GREY, RULE = "#1f2328", "#5f6873", "#d5dae0"
 _DPI = 160
 # Tried in this order for each character; the first comes with Matplotlib.
@@ -119,18 +119,11 @@ class Layout:
         self.axes(left, top, width, 0.01).axhline(0, color=RULE, linewidth=0.8)
 
 
-def figure_format(path: Path) -> str:
-    """The format a figure is written in, by its suffix; raises DpnpError for any other."""
-    suffix = path.suffix.lower().removeprefix(".")
-    if suffix not in FORMATS:
-        raise DpnpError(f"{path}: figures are written as .png, .pdf or .svg")
-    return suffix
-
-
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure in one go, in the format of its suffix. Raises DpnpError."""
+    check_suffix(path, "figures")
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=figure_format(path))
+    figure.savefig(buffer, format=path.suffix.lower().removeprefix("."))
     try:
         write_atomically(path, buffer.getvalue())
     except OSError as error:

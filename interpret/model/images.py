@@ -19,9 +19,9 @@ from interpret.bundle.errors import (
     NotAnImageError,
     TooManyPixelsError,
 )
+from interpret.bundle.file_suffixes import has_suffix
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")  # by which files are found
 THUMBNAIL_SIDE = 96  # pixels at most; small pictures keep their size
 MAX_PIXELS = 40_000_000  # 120 MB as RGB: larger than any camera's JPEG, far below a bomb
 
@@ -125,7 +125,7 @@ def thumbnail(picture: Image.Image) -> bytes:
 
 def pictures_in(folder: Path) -> list[Path]:
     """The files below a folder that are pictures by their suffix, sorted."""
-    return sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    return sorted(f for f in folder.rglob("*") if has_suffix(f, "pictures") and f.is_file())
 
 
 def featureless(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

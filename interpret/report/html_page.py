@@ -11,7 +11,6 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from interpret.bundle.atomic_files import write_atomically
-from interpret.bundle.errors import DpnpError
 
 # Only what is in the page itself: no address is ever asked for anything.
 POLICY = (
@@ -46,12 +45,6 @@ def svg(figure: Figure) -> Markup:
     figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True)
     text = buffer.getvalue()
     return Markup(text[text.index("<svg") :])
-
-
-def check_suffix(path: Path) -> None:
-    """Raises DpnpError for a name that a browser would not open as a page."""
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise DpnpError(f"{path}: a page is written as .html")
 
 
 def write_page(path: Path, page: str) -> None:

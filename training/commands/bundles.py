@@ -172,16 +172,17 @@ def audit(
     log_to_stderr()
     from interpret.bundle.atomic_files import write_atomically
     from interpret.bundle.bundle import Bundle
+    from interpret.bundle.file_suffixes import check_suffix
     from interpret.report import audit_page
-    from interpret.report.html_page import check_suffix, write_page
+    from interpret.report.html_page import write_page
     from training.commands.printed_tables import print_audit
     from training.evaluate.audited import audit_data, findings_csv
     from training.evaluate.labelled import DataSource, load_labelled
 
     if out is not None:
-        check_suffix(out)
-    if csv is not None and csv.suffix.lower() != ".csv":
-        raise DpnpError(f"{csv}: a table is written as .csv")
+        check_suffix(out, "pages")
+    if csv is not None:
+        check_suffix(csv, "plain tables")
     loaded = Bundle.load(bundle)
     labelled = load_labelled(loaded, DataSource(data, seed, data_root, download))
     whole, found, picture = audit_data(loaded, labelled)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.file_suffixes import check_suffix
 from interpret.commands.console import print_json
-from interpret.figures.layout import figure_format, save_figure
+from interpret.figures.layout import save_figure
 from training.commands.printed_tables import (
     print_faithfulness,
     print_metrics,
@@ -21,7 +22,7 @@ from training.evaluate.ood import evaluate_ood
 
 def check_figure(out: Path) -> None:
     """Raise DpnpError when figures are not written with this suffix."""
-    figure_format(out)
+    check_suffix(out, "figures")
 
 
 def accuracy(bundle: Bundle, data: LabelledData, split: str, *, as_json: bool) -> None:

@@ -7,10 +7,10 @@ from interpret.bundle.bundle import Bundle, GalleryTable
 from interpret.retrieval.gallery import Gallery
 
 
-def gallery_of(bundle: Bundle, embeddings: np.ndarray, metric: str = "euclidean") -> Gallery:
+def gallery_of(bundle: Bundle, embeddings: np.ndarray) -> Gallery:
     rows, size = embeddings.shape
     table = GalleryTable(np.arange(rows), np.zeros(rows, int), [""] * rows, [""] * rows, [])
-    manifest = bundle.manifest.model_copy(update={"metric": metric, "embedding_dim": size})
+    manifest = bundle.manifest.model_copy(update={"embedding_dim": size})
     return Gallery(
         dataclasses.replace(
             bundle, manifest=manifest, embeddings=embeddings.astype(np.float32), gallery=table
@@ -29,19 +29,14 @@ def test_by_hand(toy_bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize("queries", [1, 7, 64])  # FAISS changes its method at 20
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("size", [3, 64])
-def test_equals_brute_force(toy_bundle: Bundle, queries: int, metric: str, size: int) -> None:
+def test_equals_brute_force(toy_bundle: Bundle, queries: int, size: int) -> None:
     rng = np.random.default_rng(size)
     stored = rng.normal(size=(500, size)).astype(np.float32)
     asked = rng.normal(size=(queries, size)).astype(np.float32)
-    found = gallery_of(toy_bundle, stored, metric).search(asked, 9)
+    found = gallery_of(toy_bundle, stored).search(asked, 9)
     a, b = asked.astype(float), stored.astype(float)
-    if metric == "cosine":
-        a, b = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (a, b))
-        truth = 1 - a @ b.T
-    else:
-        truth = np.linalg.norm(a[:, None] - b, axis=2)
+    truth = np.linalg.norm(a[:, None] - b, axis=2)
     np.testing.assert_array_equal(found.rows, truth.argsort(1)[:, :9])
     np.testing.assert_allclose(found.distances, np.sort(truth, 1)[:, :9], atol=2e-6)
 
@@ -64,9 +59,8 @@ def test_k_beyond_the_gallery(toy_bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize("k", [0, 5])
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_an_empty_gallery(toy_bundle: Bundle, metric: str, k: int) -> None:
-    gallery = gallery_of(toy_bundle, np.empty((0, 3)), metric)
+def test_an_empty_gallery(toy_bundle: Bundle, k: int) -> None:
+    gallery = gallery_of(toy_bundle, np.empty((0, 3)))
     found = gallery.search(np.ones((2, 3), np.float32), k)
     assert len(gallery) == 0
     assert found.rows.shape == found.distances.shape == (2, 0)
@@ -76,12 +70,3 @@ def test_no_queries_and_negative_k(toy_bundle: Bundle) -> None:
     assert Gallery(toy_bundle).search(np.empty((0, 3), np.float32), 2).rows.shape == (0, 2)
     with pytest.raises(ValueError, match="k is -1"):
         Gallery(toy_bundle).search(np.ones((1, 3), np.float32), -1)
-
-
-def test_cosine_ignores_length_and_stays_in_its_range(toy_bundle: Bundle) -> None:
-    stored = np.array([[40, 0.1, 0], [0.4, 0.001, 0], [-7, 0, 0], [0, 0, 0]], np.float32)
-    found = gallery_of(toy_bundle, stored, "cosine").search(stored * 3, 4)
-    assert found.distances.min() >= 0
-    assert found.distances.max() <= 2
-    assert set(found.rows[0][:2]) == {0, 1}
-    np.testing.assert_allclose(found.distances[0], [0, 0, 1, 2], atol=1e-5)  # a zero vector: 1

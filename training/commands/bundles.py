@@ -63,11 +63,12 @@ def evaluate(
             raise DpnpError(f"{option}: belongs to --explanations, which is not given")
     log_to_stderr()
     from interpret.bundle.bundle import Bundle
+    from interpret.bundle.file_suffixes import check_suffix
     from training.commands import evaluation
     from training.evaluate.labelled import DataSource, load_labelled
 
     if out is not None:
-        evaluation.check_figure(out)
+        check_suffix(out, "figures")
     loaded = Bundle.load(bundle)
     labelled = load_labelled(loaded, DataSource(data, seed, data_root, download))
     chosen = labelled.chosen(split)
@@ -108,10 +109,11 @@ def export(
         raise ConfigError("say into what to export: --int8")
     check_out(out, force=force)
     log_to_stderr()
+    from training.commands.printed_tables import print_quantization
     from training.evaluate.labelled import DataSource
     from training.export.int8 import export_int8
 
-    export_int8(
+    written = export_int8(
         bundle,
         DataSource(data, None, data_root, download),
         out,
@@ -119,6 +121,7 @@ def export(
         min_agreement=min_agreement,
         max_distance_error=max_distance_error,
     )
+    print_quantization(written)
 
 
 def calibrate(

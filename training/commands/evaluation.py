@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.file_suffixes import check_suffix
 from interpret.commands.console import print_json
 from interpret.figures.layout import save_figure
 from training.commands.printed_tables import (
@@ -18,11 +17,6 @@ from training.commands.printed_tables import (
 from training.evaluate.accuracy import evaluate_accuracy
 from training.evaluate.labelled import LabelledData
 from training.evaluate.ood import evaluate_ood
-
-
-def check_figure(out: Path) -> None:
-    """Raise DpnpError when figures are not written with this suffix."""
-    check_suffix(out, "figures")
 
 
 def accuracy(bundle: Bundle, data: LabelledData, split: str, *, as_json: bool) -> None:

@@ -100,6 +100,24 @@ def print_calibrated(done: Calibrated) -> None:
         )
 
 
+def print_quantization(bundle: Bundle) -> None:
+    """How an INT8 bundle that was just written stands against the fp32 one."""
+    certificate, accuracy = bundle.manifest.quantization, bundle.manifest.metrics.accuracy
+    assert certificate is not None
+    table = Table(title=f"INT8 against fp32 on {certificate.split}", show_header=False)
+    before = accuracy - certificate.accuracy_difference
+    rows = {
+        "accuracy": f"{accuracy:.2%} (fp32 {before:.2%})",
+        "same answer": f"{certificate.argmax_agreement:.2%} of {certificate.examples:,}",
+        "distances off by, on average": f"{certificate.distance_error:.2%}",
+        "nearest training images that are the same": f"{certificate.neighbour_overlap:.1%}",
+        "mean of the evidence off the embedding by": f"{certificate.evidence_error:.1e}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    show(table)
+
+
 def print_audit(whole: Audited, found: Audit, title: str) -> None:
     """A table on stdout of the findings by class."""
     table = Table(title=title, title_justify="left")

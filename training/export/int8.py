@@ -15,8 +15,6 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnxruntime import quantization
-from rich.console import Console
-from rich.table import Table
 
 from interpret.bundle.bundle import Bundle, write_bundle
 from interpret.bundle.manifest import Metrics, Quantization
@@ -59,7 +57,7 @@ def export_int8(
 
     held_out = data.held_out
     predictor = Predictor(model)
-    certificate, metrics = measure(bundle, predictor, data, pictures[:_EVIDENCE_PICTURES])
+    certificate, metrics = compare_with_fp32(bundle, predictor, data, pictures[:_EVIDENCE_PICTURES])
     refuse(certificate, max_accuracy_drop, min_agreement, max_distance_error)
     prediction = predict_split(
         predictor, data.splits[held_out], manifest.input_size, f"INT8 {held_out}"
@@ -83,10 +81,10 @@ def export_int8(
     )
 
 
-def measure(
+def compare_with_fp32(
     bundle: Bundle, int8: Predictor, data: LabelledData, pictures: Pixels
 ) -> tuple[Quantization, Metrics]:
-    """How the INT8 model stands against the bundle's own on the data's final split, printed too.
+    """How the INT8 model stands against the bundle's own on the data's final split.
 
     The evidence is looked at on `pictures`, pixels (N, S, S, 3).
     """
@@ -109,7 +107,6 @@ def measure(
         neighbour_overlap=_overlap(bundle, actual, expected),
         evidence_error=_evidence_error(int8, pictures),
     )
-    _print(certificate, fp32_accuracy, metrics.accuracy)
     return certificate, metrics
 
 
@@ -227,19 +224,3 @@ def _evidence_error(predictor: Predictor, pictures: Pixels) -> float:
         return 0.0
     difference = prediction.evidence.mean((2, 3)) - prediction.embedding
     return float(np.abs(difference).max() / np.abs(prediction.embedding).max())
-
-
-def _print(certificate: Quantization, before: float, accuracy: float) -> None:
-    table = Table(title=f"INT8 against fp32 on {certificate.split}", show_header=False)
-    rows = {
-        "accuracy": f"{accuracy:.2%} (fp32 {before:.2%})",
-        "same answer": f"{certificate.argmax_agreement:.2%} of {certificate.examples:,}",
-        "distances off by, on average": f"{certificate.distance_error:.2%}",
-        f"of the {NEIGHBOURS} nearest training images the same": (
-            f"{certificate.neighbour_overlap:.1%}"
-        ),
-        "mean of the evidence off the embedding by": f"{certificate.evidence_error:.1e}",
-    }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    Console().print(table)

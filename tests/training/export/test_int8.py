@@ -14,6 +14,7 @@ from interpret.explain.explainer import Explainer
 from interpret.model.predictor import Predictor
 from tests.interpret.bundle.forge import bundle_without_evidence
 from training.config.errors import QuantizationError
+from training.evaluate.labelled import DataSource
 from training.export.int8 import export_int8, gallery_pictures, quantise, refuse
 
 DIGITS = Path(__file__).parents[3] / "models" / "digits-dpnp"
@@ -22,7 +23,8 @@ BOUNDS = {"max_accuracy_drop": 0.002, "min_agreement": 0.98, "max_distance_error
 
 @pytest.fixture(scope="module")
 def int8(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return export_int8(DIGITS, "digits", tmp_path_factory.mktemp("int8") / "small", **BOUNDS)
+    out = tmp_path_factory.mktemp("int8") / "small"
+    return export_int8(DIGITS, DataSource("digits"), out, **BOUNDS)
 
 
 def test_the_certificate_holds(int8: Bundle) -> None:

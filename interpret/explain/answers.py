@@ -1,10 +1,10 @@
-"""The answers: what is said about a picture or a prototype, as the JSON of service and `--json`."""
+"""The answers about a picture or a prototype: the JSON of the service and of `--json`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from interpret.trust.verdict import Verdict
 
@@ -12,8 +12,18 @@ Distance = Annotated[float, Field(ge=0, description="Euclidean, in the embedding
 Angle = Annotated[float, Field(ge=0, le=180, description="degrees, seen from the origin")]
 
 
+class View(Protocol):
+    """The pictures that belong to an answer, for a notebook; see `interpret.explain.notebook`."""
+
+    def html(self, answer: Classification) -> str:
+        """The answer with its pictures."""
+
+
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
 class PrototypeDistance(_Answer):
@@ -23,6 +33,9 @@ class PrototypeDistance(_Answer):
     index: int
     distance: Distance
     angle_deg: Angle
+
+    def __repr__(self) -> str:
+        return f"<{self.label!r} at distance {self.distance:.3g}, {self.angle_deg:.1f}°>"
 
 
 class ModelInfo(_Answer):
@@ -35,6 +48,8 @@ class ModelInfo(_Answer):
 class Classification(_Answer):
     """A label and the prototypes that decided it."""
 
+    _view: View | None = PrivateAttr(None)
+
     label: str
     index: int
     probability: Annotated[float, Field(ge=0, le=1)]
@@ -43,12 +58,33 @@ class Classification(_Answer):
     negative: PrototypeDistance = Field(description="the nearest prototype of any other class")
     margin: float = Field(description="negative.distance − positive.distance")
     novelty: float = Field(
-        description="how much less usual than the median training picture's the colours and "
-        "textures are, in units of distance; positive.distance and this together are held against "
-        "the class's max_distance. 0: the model does not tell"
+        description="how unusual the picture's colours and textures are, against the median "
+        "training picture, in units of distance; 0 for a model that does not measure it. A verdict "
+        "compares positive.distance + novelty with the class's max_distance"
     )
     prototypes: list[PrototypeDistance] = Field(description="the nearest ones, nearest first")
     model: ModelInfo
+
+    def shown_with(self, view: View) -> Self:
+        """This answer, drawn in notebooks with the pictures of `view`."""
+        self._view = view
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        # The view is left out: it is no part of the answer.
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __repr__(self) -> str:
+        near, far = self.positive, self.negative
+        return (
+            f"<{self.label!r} {self.probability:.1%} {self.verdict}: nearest {near.label!r} at "
+            f"{near.distance:.3g}, then {far.label!r} at {far.distance:.3g}, "
+            f"margin {self.margin:.3g}>"
+        )
+
+    def _repr_html_(self) -> str | None:
+        """The answer in a notebook; None, and so the line of `repr`, without its pictures."""
+        return None if self._view is None else self._view.html(self)
 
 
 class Example(_Answer):
@@ -58,6 +94,9 @@ class Example(_Answer):
     label: str
     distance: float = Field(description="Euclidean, to the query")
     thumbnail: str = Field(description="path of its thumbnail, /gallery/ID")
+
+    def __repr__(self) -> str:
+        return f"<training image {self.id}, {self.label!r}, at distance {self.distance:.3g}>"
 
 
 class Evidence(_Answer):
@@ -69,6 +108,10 @@ class Evidence(_Answer):
         description="rows × cols; their sum is negative.distance² − positive.distance²"
     )
     overlay_png: str = Field(description="the picture tinted by it, a PNG in base64")
+
+    def __repr__(self) -> str:
+        total = sum(map(sum, self.values))
+        return f"<evidence {self.rows}×{self.cols}, sum {total:.3g} in squared distance>"
 
 
 class Explanation(Classification):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,9 @@ from interpret.explain.answers import (
     PrototypeSummary,
 )
 from interpret.explain.evidence import evidence_map, overlay
+from interpret.explain.notebook import NotebookView
 from interpret.geometry.geometry import angles, distances
+from interpret.model.images import PICTURE_TYPES, Picture, Preprocessing, as_image
 from interpret.model.predictor import AnyPredictor, Device, Pixels, Prediction, Predictor
 from interpret.retrieval.gallery import Gallery
 from interpret.retrieval.projection import Projection
@@ -30,15 +34,21 @@ from interpret.trust.verdict import verdict
 
 NEAREST_SHOWN = 5  # prototypes listed with each answer
 OVERLAY_SIDE = 224  # pixels
+BATCH = 64  # pictures of a list, read and classified at a time
 
 
 class Explainer:
-    """A bundle ready to answer."""
+    """A bundle ready to answer.
+
+    `predict` and `explain` take pictures of any kind and size (see `Picture`). `classify`,
+    `explain_pixels` and `similar_to_image` take pixels that are already fitted to the model.
+    """
 
     def __init__(self, bundle: Bundle, predictor: AnyPredictor | None = None) -> None:
         """`predictor` runs the bundle's model; by default a `Predictor` of its own does."""
         self.bundle = bundle
         self.predictor = Predictor(bundle) if predictor is None else predictor
+        self.preprocessing = Preprocessing.of(bundle.manifest)
         self.gallery = Gallery(bundle)
         self.projection = Projection(np.concatenate([bundle.prototypes, bundle.embeddings]))
         self.model = ModelInfo(name=bundle.manifest.name, fingerprint=bundle.manifest.fingerprint)
@@ -54,12 +64,55 @@ class Explainer:
         bundle = Bundle.load(path)
         return cls(bundle, Predictor(bundle, threads=threads, device=device))
 
+    def __repr__(self) -> str:
+        classes, dim = self.bundle.prototypes.shape
+        return f"<Explainer {self.model.name!r}: {classes} classes in {dim} dimensions>"
+
+    @overload
+    def predict(self, pictures: Picture) -> Classification: ...  # type: ignore[overload-overlap]
+    @overload
+    def predict(self, pictures: Sequence[Picture]) -> list[Classification]: ...
+    def predict(
+        self, pictures: Picture | Sequence[Picture]
+    ) -> Classification | list[Classification]:
+        """The answer for a picture, or one for each picture of a list or tuple.
+
+        Raises ImageError for a picture that cannot be read.
+        """
+        if not isinstance(pictures, PICTURE_TYPES):
+            return list(self._predictions(pictures))
+        [answer] = self._predictions([pictures])
+        return answer
+
+    def explain(
+        self,
+        picture: Picture,
+        k: int = 6,
+        *,
+        positive: str | None = None,
+        negative: str | None = None,
+    ) -> Explanation:
+        """The answer for one picture with what stands behind it; see `explain_pixels`.
+
+        Raises ImageError for a picture that cannot be read.
+        """
+        pixels = self.preprocessing(as_image(picture))
+        answer = self.explain_pixels(pixels, k, positive=positive, negative=negative)
+        return answer.shown_with(NotebookView(self.bundle, self.preprocessing, picture))
+
+    def _predictions(self, pictures: Sequence[Picture]) -> Iterator[Classification]:
+        for start in range(0, len(pictures), BATCH):
+            batch = pictures[start : start + BATCH]
+            pixels = np.stack([self.preprocessing(as_image(picture)) for picture in batch])
+            for picture, answer in zip(batch, self.classify(pixels), strict=True):
+                yield answer.shown_with(NotebookView(self.bundle, self.preprocessing, picture))
+
     def classify(self, pixels: Pixels) -> list[Classification]:
         """An answer for each of the pictures, uint8 RGB (N, S, S, 3)."""
         prediction = self.predictor(pixels)
         return [self._classification(prediction, row) for row in range(len(pixels))]
 
-    def explain(
+    def explain_pixels(
         self,
         pixels: NDArray[np.uint8],
         k: int = 6,
@@ -69,8 +122,8 @@ class Explainer:
     ) -> Explanation:
         """The answer for one picture (S, S, 3), with k examples of each kind and the evidence.
 
-        `positive` and `negative` ask "why this class and not that": the two prototypes, margin,
-        examples and evidence are theirs then, whatever the answer's label is. Raises
+        `positive` and `negative` ask "why this class and not that": prototypes, margin, examples
+        and evidence are then those of these two classes, whatever the answer's label is. Raises
         UnknownLabelError, or OwnRivalError for a class against itself.
         """
         prediction = self.predictor(pixels[None], evidence=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import struct
 import warnings
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,12 @@ from interpret.bundle.errors import (
     TooManyPixelsError,
 )
 from interpret.bundle.file_suffixes import has_suffix
+from interpret.bundle.manifest import Manifest
+
+# What the public functions take: a file's path, a file's bytes, a picture in memory, or an array
+# of uint8: RGB (H, W, 3), RGBA (H, W, 4) or grey (H, W).
+Picture = str | Path | bytes | Image.Image | NDArray[np.uint8]
+PICTURE_TYPES = (str, Path, bytes, Image.Image, np.ndarray)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 THUMBNAIL_SIDE = 96  # pixels at most; small pictures keep their size
@@ -61,6 +69,47 @@ _DECODER_ERRORS = (
 )
 
 
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture of any size becomes the input of one model."""
+
+    size: int  # pixels, of each side
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Preprocessing:
+        """The preprocessing that a bundle's manifest names."""
+        return cls(manifest.input_size)
+
+    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
+        """An RGB picture as the model takes it, uint8 (size, size, 3)."""
+        return fit_square(image, self.size)
+
+
+def as_image(picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Any kind of picture as an upright RGB one. A path is opened, bytes are decoded.
+
+    Raises ImageError for a picture that cannot be read, ValueError for an array of another shape
+    or dtype, and TypeError for what is no picture.
+    """
+    if isinstance(picture, str | Path):
+        return open_image(picture, max_pixels)
+    if isinstance(picture, bytes):
+        return decode(picture, max_pixels)
+    if isinstance(picture, np.ndarray):
+        grey, coloured = picture.ndim == 2, picture.ndim == 3 and picture.shape[2] in (3, 4)
+        if picture.dtype != np.uint8 or not (grey or coloured) or not picture.size:
+            raise ValueError(
+                f"the array is {picture.dtype} {picture.shape}, not uint8 (H, W, 3), (H, W, 4) "
+                "or (H, W)"
+            )
+        return _to_rgb(Image.fromarray(picture))
+    if isinstance(picture, Image.Image):
+        return _upright_rgb(picture)
+    raise TypeError(
+        f"a picture is a path, bytes, a PIL image or an array, not {type(picture).__name__}"
+    )
+
+
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode a JPEG, PNG, WebP, BMP or GIF (first frame) of any mode to an upright RGB picture.
 
@@ -88,17 +137,13 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         )
     if not width * height:
         raise BrokenImageError("the picture has no pixels")
-    try:
-        image.load()
-        return _to_rgb(_upright(image))
-    except _DECODER_ERRORS as error:
-        raise BrokenImageError(f"the {image.format} picture is corrupt: {error}") from error
+    return _upright_rgb(image)
 
 
-def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """`decode` the file at `path`; the error names the file. Raises ImageError."""
+def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode the file at `path` as `decode` does; the error names the file. Raises ImageError."""
     try:
-        data = path.read_bytes()
+        data = Path(path).read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}") from error
     try:
@@ -111,6 +156,13 @@ def fit_square(image: Image.Image, size: int) -> NDArray[np.uint8]:
     """The largest centred square of an RGB picture as uint8 (size, size, 3): see PREPROCESSING."""
     square = ImageOps.fit(image, (size, size), method=Image.Resampling.BILINEAR)
     return np.asarray(square, dtype=np.uint8)
+
+
+def data_uri(image: bytes) -> str:
+    """An encoded picture (WebP, PNG or JPEG) as an address that holds it."""
+    kinds = {b"RIFF": "webp", b"\x89PNG": "png"}
+    kind = kinds.get(image[:4], "jpeg")
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 def thumbnail(picture: Image.Image) -> bytes:
@@ -129,11 +181,21 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def featureless(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture (S, S, 3) blurred until only its arrangement of colours is left: what
-    attributions compare with. An even grey is no such neutral ground: a network may be sure of it.
+    """The picture (S, S, 3) blurred until only its arrangement of colours is left.
+
+    Attributions compare a picture with it. An even grey would not do: a network may be sure of
+    its class.
     """
     blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(len(pixels) / 8))
     return np.asarray(blurred, dtype=np.uint8)
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    try:
+        image.load()
+        return _to_rgb(_upright(image))
+    except _DECODER_ERRORS as error:
+        raise BrokenImageError(f"the {image.format} picture is corrupt: {error}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from interpret.model.images import data_uri
 from interpret.report import html_page as web
 from interpret.trust.audit import TITLES, Audit, Finding, Kind
 
@@ -65,7 +66,7 @@ def page(whole: Audited, found: Audit, title: str, picture: Callable[[int], byte
 
     def shown(row: int) -> dict[str, str]:
         return {
-            "image": web.data_uri(picture(row)),
+            "image": data_uri(picture(row)),
             "label": whole.class_names[whole.labels[row]],
             "source": f"{whole.splits[row]} · {whole.sources[row]}",
         }

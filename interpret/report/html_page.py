@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from interpret.bundle.atomic_files import write_atomically
+from interpret.model.images import data_uri
 
 # Only what is in the page itself: no address is ever asked for anything.
 POLICY = (
@@ -30,13 +30,6 @@ def render(template: str, **values: object) -> str:
     )
     environment.filters["thumbnail"] = data_uri
     return environment.get_template(template).render(policy=POLICY, **values)
-
-
-def data_uri(image: bytes) -> str:
-    """An encoded picture (WebP, PNG or JPEG) as an address that holds it."""
-    kinds = {b"RIFF": "webp", b"\x89PNG": "png"}
-    kind = kinds.get(image[:4], "jpeg")
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 def svg(figure: Figure) -> Markup:

@@ -17,6 +17,7 @@ from interpret.figures.sphere_3d import sphere_plot
 from interpret.figures.sphere_map import SphereData
 from interpret.geometry import geometry
 from interpret.geometry.packing import widest_angle
+from interpret.model.images import data_uri
 from interpret.report import html_page as web
 from interpret.retrieval.gallery import Gallery
 from interpret.retrieval.projection import Projection
@@ -134,9 +135,9 @@ def _classes(bundle: Bundle, away: NDArray[np.float64]) -> list[ClassSummary]:
                 float(degrees[c, rival]),
                 float(between[c, rival]),
                 float(own_angles[own].mean()) if len(own) else float("nan"),
-                [web.data_uri(bundle.gallery.thumbnails[row]) for row in found[c]],
+                [data_uri(bundle.gallery.thumbnails[row]) for row in found[c]],
                 [
-                    (web.data_uri(bundle.gallery.thumbnails[row]), names[away[row].argmin()])
+                    (data_uri(bundle.gallery.thumbnails[row]), names[away[row].argmin()])
                     for row in strays
                 ],
             )

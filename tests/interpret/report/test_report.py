@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
-from interpret.report.html_page import data_uri
+from interpret.model.images import data_uri
 from interpret.report.report import report_page, sphere_data
 from tests.conftest import write_toy_bundle
 from tests.interpret.trust.test_calibration import calibration

@@ -1,0 +1,124 @@
+"""Answers as HTML for notebooks: the picture, its evidence, prototypes and training images.
+
+A fragment with styles inside its tags and every picture inside it: nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Sequence
+
+from PIL import Image
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import ImageError
+from interpret.explain.answers import Classification, Example, Explanation, PrototypeDistance
+from interpret.explain.evidence import AGAINST, FOR, TINY
+from interpret.model.images import Picture, Preprocessing, as_image, data_uri
+
+_SIDE, _SMALL = 176, 72  # pixels on the screen: of the picture, of a training image
+_CELL = "padding:2px 14px 2px 0;border:0"
+_QUIET = "opacity:0.65;font-size:12px"
+
+
+class NotebookView:
+    """Where the pictures of an answer are. The picture is read again when it is shown."""
+
+    def __init__(self, bundle: Bundle, preprocessing: Preprocessing, picture: Picture) -> None:
+        self._bundle, self._preprocessing, self._picture = bundle, preprocessing, picture
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        # An answer that is pickled leaves its view behind, and with it the bundle.
+        return type(None), ()
+
+    def html(self, answer: Classification) -> str:
+        """The answer with its pictures; a picture that is gone is left out."""
+        shown = [self._as_seen(), *_evidence(answer)]
+        parts = [
+            f"<div>{_heading(answer)}</div>",
+            f"<div style='display:flex;gap:16px;margin:8px 0'>{''.join(shown)}"
+            f"{_prototypes(answer)}</div>",
+        ]
+        if isinstance(answer, Explanation):
+            parts += [
+                self._examples("nearest to this picture", answer.neighbours),
+                self._examples(
+                    f"nearest to the prototype of {answer.positive.label}", answer.positive_examples
+                ),
+                self._examples(
+                    f"nearest to the prototype of {answer.negative.label}", answer.negative_examples
+                ),
+            ]
+        return f"<div>{''.join(parts)}</div>"
+
+    def _as_seen(self) -> str:
+        try:
+            image = as_image(self._picture)
+        except ImageError:  # a file that has been moved since
+            return ""
+        picture = Image.fromarray(self._preprocessing(image))
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        return _image(buffer.getvalue(), _SIDE, "the picture", tiny=picture.width <= TINY)
+
+    def _examples(self, title: str, examples: Sequence[Example]) -> str:
+        thumbnails = self._bundle.gallery.thumbnails
+        figures = [
+            "<div style='display:inline-block;margin-right:8px;vertical-align:top'>"
+            + _image(thumbnails[self._bundle.gallery_row(each.id)], _SMALL, each.label)
+            + f"<div style='{_QUIET}'>{html.escape(each.label)}<br>{each.distance:.3g}</div></div>"
+            for each in examples
+        ]
+        return f"<div style='{_QUIET}'>{html.escape(title)}</div><div>{''.join(figures)}</div>"
+
+
+def _heading(answer: Classification) -> str:
+    said = f"{answer.probability:.1%} · {answer.verdict.replace('_', ' ')}"
+    return (
+        f"<b style='font-size:18px'>{html.escape(answer.label)}</b> {said} "
+        f"<span style='{_QUIET}'>{html.escape(answer.model.name)}</span>"
+    )
+
+
+def _evidence(answer: Classification) -> list[str]:
+    evidence = answer.evidence if isinstance(answer, Explanation) else None
+    if evidence is None:
+        return []
+    address = f"data:image/png;base64,{evidence.overlay_png}"
+    return [f"<img src='{address}' width='{_SIDE}' height='{_SIDE}' alt='the evidence'>"]
+
+
+def _prototypes(answer: Classification) -> str:
+    named = {each.index: each for each in (answer.positive, answer.negative, *answer.prototypes)}
+    rows = sorted(named.values(), key=lambda prototype: prototype.distance)
+    body = "".join(_row(prototype, _colour(prototype, answer)) for prototype in rows)
+    head = "".join(f"<td style='{_CELL};{_QUIET}'>{t}</td>" for t in ("prototype", "distance", ""))
+    note = f"<div style='{_QUIET}'>margin {answer.margin:.3g}</div>"
+    return f"<div><table style='border-collapse:collapse'><tr>{head}</tr>{body}</table>{note}</div>"
+
+
+def _row(prototype: PrototypeDistance, style: str) -> str:
+    cells = (
+        html.escape(prototype.label),
+        f"{prototype.distance:.3g}",
+        f"{prototype.angle_deg:.1f}°",
+    )
+    row = "".join(f"<td style='{_CELL};{style}'>{cell}</td>" for cell in cells)
+    return f"<tr>{row}</tr>"
+
+
+def _colour(prototype: PrototypeDistance, answer: Classification) -> str:
+    """Positive and negative in the colours of the evidence for and against."""
+    pair = {answer.positive.index: FOR, answer.negative.index: AGAINST}
+    if prototype.index not in pair:
+        return ""
+    return "font-weight:bold;color:rgb({},{},{})".format(*pair[prototype.index])
+
+
+def _image(content: bytes, side: int, title: str, *, tiny: bool = False) -> str:
+    style = "object-fit:contain" + (";image-rendering:pixelated" if tiny else "")
+    return (
+        f"<img src='{data_uri(content)}' width='{side}' height='{side}' "
+        f"alt='{html.escape(title)}' style='{style}'>"
+    )

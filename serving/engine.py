@@ -34,12 +34,12 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         bundle = Bundle.load(settings.bundle_path)
         predictor = Predictor(bundle, threads=settings.process_threads, device=settings.device)
-        self.input_size = predictor.input_size
+        size = predictor.input_size
         batch = settings.max_batch
         if predictor.provider == "CPUExecutionProvider":
-            batch = max(1, min(batch, CPU_BATCH_PIXELS // self.input_size**2))
+            batch = max(1, min(batch, CPU_BATCH_PIXELS // size**2))
         # The first inference allocates memory and picks kernels; no client shall wait for that.
-        blank = np.zeros((batch, self.input_size, self.input_size, 3), np.uint8)
+        blank = np.zeros((batch, size, size, 3), np.uint8)
         for pictures in (blank[:1], blank):
             predictor(pictures, evidence=True)
         explainer = Explainer(bundle, BatchingPredictor(predictor, batch))

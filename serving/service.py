@@ -12,7 +12,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.explain.answers import Classification, Explanation
 from interpret.model.devices import cuda_device_count
-from interpret.model.images import decode, fit_square
+from interpret.model.images import decode
 from interpret.model.predictor import Pixels
 from serving.engine import Engine, Running
 from serving.http.access import Access
@@ -110,7 +110,7 @@ class Dpnp:
         """Classify a picture, with the training images behind the answer and the evidence map."""
         engine = self.running.engine
         pixels = self._pixels(engine, form.image)
-        answer = engine.explainer.explain(pixels, form.k, negative=form.rival)
+        answer = engine.explainer.explain_pixels(pixels, form.k, negative=form.rival)
         engine.count(answer)
         return answer
 
@@ -135,7 +135,7 @@ class Dpnp:
 
     def _pixels(self, engine: Engine, picture: bytes) -> Pixels:
         with metrics().decode.time(), self._decoding:
-            return fit_square(decode(picture, SETTINGS.max_pixels), engine.input_size)
+            return engine.explainer.preprocessing(decode(picture, SETTINGS.max_pixels))
 
 
 service = bentoml.service(

@@ -109,7 +109,7 @@ def explain(
     check_suffix(out, "figures")
     explainer = _load(bundle)
     pixels = _pixels(explainer, image)
-    explanation = explainer.explain(pixels, k, positive=positive, negative=negative)
+    explanation = explainer.explain_pixels(pixels, k, positive=positive, negative=negative)
     attribution = None
     if method != "evidence":
         from interpret.explain.attribution import Attributor
@@ -175,9 +175,9 @@ def _load(bundle: Path) -> Explainer:
 
 
 def _pixels(explainer: Explainer, path: Path) -> NDArray[np.uint8]:
-    from interpret.model.images import fit_square, open_image
+    from interpret.model.images import open_image
 
-    return fit_square(open_image(path), explainer.predictor.input_size)
+    return explainer.preprocessing(open_image(path))
 
 
 def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:

@@ -17,7 +17,7 @@ from interpret.bundle.bundle import NORM_TOLERANCE, Bundle, GalleryTable, write_
 from interpret.bundle.errors import BundleError, DpnpError, ImageError
 from interpret.bundle.manifest import Calibration, Change, Manifest, Metrics
 from interpret.geometry import geometry
-from interpret.model.images import fit_square, open_image, pictures_in, thumbnail
+from interpret.model.images import Preprocessing, open_image, pictures_in, thumbnail
 from interpret.model.onnx_graph import radius_of, with_prototypes
 from interpret.model.predictor import Predictor, concatenated
 from interpret.model.progress import parallel_map
@@ -123,11 +123,9 @@ def embed(bundle: Bundle, files: Sequence[Path]) -> tuple[Floats, Floats]:
     file.
     """
     predictor = Predictor(bundle)
-    size = predictor.input_size
+    fitted = Preprocessing.of(bundle.manifest)
     parts = [
-        predictor(
-            np.stack([fit_square(open_image(file), size) for file in files[start : start + 256]])
-        )
+        predictor(np.stack([fitted(open_image(file)) for file in files[start : start + 256]]))
         for start in range(0, len(files), 256)
     ]
     whole = concatenated(parts)

@@ -30,7 +30,7 @@ from interpret.bundle.errors import BundleError, DpnpError
 from interpret.explain.attribution_methods import EXACT, Attribution, AttributionMethod
 from interpret.explain.evidence import evidence_map
 from interpret.explain.fine_evidence import fine_evidence
-from interpret.model.images import decode, featureless, fit_square
+from interpret.model.images import Preprocessing, decode, featureless
 from interpret.model.onnx_to_torch import TorchNetwork
 from interpret.model.predictor import Predictor
 
@@ -165,11 +165,11 @@ class Attributor:
 
     def _training_images(self) -> Tensor:
         thumbnails = self.bundle.gallery.thumbnails
-        size = self.predictor.input_size
+        fitted = Preprocessing.of(self.bundle.manifest)
         if not len(thumbnails):
-            return torch.zeros(1, 3, size, size)
+            return torch.zeros(1, 3, fitted.size, fitted.size)
         rows = np.unique(np.linspace(0, len(thumbnails) - 1, BASELINES).astype(int)).tolist()
-        pictures = np.stack([fit_square(decode(thumbnails[row]), size) for row in rows])
+        pictures = np.stack([fitted(decode(thumbnails[row])) for row in rows])
         return as_batch(pictures)
 
     def _check(self, source: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.errors import OwnRivalError
+from interpret.bundle.errors import ImageError, OwnRivalError
 from interpret.explain.answers import (
     Classification,
     Evidence,
@@ -81,8 +81,8 @@ class Explainer:
         """
         if not isinstance(pictures, PICTURE_TYPES):
             return list(self._predictions(pictures))
-        [answer] = self._predictions([pictures])
-        return answer
+        [answer] = self.classify(self.preprocessing(as_image(pictures))[None])
+        return answer.shown_with(self._view(pictures))
 
     def explain(
         self,
@@ -98,14 +98,25 @@ class Explainer:
         """
         pixels = self.preprocessing(as_image(picture))
         answer = self.explain_pixels(pixels, k, positive=positive, negative=negative)
-        return answer.shown_with(NotebookView(self.bundle, self.preprocessing, picture))
+        return answer.shown_with(self._view(picture))
+
+    def _view(self, picture: Picture) -> NotebookView:
+        return NotebookView(self.bundle, self.preprocessing, picture)
 
     def _predictions(self, pictures: Sequence[Picture]) -> Iterator[Classification]:
         for start in range(0, len(pictures), BATCH):
             batch = pictures[start : start + BATCH]
-            pixels = np.stack([self.preprocessing(as_image(picture)) for picture in batch])
+            pixels = np.stack([self._fitted(n, p) for n, p in enumerate(batch, start)])
             for picture, answer in zip(batch, self.classify(pixels), strict=True):
-                yield answer.shown_with(NotebookView(self.bundle, self.preprocessing, picture))
+                yield answer.shown_with(self._view(picture))
+
+    def _fitted(self, number: int, picture: Picture) -> NDArray[np.uint8]:
+        try:
+            return self.preprocessing(as_image(picture))
+        except ImageError as error:
+            if isinstance(picture, str | Path):  # the message names the file
+                raise
+            raise type(error)(f"picture {number}: {error}") from error
 
     def classify(self, pixels: Pixels) -> list[Classification]:
         """An answer for each of the pictures, uint8 RGB (N, S, S, 3)."""

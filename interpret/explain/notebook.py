@@ -70,7 +70,8 @@ class NotebookView:
             + f"<div style='{_QUIET}'>{html.escape(each.label)}<br>{each.distance:.3g}</div></div>"
             for each in examples
         ]
-        return f"<div style='{_QUIET}'>{html.escape(title)}</div><div>{''.join(figures)}</div>"
+        heading = f"<div style='{_QUIET};margin-top:8px'>{html.escape(title)}</div>"
+        return f"{heading}<div>{''.join(figures)}</div>"
 
 
 def _heading(answer: Classification) -> str:
@@ -93,7 +94,9 @@ def _prototypes(answer: Classification) -> str:
     named = {each.index: each for each in (answer.positive, answer.negative, *answer.prototypes)}
     rows = sorted(named.values(), key=lambda prototype: prototype.distance)
     body = "".join(_row(prototype, _colour(prototype, answer)) for prototype in rows)
-    head = "".join(f"<td style='{_CELL};{_QUIET}'>{t}</td>" for t in ("prototype", "distance", ""))
+    head = "".join(
+        f"<td style='{_CELL};{_QUIET}'>{t}</td>" for t in ("prototype", "distance", "angle")
+    )
     note = f"<div style='{_QUIET}'>margin {answer.margin:.3g}</div>"
     return f"<div><table style='border-collapse:collapse'><tr>{head}</tr>{body}</table>{note}</div>"
 

@@ -20,7 +20,7 @@ from interpret.bundle.file_suffixes import SUFFIXES, check_suffix
 from interpret.explain.answers import Classification
 from interpret.explain.explainer import Explainer
 from interpret.model.devices import cpu_count
-from interpret.model.images import fit_square, open_image, pictures_in
+from interpret.model.images import open_image, pictures_in
 from interpret.model.progress import progress
 
 BATCH = 64  # pictures decoded and classified at a time
@@ -63,7 +63,7 @@ def classify_files(
 
     def read(file: Path) -> NDArray[np.uint8] | ImageError:
         try:
-            return fit_square(open_image(file), explainer.predictor.input_size)
+            return explainer.preprocessing(open_image(file))
         except ImageError as error:
             return error
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI, File
 from interpret.explain.answers import Classification
 from interpret.explain.explainer import Explainer
 from interpret.model.devices import cpu_count
-from interpret.model.images import decode, fit_square
+from interpret.model.images import decode
 
 
 def application(bundle: str) -> FastAPI:
@@ -21,7 +21,7 @@ def application(bundle: str) -> FastAPI:
 
     @app.post("/predict")  # a plain function: it runs in FastAPI's thread pool
     def predict(image: Annotated[bytes, File()]) -> Classification:
-        pixels = fit_square(decode(image), explainer.predictor.input_size)
+        pixels = explainer.preprocessing(decode(image))
         return explainer.classify(pixels[None])[0]
 
     @app.get("/health")

@@ -11,7 +11,7 @@ import numpy as np
 from interpret.explain.answers import Classification
 from interpret.explain.explainer import Explainer
 from interpret.model.devices import cpu_count
-from interpret.model.images import decode, fit_square
+from interpret.model.images import decode
 
 
 class Api(litserve.LitAPI):
@@ -24,7 +24,7 @@ class Api(litserve.LitAPI):
 
     def decode_request(self, request) -> np.ndarray:
         picture = request["image"].file.read()
-        return fit_square(decode(picture), self.explainer.predictor.input_size)
+        return self.explainer.preprocessing(decode(picture))
 
     def predict(self, pixels: np.ndarray) -> Classification:
         return self.explainer.classify(pixels[None])[0]

@@ -18,7 +18,7 @@ from onnxruntime import quantization
 
 from interpret.bundle.bundle import Bundle, write_bundle
 from interpret.bundle.manifest import Metrics, Quantization
-from interpret.model.images import decode, fit_square
+from interpret.model.images import Preprocessing, decode
 from interpret.model.onnx_graph import widened
 from interpret.model.predictor import Pixels, Prediction, Predictor
 from interpret.retrieval.gallery import Gallery
@@ -138,11 +138,11 @@ def quantise(model: bytes, pictures: Pixels) -> bytes:
 
 def gallery_pictures(bundle: Bundle, count: int) -> Pixels:
     """Pixels (N, S, S, 3) of up to `count` thumbnails, evenly over the gallery."""
-    thumbnails, size = bundle.gallery.thumbnails, bundle.manifest.input_size
+    thumbnails, fitted = bundle.gallery.thumbnails, Preprocessing.of(bundle.manifest)
     if not thumbnails:
         raise QuantizationError(f"{bundle.path}: its gallery is empty: nothing to calibrate on")
     rows = np.unique(np.linspace(0, len(thumbnails) - 1, count).astype(int))
-    return np.stack([fit_square(decode(thumbnails[row]), size) for row in rows])
+    return np.stack([fitted(decode(thumbnails[row])) for row in rows])
 
 
 def refuse(

@@ -98,7 +98,7 @@ def test_nothing_is_left_of_a_table_that_fails(
     out.mkdir()
     (out / "p.csv").write_text("old")
 
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError):
         write_predictions(explainer, [*find_pictures([folder]), None], out / "p.csv")
     assert [(file.name, file.read_text()) for file in out.iterdir()] == [("p.csv", "old")]
 

@@ -50,7 +50,7 @@ def test_the_default_model_is_good_enough_to_show():
     assert manifest.calibration is not None
     (flowers,) = [o for o in manifest.calibration.out_of_distribution if "flowers" in o.data]
     assert flowers.auroc["distance and novelty"] >= max(0.95, *flowers.auroc.values())
-    assert manifest.effort is not None
+    assert manifest.training_cost is not None
 
 
 def test_the_default_model_calls_noise_none_of_these():

@@ -160,7 +160,7 @@ def write_bundle(
 
 
 def _manifest_text(manifest: Manifest) -> str:
-    return json.dumps(manifest.model_dump(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(manifest.model_dump(by_alias=True), indent=2, ensure_ascii=False) + "\n"
 
 
 def _sha256(data: bytes) -> str:

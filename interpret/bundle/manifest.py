@@ -151,7 +151,7 @@ class Calibration(_Strict):
     out_of_distribution: list[OutOfDistribution] = Field(default_factory=list)
 
 
-class Effort(_Strict):
+class TrainingCost(_Strict):
     """What the training took."""
 
     seconds: float = Field(description="of all epochs, without reading the data")
@@ -167,6 +167,8 @@ class Change(_Strict):
 
 class Manifest(_Strict):
     """manifest.json. `files` and `fingerprint` are filled in by `bundle.write_bundle`."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     format_version: Literal[1] = 1
     name: str
@@ -190,7 +192,13 @@ class Manifest(_Strict):
     calibration: Calibration | None = None
     changes: list[Change] = Field(default_factory=list, description="oldest first")
     training: dict[str, Any] = Field(description="the training configuration, in full")
-    effort: Effort | None = Field(None, description="null: not recorded")
+    # The key of format version 1 stays: bundles are read and written as before.
+    training_cost: TrainingCost | None = Field(
+        None,
+        validation_alias="effort",
+        serialization_alias="effort",
+        description="null: not recorded",
+    )
     versions: dict[str, str]
     files: dict[str, FileEntry] = Field(default_factory=dict)
 

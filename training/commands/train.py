@@ -101,10 +101,10 @@ def join(
     kept = checked(ExportConfig, settings)
     log_to_stderr()
     from training.commands.printed_tables import print_bundle
-    from training.export.ensemble import join as join_runs
+    from training.export.ensemble import export_ensemble
 
     print_bundle(
-        join_runs(runs, data, out, half=kept.half, gallery=kept.gallery, data_root=data_root)
+        export_ensemble(runs, data, out, half=kept.half, gallery=kept.gallery, data_root=data_root)
     )
 
 

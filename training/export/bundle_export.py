@@ -16,9 +16,9 @@ from interpret.bundle.manifest import (
     Calibration,
     Certificate,
     DataInfo,
-    Effort,
     EvidenceGrid,
     Manifest,
+    TrainingCost,
 )
 from interpret.model.images import PREPROCESSING, thumbnail
 from interpret.model.onnx_graph import halved, with_temperature
@@ -52,7 +52,7 @@ def export_bundle(
     job: TrainingJob,
     data: DataSet,
     path: Path,
-    effort: Effort | None = None,
+    cost: TrainingCost | None = None,
 ) -> Bundle:
     """Export, measure with ONNX Runtime and write the bundle at `path`, replacing an old one.
 
@@ -91,7 +91,7 @@ def export_bundle(
         certificate=certificate,
         calibration=calibrated,
         training=job.record(),
-        effort=effort,
+        training_cost=cost,
         versions=library_versions(),
     )
     return write_bundle(

@@ -1,10 +1,10 @@
-"""Finished runs joined into one network, without training.
+"""An ensemble: finished runs as the branches of one network, without training.
 
-Networks that were trained one after the other make different mistakes, and the mean of their
-softmaxes' logits is better than each. Side by side as branches, their features z make that mean
-one linear map A·z + b. With as many dimensions as classes less one the packed prototypes C are the
-corners of a regular simplex, and h = C⁺(A·z + b) has C·h = A·z + b, but for what all classes have
-in common: the nearest prototype is the answer of the mean logits, exactly.
+Networks trained one after the other make different mistakes, and the mean of their softmaxes'
+logits is right more often than each. The branches' features z give that mean as one linear map
+A·z + b. In as many dimensions as classes less one, the packed prototypes C are the corners of a
+regular simplex, and h = C⁺(A·z + b) gives C·h = A·z + b, up to a number that all classes share.
+So the nearest prototype is the answer of the mean logits, exactly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.manifest import Effort
+from interpret.bundle.manifest import TrainingCost
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
 from training.config.training_job import ExportConfig, Provenance, TrainingJob
@@ -33,7 +33,7 @@ from training.run.loop import device_name, seconds_of
 SAMPLE = 5_000  # training pictures that the embedding's scale is found on, at most
 
 
-def join(
+def export_ensemble(
     runs: list[Path],
     spec: str,
     out: Path,
@@ -42,7 +42,7 @@ def join(
     gallery: int | None = None,
     data_root: Path = Path("data"),
 ) -> Bundle:
-    """Write at `out` the bundle of the runs' networks side by side; `spec` is their data.
+    """Write at `out` the bundle of the runs' networks as one ensemble; `spec` is their data.
 
     Raises ConfigError for runs that do not fit together, CheckpointError and DataError.
     """
@@ -64,20 +64,20 @@ def join(
     )
     size = config.image_size or data.image_size
     networks = [load_network(run, classes, size) for run in runs]
-    network = joined(networks, config, size)
+    network = ensemble_of(networks, config, size)
     _scale_(network, data, size)
     device = device_name(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    effort = Effort(seconds=sum(map(seconds_of, runs)), device=device)
+    cost = TrainingCost(seconds=sum(map(seconds_of, runs)), device=device)
     job = TrainingJob(
         config,
         ExportConfig(half=half, gallery=gallery),
         provenance=Provenance(ensemble=tuple(map(str, runs))),
     )
-    return export_bundle(network, job, data, out, effort)
+    return export_bundle(network, job, data, out, cost)
 
 
 @torch.no_grad()
-def joined(
+def ensemble_of(
     networks: list[PrototypeNetwork], config: TrainConfig, image_size: int
 ) -> PrototypeNetwork:
     """The networks as branches of one, whose logits are the mean of their softmaxes', centred.

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.manifest import Effort
+from interpret.bundle.manifest import TrainingCost
 from interpret.bundle.overwriting import check_out
 from training.config.training_job import TrainingJob
 from training.data.datasets import load_data
@@ -95,7 +95,7 @@ def run_job(
     if network is None:
         return None
     where = device_name(next(network.parameters()).device)
-    effort = Effort(seconds=seconds_of(run), device=where)
-    bundle = export_bundle(network, job, data, out, effort)
+    cost = TrainingCost(seconds=seconds_of(run), device=where)
+    bundle = export_bundle(network, job, data, out, cost)
     checkpoint.mark_finished(run)
     return bundle

@@ -12,7 +12,7 @@ from interpret.edit.editing import accuracy_cost, add_class, remove_class, updat
 from interpret.explain.explainer import Explainer
 from interpret.model.predictor import Predictor
 from tests.conftest import write_toy_bundle
-from tests.interpret.trust.test_calibration import calibration
+from tests.interpret.trust.simulated import calibration
 
 
 @pytest.fixture(scope="module")

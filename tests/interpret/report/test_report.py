@@ -14,7 +14,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.model.images import data_uri
 from interpret.report.report import report_page, sphere_data
 from tests.conftest import write_toy_bundle
-from tests.interpret.trust.test_calibration import calibration
+from tests.interpret.trust.simulated import calibration
 
 DIGITS = Path(__file__).parents[3] / "models" / "digits-dpnp"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

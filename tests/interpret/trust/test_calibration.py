@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.manifest import Calibration, Manifest
-from interpret.model.predictor import Prediction
 from interpret.trust.calibration import (
     accepted,
     calibrate,
@@ -19,22 +17,7 @@ from interpret.trust.calibration import (
     reliability,
     tempered,
 )
-from tests.conftest import toy_manifest
-
-NAMES = ["a", "b", "c"]
-
-
-def simulated(count: int, seed: int, spread: float = 0.45):
-    """Pictures of three classes on a line, at 0, 2 and 4, and what a model says of them."""
-    generator = np.random.default_rng(seed)
-    labels = generator.integers(0, 3, count)
-    places = 2 * labels + spread * generator.standard_normal(count)
-    away = np.abs(places[:, None] - np.array([0, 2, 4]))
-    powers = np.exp(-(away**2) / 2)
-    probabilities = powers / powers.sum(1, keepdims=True)
-    embedding = places[:, None].astype(np.float32)
-    usual = np.zeros(count, np.float32)
-    return Prediction(embedding, away, probabilities, None, usual), labels
+from tests.interpret.trust.simulated import NAMES, simulated
 
 
 @pytest.mark.parametrize(
@@ -143,18 +126,3 @@ def test_reliability_and_confusions_by_hand():
     assert bins[1].confidence == pytest.approx(0.92)
     found = confusions(np.array([1, 1, 0, 2, 1]), np.array([0, 0, 0, 1, 1]), NAMES)
     assert [(c.label, c.answer, c.examples) for c in found] == [("a", "b", 2), ("b", "c", 1)]
-
-
-def calibration(**changes: object) -> Calibration:
-    held_out, labels = simulated(300, 5)
-    return calibrate(held_out, labels, NAMES, "valid").model_copy(update=changes)
-
-
-def test_the_manifest_s_limits_are_the_class_s_own():
-    plain = toy_manifest()
-    assert plain.limits(1) == plain.thresholds
-    own = toy_manifest(calibration=calibration(max_distance=[1, 2, 3], min_margin=[4, 5, 6]))
-    assert (own.limits(1).max_distance, own.limits(1).min_margin) == (2, 5)
-    assert Manifest.model_validate(own.model_dump()) == own
-    with pytest.raises(ValueError, match="does not have limits for every class"):
-        toy_manifest(calibration=calibration(max_distance=[1, 2]))

@@ -1,4 +1,4 @@
-"""Runs joined without training: the answer is that of the mean of their softmaxes."""
+"""An ensemble answers as the mean of its members' softmaxes, without training."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from interpret.model.predictor import Predictor
 from tests.training.conftest import quick_config
 from training.config.errors import ConfigError
 from training.data.datasets import DataSet
-from training.export.ensemble import join
+from training.export.ensemble import export_ensemble
 from training.run.distillation import load_network
 from training.run.loop import train
 
@@ -26,7 +26,7 @@ def runs(digits: DataSet, tmp_path_factory: pytest.TempPathFactory) -> list[Path
 def test_the_nearest_prototype_is_the_answer_of_the_mean_logits(
     runs: list[Path], digits: DataSet, tmp_path: Path
 ):
-    bundle = join(runs, "digits", tmp_path / "both", gallery=2)
+    bundle = export_ensemble(runs, "digits", tmp_path / "both", gallery=2)
     pixels = digits.splits["test"].pixels(16, "reading")
     with torch.no_grad():
         logits = 0
@@ -55,7 +55,7 @@ def test_the_nearest_prototype_is_the_answer_of_the_mean_logits(
 
 def test_what_does_not_fit_is_refused(runs: list[Path], uninterrupted, tmp_path: Path):
     with pytest.raises(ConfigError, match="two runs or more"):
-        join(runs[:1], "digits", tmp_path / "one")
+        export_ensemble(runs[:1], "digits", tmp_path / "one")
     with pytest.raises(ConfigError, match="without --auxiliary"):
-        join([runs[0], uninterrupted[1]], "digits", tmp_path / "other")
+        export_ensemble([runs[0], uninterrupted[1]], "digits", tmp_path / "other")
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,34 @@
+"""The manifest's keys on disk, and the limits it gives an answer."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.manifest import Manifest, Thresholds, TrainingCost
+from tests.conftest import toy_manifest, write_toy_bundle
+from tests.interpret.trust.simulated import calibration
+
+
+def test_the_training_cost_has_the_key_of_format_version_1(tmp_path: Path):
+    cost = TrainingCost(seconds=12.5, device="CPU (2 threads)")
+    bundle = write_toy_bundle(tmp_path / "toy", training_cost=cost)
+    document = json.loads((bundle.path / "manifest.json").read_text())
+    assert document["effort"] == {"seconds": 12.5, "device": "CPU (2 threads)"}
+    assert "training_cost" not in document
+    assert Bundle.load(bundle.path).manifest.training_cost == cost
+    assert Manifest.model_validate(document).training_cost == cost
+
+
+def test_limits_are_the_class_s_own_where_there_are_any():
+    plain = toy_manifest()
+    assert plain.limits(2) == plain.thresholds
+    calibrated = toy_manifest(calibration=calibration(max_distance=[1, 2, 3], min_margin=[4, 5, 6]))
+    assert calibrated.limits(2) == Thresholds(max_distance=3, min_margin=6, source="calibration")
+    assert Manifest.model_validate(calibrated.model_dump()) == calibrated
+
+
+def test_every_class_needs_limits():
+    with pytest.raises(ValueError, match="does not have limits for every class"):
+        toy_manifest(calibration=calibration(max_distance=[1, 2]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from interpret.figures.layout import GREY, INK, RULE, Layout
+from interpret.figures import palette
+from interpret.figures.layout import Layout
+from interpret.figures.palette import GREY, INK, RULE
 from interpret.geometry.geometry import Array, angles
-
-METHODS = ("CE", "CL", "CPN", "CCL", "SCCL", "DPP", "DPNP")  # the paper's order
-_OURS = {"DPP": "#3f90da", "DPNP": "#bd1f01"}  # colour-blind-safe, and apart in grey as well
-_RIVAL = "#9aa5b1"
 
 # Inches.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 0.2, 0.35, 0.42
@@ -46,11 +44,12 @@ def interclass_angles(centres: NDArray[np.floating]) -> Array:
 def angle_histograms(
     rows: Mapping[str, Mapping[str, NDArray[np.floating]]],
     *,
+    methods: Sequence[str],
     xlabel: str,
     limits: Mapping[str, float] | None = None,
     bins_deg: float | None = None,
 ) -> Figure:
-    """A row of histograms for each of `rows` ("CIFAR-10, 512-D"), a panel for each of METHODS.
+    """A row of histograms for each of `rows` ("CIFAR-10, 512-D"), a panel for each method.
 
     `rows` maps a row's name to angles (K,) in degrees by method; a method without angles leaves
     an empty panel. Bars, `bins_deg` wide or a round width that suits the row, are shares of a
@@ -60,21 +59,21 @@ def angle_histograms(
     each is a dotted line, and the smallest angle is marked as well as the mean. Without it the
     angles are those of samples, and outliers past 99.5 % of every method's are told, not drawn.
 
-    Raises ValueError for a method that is not one of METHODS.
+    Raises ValueError for angles of a method that is not one of `methods`.
     """
-    if unknown := sorted({method for row in rows.values() for method in row} - set(METHODS)):
-        raise ValueError(f"unknown methods {unknown}: expected some of {list(METHODS)}")
-    width = _LEFT + len(METHODS) * (_PANEL + _GAP) - _GAP + _RIGHT
+    if unknown := sorted({method for row in rows.values() for method in row} - set(methods)):
+        raise ValueError(f"unknown methods {unknown}: expected some of {list(methods)}")
+    width = _LEFT + len(methods) * (_PANEL + _GAP) - _GAP + _RIGHT
     layout = Layout(width, _TOP + len(rows) * _ROW + _BOTTOM - 0.25)
     top, pairs = _TOP, limits is not None
     for name, row in rows.items():
         present = {m: np.asarray(v, np.float64) for m, v in row.items() if len(v)}
         scale = _scale(present, (limits or {}).get(name), bins_deg, whole=pairs)
         layout.text(_LEFT, top, name, width=width - _LEFT - _RIGHT, size=10, bold=True)
-        for column, method in enumerate(METHODS):
+        for column, method in enumerate(methods):
             left = _LEFT + column * (_PANEL + _GAP)
             _panel(layout, (left, top + _HEADING), method, present.get(method), scale, pairs=pairs)
-        first = layout.figure.axes[-len(METHODS)]
+        first = layout.figure.axes[-len(methods)]
         ticks = first.get_yticks()
         first.set_yticks(ticks, [f"{tick:g}%" for tick in ticks])
         first.set_ylabel("share of pairs" if pairs else "share of samples", size=8, color=INK)
@@ -120,7 +119,7 @@ def _panel(
 ) -> None:
     """One method's histogram, its name and measures above it; `corner` is (left, top)."""
     left, top = corner
-    colour = _OURS.get(method, INK)
+    colour = palette.METHOD_COLOURS.get(method, INK)
     layout.text(left, top + 0.17, method, width=_PANEL, size=9, bold=True, colour=colour)
     axes = layout.axes(left, top + _TITLES, _PANEL, _HEIGHT)
     axes.spines[["left", "bottom"]].set(visible=True, color=GREY, linewidth=0.6)
@@ -134,9 +133,8 @@ def _panel(
                   size=8, color=GREY)  # fmt: skip
         return
     _degree_ticks(axes)
-    axes.stairs(
-        _shares(values, scale.edges), scale.edges, fill=True, color=_OURS.get(method, _RIVAL)
-    )
+    bars = palette.METHOD_COLOURS.get(method, palette.OTHER_METHOD)
+    axes.stairs(_shares(values, scale.edges), scale.edges, fill=True, color=bars)
     _measures(layout, axes, corner, values, scale, pairs=pairs)
 
 

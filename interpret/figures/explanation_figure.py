@@ -17,8 +17,9 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError, ImageError
 from interpret.explain.answers import Example, Explanation
 from interpret.explain.attribution_methods import EXACT, TITLES, Attribution
-from interpret.explain.evidence import AGAINST, FOR, colour_scale, overlay, readable, strongest
-from interpret.figures.layout import GREY, INK, RULE, Layout
+from interpret.explain.evidence import colour_scale, overlay, readable, strongest
+from interpret.figures.layout import Layout
+from interpret.figures.palette import AGAINST, FOR, GREY, INK, PALE, RULE
 from interpret.model.images import decode
 
 # Inches.
@@ -33,8 +34,6 @@ _BETWEEN, _CAPTION, _BELOW = 0.18, 0.36, 0.3  # between two; two lines of text; 
 _COLUMNS = 8  # training images in a row, at most
 _OVERLAY = 560  # pixels: sharp at the panel's size
 _GRID_LINES = 16  # locations a side, up to which the grid is drawn
-_RED, _BLUE = ("#{:02x}{:02x}{:02x}".format(*colour) for colour in (FOR, AGAINST))
-_PALE = "#aab2bc"
 
 
 def explanation_figure(
@@ -57,7 +56,7 @@ def explanation_figure(
     columns, pitch = _columns(max(map(len, shown)), _CONTENT - _NAMES)
     heights = [_block(len(e), columns, pitch) for e in shown]
     layout = Layout(_WIDTH, _EXAMPLES + sum(heights) + 0.3)
-    colours = {explanation.negative.label: _BLUE, explanation.positive.label: _RED}
+    colours = {explanation.negative.label: AGAINST, explanation.positive.label: FOR}
     _heading(layout, bundle, explanation, colours.get(explanation.label, INK))
     _picture(layout, pixels)
     _evidence(layout, pixels, explanation, attribution)
@@ -168,10 +167,10 @@ def _evidence(
     line, half = _PANELS + _PANEL + 0.22, _PANEL / 2 - 0.1
     positive, negative = explanation.positive, explanation.negative
     taken = layout.text(
-        _EVIDENCE, line, f"for {positive.label}", width=half, size=8, colour=_RED, bold=True
+        _EVIDENCE, line, f"for {positive.label}", width=half, size=8, colour=FOR, bold=True
     )
     left = _EVIDENCE + taken + 0.15
-    layout.text(left, line, f"for {negative.label}", width=half, size=8, colour=_BLUE, bold=True)
+    layout.text(left, line, f"for {negative.label}", width=half, size=8, colour=AGAINST, bold=True)
     total = f"in squared distance: the sum is {values.sum():.4g}"
     if attribution is not None and attribution.method not in EXACT:
         total = f"in squared distance; the margin is {attribution.margin:.4g}"
@@ -207,7 +206,7 @@ def _bars(layout: Layout, explanation: Explanation) -> None:
     longest = max(p.distance for p in shown) or 1.0
     axes = layout.axes(names + 0.08, _PANELS + 0.25, away - names - 0.65, pitch * slots)
     axes.set(xlim=(0, longest), ylim=(slots - 0.5, -0.5))
-    colours = [dict(zip(pair, (_RED, _BLUE), strict=True)).get(p.index, _PALE) for p in shown]
+    colours = [dict(zip(pair, (FOR, AGAINST), strict=True)).get(p.index, PALE) for p in shown]
     axes.barh(range(len(shown)), [p.distance for p in shown], height=0.52, color=colours)
     if pair == [p.index for p in shown[:2]]:
         _bracket(axes, near, far)

@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from interpret.explain.attribution_methods import EXACT, TITLES
 from interpret.explain.faithfulness import RANDOM, STEPS, Faithfulness
-from interpret.figures.layout import GREY, INK, RULE
+from interpret.figures.palette import GREY, INK, LINES, RULE
 
-_COLOURS = ("#d62f27", "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#882255", "#999933")
 _NAMES = dict[str, str](TITLES.items()) | {RANDOM: "Random map"}
 
 
@@ -27,7 +26,7 @@ def faithfulness_figure(found: Sequence[Faithfulness], pictures: int) -> Figure:
             axes.plot(
                 share,
                 each.curves[part],
-                color=GREY if random else _COLOURS[number % len(_COLOURS)],
+                color=GREY if random else LINES[number % len(LINES)],
                 linestyle=":" if random else "-",
                 linewidth=2.4 if each.method in EXACT else 1.3,
                 label=_NAMES[each.method],

@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from interpret.figures.layout import GREY, INK, Layout
+from interpret.figures.layout import Layout
+from interpret.figures.palette import GREY, INK
 from interpret.geometry.geometry import Array
 
 _DIRECTIONS = np.radians(np.arange(0, 360, 15))

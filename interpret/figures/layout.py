@@ -23,8 +23,8 @@ from interpret.bundle.atomic_files import write_atomically
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.file_suffixes import check_suffix
 from interpret.explain.evidence import TINY
+from interpret.figures.palette import INK, RULE
 
-INK, GREY, RULE = "#1f2328", "#5f6873", "#d5dae0"
 _DPI = 160
 # Tried in this order for each character; the first comes with Matplotlib.
 _FONTS = (

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from interpret.figures.label_placement import place_names
-from interpret.figures.layout import GREY, INK, RULE, Layout
-from interpret.figures.sphere_map import SphereData, class_colours
+from interpret.figures.layout import Layout
+from interpret.figures.palette import GREY, INK, PAPER, RULE, WASH, blend, class_colours
+from interpret.figures.sphere_map import SphereData
 from interpret.geometry.geometry import Array
 from interpret.geometry.packing import random_directions
 
@@ -32,30 +32,6 @@ _GRATICULE = np.radians(30)  # between two lines
 
 # Plotly's toolbar would otherwise offer to send the data to its makers' server.
 _CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data: blob:; \
-script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; worker-src blob:">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-html, body {{ height: 100%; margin: 0; }}
-body {{ display: flex; flex-direction: column; color: {ink};
-  font: 15px/1.4 "DejaVu Sans", Verdana, sans-serif; }}
-h1 {{ font-size: 20px; margin: 16px 20px 0; }}
-p {{ color: {grey}; font-size: 13px; margin: 4px 20px; }}
-main {{ flex: 1; min-height: 0; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{caption}</p>
-<main>{plot}</main>
-</body>
-</html>
-"""
 
 
 def sphere_view(data: SphereData) -> Figure:
@@ -73,7 +49,7 @@ def sphere_view(data: SphereData) -> Figure:
     points, centres = data.embeddings[chosen] @ turn.T, data.centres @ turn.T
     labels, behind = data.labels[chosen], centres[:, 2] < 0
     bright = class_colours(len(centres))
-    colours = [_faint(c) if far else c for c, far in zip(bright, behind, strict=True)]
+    colours = [blend(c, PAPER, _FAINT) if far else c for c, far in zip(bright, behind, strict=True)]
 
     _globe(axes, turn, radius, front=False)
     for far in (True, False):
@@ -100,26 +76,17 @@ def sphere_view(data: SphereData) -> Figure:
     place_names(layout, axes, centres[:, :2], data.class_names, radii=radii, colours=edges,
                 size=8.5 if len(centres) <= 20 else 5)  # fmt: skip
     bottom = _SIDE + _MARGIN / 2 + 0.2
-    for line in (_caption(data), "Pale and encircled: the classes on the far side."):
+    for line in (caption(data), "Pale and encircled: the classes on the far side."):
         layout.text(_MARGIN, bottom, line, width=_SIDE, size=8, colour=GREY)
         bottom += 0.17
     return layout.figure
 
 
-def sphere_html(data: SphereData, title: str) -> str:
-    """An HTML page to turn the embeddings in: samples by class, centres and weights.
-
-    Pointing at a sample tells its class; a click in the legend hides a class, a double click
-    shows it alone. The page holds all it needs and is barred from loading anything else.
-    """
-    plot = sphere_plot(data, height="100%")
-    diamonds = "; diamonds: weights" if data.weights is not None else ""
-    caption = html.escape(f"{_caption(data)} Discs: class centres{diamonds}.")
-    return _PAGE.format(title=html.escape(title), caption=caption, plot=plot, ink=INK, grey=GREY)
-
-
 def sphere_plot(data: SphereData, *, height: str) -> str:
-    """The same as a part of a page, `height` as CSS has it, with the whole of plotly.js in it."""
+    """The view to turn, as a part of an HTML page: samples by class, centres and weights.
+
+    `height` is in CSS units. The part holds the whole of plotly.js and loads nothing.
+    """
     import plotly.graph_objects as go  # here: it takes a second, and figures do not need it
     from plotly.io import to_html
 
@@ -155,7 +122,8 @@ def _reach(data: SphereData, radius: float) -> float:
     return 1.08 * max(far, 1.1 * radius)
 
 
-def _caption(data: SphereData) -> str:
+def caption(data: SphereData) -> str:
+    """How many samples are drawn, and how large the sphere is."""
     shown, count = len(_sample(data)), len(data.labels)
     samples = f"{count:,} samples" if shown == count else f"{shown:,} of {count:,} samples"
     return f"{samples}; the sphere’s radius, {_radius(data):.3g}, is the centres’ mean norm."
@@ -203,13 +171,8 @@ def _globe(axes: Axes, turn: Array, radius: float, *, front: bool) -> None:
         axes.plot(*turned[:, :2].T, color=colour, linewidth=width, alpha=0.5 if front else 1,
                   zorder=2.5 if front else 0.5)  # fmt: skip
     if not front:
-        outline = Circle((0, 0), radius, facecolor="#f7f8fa", edgecolor=GREY, linewidth=0.7)
+        outline = Circle((0, 0), radius, facecolor=WASH, edgecolor=GREY, linewidth=0.7)
         axes.add_patch(outline).set_zorder(0)
-
-
-def _faint(colour: str) -> str:
-    red, green, blue = (_FAINT + (1 - _FAINT) * part for part in to_rgb(colour))
-    return to_hex((red, green, blue))
 
 
 def _class_traces(data: SphereData) -> list[dict[str, Any]]:

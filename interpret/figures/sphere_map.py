@@ -7,7 +7,6 @@ are the two poles, and its upper and lower edges are one meridian.
 
 from __future__ import annotations
 
-import colorsys
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_hex
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from interpret.figures.label_placement import place_names
-from interpret.figures.layout import GREY, INK, RULE, Layout
+from interpret.figures.layout import Layout
+from interpret.figures.palette import CENTRE, DENSITY, GREY, INK, RULE, WEIGHT
 from interpret.geometry.geometry import Array
-
-CENTRE, WEIGHT = "#d7191c", "#1f5fd0"
 
 # Inches.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.72, 0.2, 0.5, 0.6
@@ -32,13 +30,7 @@ _COLUMNS = 4
 
 _CELL = 2  # degrees: side of a cell of the map
 _RING, _OUTER = 8.0, 11.5  # points: a weight's circle surrounds a centre's where they coincide
-# Okabe and Ito's without their yellow, and Tol's wine, indigo and olive: none so pale that it
-# could be taken for a faded one.
-_TEN = (
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#1f2328",
-    "#56b4e9", "#d55e00", "#882255", "#999933", "#332288",
-)  # fmt: skip
-_DENSITY = LinearSegmentedColormap.from_list("density", ["#d6dbe1", "#8d98a5", "#1f2328"])
+_DENSITY = LinearSegmentedColormap.from_list("density", DENSITY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,18 +72,6 @@ def density(embeddings: NDArray[np.floating]) -> Array:
     cells, extent = (180 // _CELL, 360 // _CELL), ((0, 180), (-180, 180))
     counts: Array = np.histogram2d(phi, theta, bins=cells, range=extent)[0]
     return counts
-
-
-def class_colours(count: int) -> list[str]:
-    """Colours as "#rrggbb": up to ten that colour-blind readers tell apart; of more classes, hues
-    a golden section apart in three shades.
-    """
-    if count <= len(_TEN):
-        return list(_TEN[:count])
-    return [
-        to_hex(colorsys.hls_to_rgb(i * 0.618034 % 1, (0.36, 0.5, 0.64)[i % 3], 0.7))
-        for i in range(count)
-    ]
 
 
 def sphere_maps(panels: Mapping[str, SphereData]) -> Figure:

@@ -10,17 +10,19 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from interpret.bundle.atomic_files import write_atomically
+from interpret.figures import palette
 from interpret.model.images import data_uri
 
-# Only what is in the page itself: no address is ever asked for anything.
+# Only what is in the page itself: no address is ever asked for anything. plotly.js compiles its
+# shaders' code with `eval` and draws through blobs.
 POLICY = (
     "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:; frame-src 'self'"
+    "script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:"
 )
 
 
 def render(template: str, **values: object) -> str:
-    """A page from interpret/templates; every value is escaped unless it is Markup."""
+    """A page from the templates beside this file; every value is escaped unless it is Markup."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -29,7 +31,7 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters["thumbnail"] = data_uri
-    return environment.get_template(template).render(policy=POLICY, **values)
+    return environment.get_template(template).render(policy=POLICY, colours=palette.CSS, **values)
 
 
 def svg(figure: Figure) -> Markup:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import Calibration, Manifest
-from interpret.figures.layout import GREY, INK, RULE
+from interpret.figures.palette import AGAINST, FOR, GREY, INK, RULE
 from interpret.figures.sphere_3d import sphere_plot
 from interpret.figures.sphere_map import SphereData
 from interpret.geometry import geometry
@@ -23,7 +23,6 @@ from interpret.retrieval.gallery import Gallery
 from interpret.retrieval.projection import Projection
 
 EXAMPLES = 8  # training images of each class
-_RED, _BLUE = "#d62f27", "#2166ac"
 
 
 class ClassSummary(NamedTuple):
@@ -154,20 +153,20 @@ def _angle_figure(bundle: Bundle, limit: float | None) -> Figure:
     own = geometry.intra_class_angles(bundle.embeddings, bundle.gallery.labels, bundle.prototypes)
     figure = Figure(figsize=(11, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.hist(pairs, bins=np.arange(0, 184, 4), color=_BLUE)
+    left.hist(pairs, bins=np.arange(0, 184, 4), color=AGAINST)
     left.set_xlabel("angle between two prototypes, degrees")
     if limit is not None:
-        left.axvline(limit, color=_RED, linewidth=1.5, linestyle=":")
+        left.axvline(limit, color=FOR, linewidth=1.5, linestyle=":")
         left.annotate(
             f" widest possible smallest: {limit:.2f}°",
             (limit, 0.93),
             xycoords=("data", "axes fraction"),
-            color=_RED,
+            color=FOR,
             ha="left" if limit < 110 else "right",
         )
     if len(own):
-        right.hist(own, bins=60, color=_BLUE)
-        right.axvline(own.mean(), color=_RED, linewidth=1.5, linestyle=":")
+        right.hist(own, bins=60, color=AGAINST)
+        right.axvline(own.mean(), color=FOR, linewidth=1.5, linestyle=":")
     right.set_xlabel("angle of a training image to its own prototype, degrees")
     for axes in (left, right):
         _plain(axes)
@@ -184,7 +183,7 @@ def _reliability_figure(found: Calibration) -> Figure:
         [each.confidence for each in found.reliability],
         [each.accuracy for each in found.reliability],
         s=sizes,
-        color=_BLUE,
+        color=AGAINST,
         alpha=0.75,
         linewidth=0,
         clip_on=False,
@@ -204,7 +203,7 @@ def _margin_figure(bundle: Bundle, away: NDArray[np.float64]) -> Figure:
     axes = figure.subplots()
     shown = np.random.default_rng(0).permutation(len(away))[:4000]  # more would only be heavy
     right = own[shown] <= rival[shown]
-    for chosen, colour in ((right, _BLUE), (~right, _RED)):
+    for chosen, colour in ((right, AGAINST), (~right, FOR)):
         axes.scatter(
             own[shown][chosen], rival[shown][chosen], s=7, color=colour, alpha=0.45, linewidth=0
         )

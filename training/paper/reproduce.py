@@ -11,8 +11,9 @@ from rich.table import Table
 from interpret.bundle.atomic_files import write_atomically
 from interpret.figures.angle_histograms import angle_histograms, interclass_angles
 from interpret.figures.layout import save_figure
-from interpret.figures.sphere_3d import sphere_html, sphere_view
+from interpret.figures.sphere_3d import sphere_view
 from interpret.figures.sphere_map import SphereData, sphere_maps
+from interpret.report.sphere_page import sphere_page
 from training.config.errors import ConfigError
 from training.config.method_names import METHOD_NAMES
 from training.config.train_config import TrainConfig
@@ -138,7 +139,13 @@ def write_figures(
             limits[row] = widest.degrees
     label = "angle between two class centres" if name == "fig3" else "angle to the own class centre"
     path = out / f"{name}.png"
-    save_figure(angle_histograms(rows, xlabel=f"{label}, degrees", limits=limits or None), path)
+    figure = angle_histograms(
+        rows,
+        methods=[method.upper() for method in METHOD_NAMES],
+        xlabel=f"{label}, degrees",
+        limits=limits or None,
+    )
+    save_figure(figure, path)
     return [path]
 
 
@@ -161,7 +168,7 @@ def _sphere_figures(
             save_figure(sphere_view(shown), view := stem.with_name(f"{stem.name}-sphere.png"))
             page = stem.with_name(f"{stem.name}-sphere.html")
             title = f"{comparison.DATA_NAMES.get(where.data, where.data)}, {SPHERE.upper()} in 3-D"
-            write_atomically(page, sphere_html(shown, title).encode())
+            write_atomically(page, sphere_page(shown, title).encode())
             written += [view, page]
     return written
 

@@ -6,13 +6,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
-from interpret.figures.angle_histograms import METHODS, angle_histograms, interclass_angles
+from interpret.figures.angle_histograms import angle_histograms, interclass_angles
 
+METHODS = ("CE", "CL", "CPN", "CCL", "SCCL", "DPP", "DPNP")
 OCTAHEDRON = np.concatenate([np.eye(3), -np.eye(3)])
 
 
 def drawn(method_angles: dict[str, np.ndarray], **options: object) -> Figure:
-    return angle_histograms({"row": method_angles}, xlabel="angle", **options)
+    return angle_histograms({"row": method_angles}, methods=METHODS, xlabel="angle", **options)
 
 
 def panel(figure: Figure, method: str, row: int = 0) -> Axes:
@@ -89,7 +90,7 @@ def test_the_panels_of_a_row_share_their_axes_and_rows_do_not():
         "wide": {"CE": np.array([10.0, 170]), "DPNP": np.array([60.0, 60, 60, 61])},
         "narrow": {"CE": np.array([88.0, 92])},
     }
-    figure = angle_histograms(rows, xlabel="angle", limits={})
+    figure = angle_histograms(rows, methods=METHODS, xlabel="angle", limits={})
     for row in (0, 1):
         scales = {(panel(figure, m, row).get_xlim(), panel(figure, m, row).get_ylim())
                   for m in METHODS}  # fmt: skip
@@ -128,7 +129,9 @@ def test_no_text_stands_on_another():
         name: {method: rng.uniform(low, high, 45) for method in METHODS}
         for name, low, high in (("a", 0, 180), ("b", 100, 130))
     }
-    figure = angle_histograms(rows, xlabel="angle between two class centres", limits={"a": 66.1})
+    figure = angle_histograms(
+        rows, methods=METHODS, xlabel="angle between two class centres", limits={"a": 66.1}
+    )
     figure.canvas.draw()
     labels = [label for axes in figure.axes for label in axes.get_xticklabels()]
     boxes = [text.get_window_extent() for text in [*figure.texts, *labels]]

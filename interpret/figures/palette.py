@@ -1,0 +1,76 @@
+"""Every colour of figures, reports and the explorer's page, as "#rrggbb".
+
+Plain data: the service reads it without Matplotlib.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+from interpret.explain import evidence
+
+
+def as_hex(red: int, green: int, blue: int) -> str:
+    """A colour of 8-bit parts as "#rrggbb"."""
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+# Text, quiet text, lines, and the backgrounds of pages and boxes.
+INK, GREY, RULE, PAPER, WASH = "#1f2328", "#5f6873", "#d5dae0", "#ffffff", "#f5f7f9"
+# The evidence's pair, in which an answer's positive and negative prototype are drawn too. The
+# overlay that is part of an answer needs it, so it is written down there.
+FOR, AGAINST = as_hex(*evidence.FOR), as_hex(*evidence.AGAINST)
+PALE = "#aab2bc"  # prototypes besides these two
+
+CENTRE, WEIGHT = "#d7191c", "#1f5fd0"  # of a class, on a map of the sphere
+DENSITY = ("#d6dbe1", "#8d98a5", INK)  # from few samples in a cell of the map to many
+
+# The paper's own methods among others: told apart by colour-blind readers, and in grey as well.
+METHOD_COLOURS = {"DPP": "#3f90da", "DPNP": "#bd1f01"}
+OTHER_METHOD = "#9aa5b1"
+
+# Lines of one panel, one for each attribution method.
+LINES = (FOR, "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#882255", "#999933")
+
+# Okabe and Ito's without their yellow, and Tol's wine, indigo and olive: none so pale that it
+# could be taken for a faded one.
+_CLASSES = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", INK,
+    "#56b4e9", "#d55e00", "#882255", "#999933", "#332288",
+)  # fmt: skip
+_GOLDEN = 0.618034  # of the circle of hues, from one class to the next
+
+# The custom properties (--NAME) that the style sheets of pages use.
+CSS = {
+    "ink": INK,
+    "grey": GREY,
+    "rule": RULE,
+    "paper": PAPER,
+    "wash": WASH,
+    "for": FOR,
+    "against": AGAINST,
+}
+
+
+def class_colours(count: int) -> list[str]:
+    """A colour for each class: up to ten that colour-blind readers tell apart; of more classes,
+    hues a golden section apart in three shades.
+    """
+    if count <= len(_CLASSES):
+        return list(_CLASSES[:count])
+    return [_hue(i * _GOLDEN % 1, (0.36, 0.5, 0.64)[i % 3]) for i in range(count)]
+
+
+def blend(colour: str, other: str, share: float) -> str:
+    """`colour` with `share` of `other` in it, both "#rrggbb"."""
+    pairs = zip(_parts(colour), _parts(other), strict=True)
+    return as_hex(*(round(a * (1 - share) + b * share) for a, b in pairs))
+
+
+def _hue(hue: float, lightness: float) -> str:
+    return as_hex(*(round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.7)))
+
+
+def _parts(colour: str) -> Sequence[int]:
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]

@@ -131,16 +131,14 @@ def find_temperature(probabilities: NDArray[np.floating], labels: Labels) -> flo
     That prior is worth less than one picture that is wrong; without it a model that is right on
     all held-out pictures would be made certain without limit.
     """
-    from scipy.optimize import minimize_scalar  # here: the service does not need it
+    from scipy.optimize import minimize_scalar  # here: the service does not need SciPy
+    from scipy.special import log_softmax
 
     logits = np.log(np.maximum(probabilities.astype(np.float64), _TINIEST))
 
     def loss(log_temperature: float) -> float:
-        scaled = logits / math.exp(log_temperature)
-        top = scaled.max(1, keepdims=True)
-        total = top[:, 0] + np.log(np.exp(scaled - top).sum(1))
-        own = scaled[np.arange(len(labels)), labels]
-        return float((total - own).sum()) + log_temperature**2 / 2
+        logs = log_softmax(logits / math.exp(log_temperature), axis=1)
+        return float(-logs[np.arange(len(labels)), labels].sum()) + log_temperature**2 / 2
 
     bounds = tuple(math.log(t) for t in _TEMPERATURES)
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
@@ -148,9 +146,10 @@ def find_temperature(probabilities: NDArray[np.floating], labels: Labels) -> flo
 
 def tempered(probabilities: NDArray[np.floating], temperature: float) -> Floats:
     """The probabilities (N, M) that the logits divided by `temperature` give."""
-    logits = np.log(np.maximum(probabilities.astype(np.float64), _TINIEST)) / temperature
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    scaled: Floats = powers / powers.sum(1, keepdims=True)
+    from scipy.special import softmax  # here: the service does not need SciPy
+
+    logits = np.log(np.maximum(probabilities.astype(np.float64), _TINIEST))
+    scaled: Floats = softmax(logits / temperature, axis=1)
     return scaled
 
 

@@ -56,6 +56,8 @@ class Reference:
 
 def scores(prediction: Prediction, reference: Reference) -> dict[str, Floats]:
     """Each score (N,) of N pictures; those of the evidence only where the network has it."""
+    from scipy.special import logsumexp  # here: the service does not need it
+
     away = prediction.distances.astype(np.float64)
     probabilities = prediction.probabilities.astype(np.float64)
     answer = probabilities.argmax(1)
@@ -66,7 +68,7 @@ def scores(prediction: Prediction, reference: Reference) -> dict[str, Floats]:
     found: dict[str, Floats] = {
         "maximum softmax": 1 - probabilities.max(1),
         # −log Σ exp(logits) up to a constant: on the sphere ‖h−c‖² = ‖h‖² + α² − 2 c·h.
-        "energy": -_log_sum_exp((norm[:, None] ** 2 - away**2) / (2 * reference.scale)),
+        "energy": -logsumexp((norm[:, None] ** 2 - away**2) / (2 * reference.scale), axis=1),
         "k-th neighbour": nearest[:, -1].astype(np.float64) if nearest.size else own,
         "distance": own,
         "distance and novelty": prediction.ood_score,
@@ -84,11 +86,10 @@ def scores(prediction: Prediction, reference: Reference) -> dict[str, Floats]:
 
 def auroc(strange: Floats, usual: Floats) -> float:
     """The chance that a strange picture scores higher than a usual one, ties counted half."""
-    from scipy.stats import rankdata  # here: the service does not need it
+    from sklearn.metrics import roc_auc_score  # here: the service does not need it
 
-    ranks = rankdata(np.concatenate([strange, usual]))[: len(strange)]
-    above = ranks.sum() - len(strange) * (len(strange) + 1) / 2
-    return float(above / (len(strange) * len(usual)))
+    is_strange = np.repeat([1, 0], [len(strange), len(usual)])
+    return float(roc_auc_score(is_strange, np.concatenate([strange, usual])))
 
 
 def compare(
@@ -130,9 +131,3 @@ def noise(size: int, count: int = NOISE) -> NDArray[np.uint8]:
     rows = np.arange(size) * cells // size
     blots = coarse[:, rows[:, None], rows[None, :]]
     return np.concatenate([fine, blots]).astype(np.uint8)
-
-
-def _log_sum_exp(logits: Floats) -> Floats:
-    top = logits.max(1)
-    result: Floats = top + np.log(np.exp(logits - top[:, None]).sum(1))
-    return result

@@ -18,7 +18,7 @@ from interpret.bundle.errors import BundleError, DpnpError, ImageError
 from interpret.bundle.manifest import Calibration, Change, Manifest, Metrics
 from interpret.geometry import geometry
 from interpret.model.images import Preprocessing, open_image, pictures_in, thumbnail
-from interpret.model.onnx_graph import radius_of, with_prototypes
+from interpret.model.onnx_head import radius_of, with_prototypes
 from interpret.model.predictor import Predictor, concatenated
 from interpret.model.progress import parallel_map
 from interpret.trust.calibration import conformal_quantile, label_margins

@@ -27,7 +27,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.explain.attribution import Attributor
 from interpret.explain.attribution_methods import LOCAL, TITLES, Attribution, AttributionMethod
 from interpret.model.images import featureless
-from interpret.model.onnx_graph import shuffled
+from interpret.model.onnx_weights import shuffled
 from interpret.model.progress import progress
 
 Floats = NDArray[np.float64]

@@ -21,7 +21,8 @@ from interpret.bundle.manifest import (
     TrainingCost,
 )
 from interpret.model.images import PREPROCESSING, thumbnail
-from interpret.model.onnx_graph import halved, with_temperature
+from interpret.model.onnx_head import with_temperature
+from interpret.model.onnx_weights import halved
 from interpret.model.predictor import Prediction, Predictor
 from interpret.model.progress import parallel_map
 from interpret.trust import calibration

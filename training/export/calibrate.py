@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from interpret.bundle.bundle import Bundle, write_bundle
 from interpret.bundle.manifest import Change
-from interpret.model.onnx_graph import with_temperature
+from interpret.model.onnx_head import with_temperature
 from interpret.model.predictor import Predictor
 from interpret.trust import calibration
 from training.evaluate.labelled import DataSource, load_labelled, predict_split

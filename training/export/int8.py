@@ -19,7 +19,7 @@ from onnxruntime import quantization
 from interpret.bundle.bundle import Bundle, write_bundle
 from interpret.bundle.manifest import Metrics, Quantization
 from interpret.model.images import Preprocessing, decode
-from interpret.model.onnx_graph import widened
+from interpret.model.onnx_weights import widened
 from interpret.model.predictor import Pixels, Prediction, Predictor
 from interpret.retrieval.gallery import Gallery
 from interpret.trust import metrics as evaluation

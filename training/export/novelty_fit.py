@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle.manifest import NoveltyFit
-from interpret.model.onnx_graph import with_features, with_novelty
+from interpret.model.onnx_novelty import with_features, with_novelty
 from interpret.model.predictor import Predictor
 from interpret.model.progress import progress
 from training.data.batches import in_order

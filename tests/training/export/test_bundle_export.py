@@ -15,7 +15,7 @@ from interpret.explain.attribution import Attributor
 from interpret.explain.evidence import evidence_map
 from interpret.explain.explainer import Explainer
 from interpret.geometry import geometry
-from interpret.model.onnx_graph import widened
+from interpret.model.onnx_weights import widened
 from interpret.model.predictor import Predictor
 from tests.training.conftest import quick_config
 from training.config.train_config import TrainConfig

@@ -1,0 +1,124 @@
+"""The part of a bundle's ONNX graph after the embedding, changed: temperature and prototypes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from interpret.bundle.errors import BundleError
+from interpret.model.onnx_graph import checked, needed_nodes, unused_name
+
+_SAME = 1e-5  # relative difference of squared norms that rounding alone makes
+
+
+def with_temperature(model: bytes, temperature: float) -> bytes:
+    """The model with its logits divided by `temperature`: only `probabilities` change.
+
+    Raises BundleError when they do not come from a softmax.
+    """
+    proto = onnx.load_from_string(model)
+    graph = proto.graph
+    makers = [node for node in graph.node if "probabilities" in node.output]
+    if not makers or makers[0].op_type != "Softmax":
+        raise BundleError("model.onnx: its probabilities do not come from a softmax")
+    softmax = makers[0]
+    divisor, scaled = unused_name(graph, "temperature"), unused_name(graph, "tempered_logits")
+    graph.initializer.append(numpy_helper.from_array(np.array(temperature, np.float32), divisor))
+    division = helper.make_node("Div", [softmax.input[0], divisor], [scaled])
+    softmax.input[0] = scaled
+    graph.node.insert(list(graph.node).index(softmax), division)
+    return checked(proto)
+
+
+def with_prototypes(
+    model: bytes, prototypes: NDArray[np.float32], radius: float, temperature: float = 1.0
+) -> bytes:
+    """The model with other prototypes (M, d): what follows the embedding is written anew.
+
+    With s_j = c_j·h − ‖c_j‖²/2, which is largest for the nearest prototype, the softmax takes
+    s / (radius · temperature). On one sphere that is eq. 1's: the norms cancel.
+    """
+    proto = onnx.load_from_string(model)
+    graph = proto.graph
+    kept_outputs = [o for o in graph.output if o.name in ("embedding", "evidence", "novelty")]
+    nodes = needed_nodes(graph, [o.name for o in kept_outputs])
+    used = {name for node in nodes for name in node.input}
+    initializers = [t for t in graph.initializer if t.name in used]
+    embedding = next(o for o in graph.output if o.name == "embedding")
+    batch = embedding.type.tensor_type.shape.dim[0].dim_param
+    tail = _tail(prototypes, radius, temperature)
+    new = helper.make_graph(
+        [*nodes, *tail.node],
+        graph.name,
+        list(graph.input),
+        [
+            embedding,
+            *(
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, len(prototypes)])
+                for name in ("distances", "probabilities")
+            ),
+            *(o for o in kept_outputs if o.name != "embedding"),
+        ],
+        [*initializers, *tail.initializer],
+    )
+    proto.graph.CopyFrom(new)
+    return checked(proto)
+
+
+def radius_of(model: bytes) -> float | None:
+    """The radius that `with_prototypes` was given; None for a graph that it did not write."""
+    for tensor in onnx.load_from_string(model).graph.initializer:
+        if tensor.name == "tail.radius":
+            return float(numpy_helper.to_array(tensor))
+    return None
+
+
+def _tail(prototypes: NDArray[np.float32], radius: float, temperature: float) -> onnx.GraphProto:
+    """From `embedding` to `distances` and `probabilities`.
+
+    ‖h−c_j‖² = ‖h−c_p‖² + 2 (s_p − s_j): with p the nearest prototype no digits are lost near
+    one, and the order of the distances is always that of the logits.
+    """
+    half_squares = np.square(prototypes, dtype=np.float64).sum(1) / 2
+    # What all have in common cancels; left in, it would take digits from the products.
+    offsets = half_squares - half_squares.max()
+    if np.allclose(half_squares, half_squares.max(), rtol=_SAME):
+        offsets = np.zeros_like(offsets)
+    constants: dict[str, NDArray[Any]] = {
+        "prototypes": prototypes.astype(np.float32),
+        "prototypes_transposed": np.ascontiguousarray(prototypes.T, dtype=np.float32),
+        "offsets": offsets.astype(np.float32),
+        "class_axis": np.array([1], np.int64),
+        "two": np.array(2, np.float32),
+        "radius": np.array(radius, np.float32),
+        "temperature": np.array(temperature, np.float32),
+    }
+    steps: Sequence[tuple[str, Sequence[str], str, dict[str, Any]]] = [
+        ("MatMul", ["embedding", "tail.prototypes_transposed"], "products", {}),
+        ("Sub", ["tail.products", "tail.offsets"], "scores", {}),
+        ("ReduceMax", ["tail.scores", "tail.class_axis"], "best", {"keepdims": 1}),
+        ("ArgMax", ["tail.scores"], "nearest", {"axis": 1, "keepdims": 0}),
+        ("Gather", ["tail.prototypes", "tail.nearest"], "closest", {"axis": 0}),
+        ("Sub", ["embedding", "tail.closest"], "away", {}),
+        ("Mul", ["tail.away", "tail.away"], "squares", {}),
+        ("ReduceSum", ["tail.squares", "tail.class_axis"], "own", {"keepdims": 1}),
+        ("Sub", ["tail.best", "tail.scores"], "lead", {}),
+        ("Mul", ["tail.lead", "tail.two"], "twice", {}),
+        ("Add", ["tail.own", "tail.twice"], "all", {}),
+        ("Sqrt", ["tail.all"], "distances", {}),
+        ("Div", ["tail.scores", "tail.radius"], "logits", {}),
+        ("Div", ["tail.logits", "tail.temperature"], "tempered", {}),
+        ("Softmax", ["tail.tempered"], "probabilities", {"axis": 1}),
+    ]
+    outputs = ("distances", "probabilities")
+    nodes = [
+        helper.make_node(kind, inputs, [made if made in outputs else f"tail.{made}"], **options)
+        for kind, inputs, made, options in steps
+    ]
+    arrays = [numpy_helper.from_array(value, f"tail.{name}") for name, value in constants.items()]
+    return helper.make_graph(nodes, "tail", [], [], arrays)

@@ -1,0 +1,61 @@
+"""The head changed: what must stay, and what must be as computed from the embedding."""
+
+import numpy as np
+import onnx
+import pytest
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import BundleError
+from interpret.geometry import geometry
+from interpret.model.onnx_head import radius_of, with_prototypes, with_temperature
+from interpret.model.predictor import Predictor
+from interpret.trust.calibration import tempered
+from tests.conftest import TOY_MODEL
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def model(toy_bundle: Bundle) -> bytes:
+    return toy_bundle.read("model.onnx")
+
+
+def test_a_temperature_changes_the_probabilities_alone(model: bytes):
+    before = Predictor(model)(PIXELS, evidence=True)
+    # Twice: a calibrated bundle may be calibrated again.
+    after = Predictor(with_temperature(with_temperature(model, 4.0), 0.5))(PIXELS, evidence=True)
+    np.testing.assert_allclose(after.probabilities, tempered(before.probabilities, 2.0), atol=1e-6)
+    for a, b in zip(before[:2], after[:2], strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(before.evidence, after.evidence)
+
+
+def test_no_softmax_no_temperature():
+    plain = TOY_MODEL.replace("Softmax(logits)", "Sigmoid(logits)")
+    model = onnx.parser.parse_model(plain).SerializeToString()
+    with pytest.raises(BundleError, match="softmax"):
+        with_temperature(model, 2.0)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_other_prototypes(model: bytes, classes: int, spread: float):
+    generator = np.random.default_rng(classes)
+    prototypes = generator.standard_normal((classes, 3))
+    prototypes /= np.linalg.norm(prototypes, axis=1, keepdims=True)
+    prototypes *= 1 - spread * generator.random((classes, 1))
+    prototypes = prototypes.astype(np.float32)
+    before = Predictor(model)(PIXELS, evidence=True)
+    changed = with_prototypes(model, prototypes, 0.35, 2.0)
+    assert radius_of(changed) == pytest.approx(0.35)
+    assert radius_of(model) is None
+    after = Predictor(changed)(PIXELS, evidence=True)
+    np.testing.assert_array_equal(before.embedding, after.embedding)
+    np.testing.assert_array_equal(before.evidence, after.evidence)
+    away = geometry.distances(before.embedding, prototypes)
+    np.testing.assert_allclose(after.distances, away, atol=1e-5)
+    scores = before.embedding @ prototypes.T - np.square(prototypes).sum(1) / 2
+    powers = np.exp(scores / 0.7)
+    expected = powers / powers.sum(1, keepdims=True)
+    np.testing.assert_allclose(after.probabilities, expected, atol=1e-5)
+    np.testing.assert_array_equal(after.distances.argmin(1), after.probabilities.argmax(1))

@@ -66,8 +66,8 @@ class Engine:
             metrics().answered(answer, self._reference, self._drift)
 
 
-class Running:
-    """The engine that answers. A new bundle in the folder takes its place when it is good."""
+class EngineHolder:
+    """Holds the engine that answers, and exchanges it when the folder holds a new good bundle."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._lock = settings, threading.Lock()

@@ -1,4 +1,18 @@
-"""The BentoML service: `bentoml serve` in the repository root starts it."""
+"""The BentoML service: `bentoml serve` in the repository root starts it.
+
+What BentoML is for. It starts, watches and stops the worker processes (`bentoml serve`), packs
+the sources and the bundles into a bento (`bentoml build`), knows when a worker is ready (/livez,
+/readyz, the hooks below), and its Python client finds the endpoints by name. The rest is done
+beside it, for measured reasons. Bodies are read in `http/forms.py`, because its parser answers a
+file that is no picture with a masked 500, follows URLs, and has no limit: it took a body of 60 MB.
+Errors are written in `http/errors.py`, because its own come in two shapes. Batches are made in
+`batching.py`, because its dispatcher refused 2,105 of 2,230 requests at 16 connections. Each kind
+of request has its own threads (`http/worker_pools.py`), because its threads and its limit of
+requests are shared by all endpoints. POST requests go past its routing (`DirectRouting`), which
+takes a fifth of the work beside the inference. Its access log, HTTP metrics and tracing are off:
+they cost as much as the rest of that work, and every path ever asked for becomes a label.
+`docs/serving.md` has the figures.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +28,13 @@ from interpret.explain.answers import Classification, Explanation
 from interpret.model.devices import cuda_device_count
 from interpret.model.images import decode
 from interpret.model.predictor import Pixels
-from serving.engine import Engine, Running
+from serving.engine import Engine, EngineHolder
 from serving.http.access import Access
-from serving.http.endpoint import Direct, endpoint
+from serving.http.endpoint import DirectRouting, endpoint
 from serving.http.errors import ErrorSchema
 from serving.http.openapi import describe
 from serving.http.routes import routes
-from serving.http.worker_pools import Lane
+from serving.http.worker_pools import WorkerPool
 from serving.schemas import (
     EmptyForm,
     ExplainForm,
@@ -37,42 +51,42 @@ from serving.telemetry.metrics import metrics, share_folder
 SETTINGS = Settings.read()
 
 
-def _running() -> Running:
+def _holder() -> EngineHolder:
     service: Dpnp = bentoml.get_current_service()
-    return service.running
+    return service.holder
 
 
 def _document() -> dict[str, object]:
     return describe(service.openapi_spec.asdict(), Dpnp.__doc__)
 
 
-@bentoml.asgi_app(routes(_running, _document), path="/")
+@bentoml.asgi_app(routes(_holder, _document), path="/")
 class Dpnp:
     """Classifies pictures by the nearest prototype, and shows what stands behind each answer."""
 
     def __init__(self) -> None:
         as_json()
         self.settings = SETTINGS
-        threads, room = SETTINGS.process_threads, SETTINGS.max_concurrency
-        self.running = Running(SETTINGS)
-        # More threads than CPUs, so that pictures wait for the next batch and not for a thread;
-        # what is heavy beside the inference, decoding, is done in as many as there are CPUs.
-        # Explanations have a quarter as many, so a flood of both leaves four fifths to the others.
-        quick = min(room, SETTINGS.max_batch)
-        self.lanes = {
-            "quick": Lane(quick, room, SETTINGS.queue_seconds),
-            "explain": Lane(max(1, quick // 4), room, SETTINGS.queue_seconds),
+        self.holder = EngineHolder(SETTINGS)
+        # More threads than CPUs, so that pictures wait for the next batch and not for a thread.
+        # Explanations have a quarter as many, so a flood of both leaves four fifths of the threads
+        # to the others.
+        room, quick = SETTINGS.max_concurrency, min(SETTINGS.max_concurrency, SETTINGS.max_batch)
+        self.pools = {
+            "quick": WorkerPool(quick, room, SETTINGS.queue_seconds),
+            "explain": WorkerPool(max(1, quick // 4), room, SETTINGS.queue_seconds),
         }
-        self._decoding = threading.BoundedSemaphore(threads)
+        # Decoding is heavy too: no more pictures at once than there are CPUs.
+        self._decoding = threading.BoundedSemaphore(SETTINGS.process_threads)
         self._stop = threading.Event()
-        threading.Thread(target=self.running.watch, args=(self._stop,), daemon=True).start()
+        threading.Thread(target=self.holder.watch, args=(self._stop,), daemon=True).start()
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def check() -> None:
         """Verify bundle and device once, before any worker starts: a bad one ends the server.
 
-        BentoML would start a worker that fails again and again.
+        A worker that fails would be started again and again by BentoML.
         """
         try:
             Bundle.load(SETTINGS.bundle_path)
@@ -87,9 +101,9 @@ class Dpnp:
             share_folder()
         # FAISS searches for one request at a time: its OpenMP threads would spin between two.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        # glibc keeps what is freed apart for many threads; with two such arenas memory stays flat.
+        # glibc keeps freed memory apart for many threads; with two such arenas it stays flat.
         os.environ.setdefault("MALLOC_ARENA_MAX", "2")
-        # Workers start in another folder when a built bento is served.
+        # Workers of a built bento start in another folder than their parent.
         os.environ["DPNP_BUNDLE"] = str(SETTINGS.bundle_path)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
@@ -97,27 +111,27 @@ class Dpnp:
         """End the watch over the bundle's folder."""
         self._stop.set()
 
-    @endpoint(PredictForm, Classification, lane="quick")
+    @endpoint(PredictForm, Classification, pool="quick")
     def predict(self, form: PredictForm) -> Classification:
         """Classify a picture: its nearest prototypes, the margin, and whether to trust it."""
-        engine = self.running.engine
+        engine = self.holder.engine
         answer = engine.explainer.classify(self._pixels(engine, form.image)[None])[0]
         engine.count(answer)
         return answer
 
-    @endpoint(ExplainForm, Explanation, lane="explain")
+    @endpoint(ExplainForm, Explanation, pool="explain")
     def explain(self, form: ExplainForm) -> Explanation:
         """Classify a picture, with the training images behind the answer and the evidence map."""
-        engine = self.running.engine
+        engine = self.holder.engine
         pixels = self._pixels(engine, form.image)
         answer = engine.explainer.explain_pixels(pixels, form.k, negative=form.rival)
         engine.count(answer)
         return answer
 
-    @endpoint(SimilarForm, Similar, lane="quick")
+    @endpoint(SimilarForm, Similar, pool="quick")
     def similar(self, form: SimilarForm) -> Similar:
         """Find the training images nearest to a picture or to a class's prototype."""
-        engine = self.running.engine
+        engine = self.holder.engine
         if form.image is not None:
             query = Query(kind="image", label=None, k=form.k)
             pixels = self._pixels(engine, form.image)
@@ -128,10 +142,10 @@ class Dpnp:
             results = engine.explainer.similar_to_prototype(label, form.k)
         return Similar(query=query, results=results)
 
-    @endpoint(EmptyForm, Prototypes, lane="quick")
+    @endpoint(EmptyForm, Prototypes, pool="quick")
     def prototypes(self, form: EmptyForm) -> Prototypes:
         """List every class with its nearest rival; the request's body is ignored."""
-        return self.running.engine.prototypes
+        return self.holder.engine.prototypes
 
     def _pixels(self, engine: Engine, picture: bytes) -> Pixels:
         with metrics().decode.time(), self._decoding:
@@ -143,12 +157,13 @@ service = bentoml.service(
     workers=SETTINGS.workers,
     http={"host": "127.0.0.1"},  # `--host` or BENTOML_HOST opens it to others
     traffic={"timeout": SETTINGS.upload_seconds + SETTINGS.queue_seconds + 60},
-    # Access has its own log and metrics, and a span that nobody collects costs as much as both.
-    # BENTOML_CONFIG turns each of BentoML's on again.
+    # `Access` writes its own log and metrics. A file in BENTOML_CONFIG turns each of these on.
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
     tracing={"excluded_urls": ".*"},
 )(Dpnp)
 service.add_asgi_middleware(Access, settings=SETTINGS)
 service.add_asgi_middleware(ErrorSchema)
-service.add_asgi_middleware(Direct, endpoints={a.route: a.func for a in service.apis.values()})
+service.add_asgi_middleware(
+    DirectRouting, endpoints={a.route: a.func for a in service.apis.values()}
+)

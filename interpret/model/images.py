@@ -43,7 +43,10 @@ PREPROCESSING = (
 # here, by an error or none, and a warning more would only clutter a log.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_SIGNATURE = re.compile(rb"\xff\xd8\xff|\x89PNG|RIFF....WEBP|BM|GIF8", re.DOTALL)
+_SIGNATURE = re.compile(  # of each format, by the name that it has in media types
+    rb"(?P<jpeg>\xff\xd8\xff)|(?P<png>\x89PNG)|(?P<webp>RIFF....WEBP)|(?P<bmp>BM)|(?P<gif>GIF8)",
+    re.DOTALL,
+)
 _UPRIGHT = {  # by the EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -158,11 +161,15 @@ def fit_square(image: Image.Image, size: int) -> NDArray[np.uint8]:
     return np.asarray(square, dtype=np.uint8)
 
 
+def media_type(data: bytes) -> str:
+    """The media type of an encoded picture by its first bytes, "image/png" and the like."""
+    found = _SIGNATURE.match(data)
+    return f"image/{found.lastgroup}" if found else "application/octet-stream"
+
+
 def data_uri(image: bytes) -> str:
-    """An encoded picture (WebP, PNG or JPEG) as an address that holds it."""
-    kinds = {b"RIFF": "webp", b"\x89PNG": "png"}
-    kind = kinds.get(image[:4], "jpeg")
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+    """An encoded picture as an address that holds it."""
+    return f"data:{media_type(image)};base64,{base64.b64encode(image).decode()}"
 
 
 def thumbnail(picture: Image.Image) -> bytes:

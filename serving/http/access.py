@@ -112,7 +112,7 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     counted = metrics()
     counted.requests.labels(endpoint, status or "none").inc()  # none: the client went away
     counted.request_seconds.labels(endpoint).observe(seconds)
-    if endpoint in _QUIET:
+    if endpoint in _QUIET or status == 304:  # 304: the explorer asks whether the bundle changed
         return
     fields = {
         "method": scope["method"],

@@ -21,7 +21,7 @@ from interpret.bundle.errors import (
 
 _LOG = logging.getLogger(__name__)
 
-# status → (code, message), for answers that were not written here: routing, BentoML, overload.
+# status → (code, message), for errors that Starlette's routing or BentoML answers with.
 _DEFAULTS = {
     400: ("malformed", "the request is malformed"),
     404: ("not_found", "there is nothing at this address"),
@@ -31,21 +31,24 @@ _DEFAULTS = {
     503: ("overloaded", "the service is not ready or overloaded; try again"),
     504: ("timeout", "the request took too long"),
 }
-_UNEXPECTED = ("internal", "something went wrong on our side; the log has the details")
+_UNEXPECTED = ("internal", "something went wrong in the service; its log has the details")
 _HEADERS = {  # Retry-After in seconds
     401: {"www-authenticate": "Bearer"},
     429: {"retry-after": "1"},
     503: {"retry-after": "2"},
 }
 _KEPT_HEADERS = {b"allow", b"retry-after"}
+_IN_SCHEMA = "dpnp.error_schema"  # set in the scope of a request that an ErrorResponse answers
 
 
 class ErrorInfo(BaseModel):
-    """What went wrong."""
+    """The error of a request: a code for programs, a message for people."""
 
     code: str = Field(description="stable, for programs", examples=["not_an_image"])
     message: str = Field(description="one sentence, for people")
-    detail: Any = Field(None, description="more, where there is more: the fields at fault, a limit")
+    detail: Any = Field(
+        None, description="the fields at fault, or the limit that was exceeded; often null"
+    )
 
 
 class ErrorAnswer(BaseModel):
@@ -61,9 +64,24 @@ class ServiceError(Exception):
         super().__init__(message)
         self.status, self.code, self.detail = status, code, detail
 
-    def response(self) -> Response:
+    def response(self) -> ErrorResponse:
         """The answer in the error schema."""
-        return _response(self.status, self.code, str(self), self.detail)
+        return ErrorResponse(self.status, self.code, str(self), self.detail)
+
+
+class ErrorResponse(Response):
+    """An answer in the error schema. It marks its request, so that `ErrorSchema` lets it pass."""
+
+    def __init__(self, status: int, code: str, message: str, detail: Any = None) -> None:
+        body = ErrorAnswer(error=ErrorInfo(code=code, message=message, detail=detail))
+        super().__init__(
+            body.model_dump_json(), status, _HEADERS.get(status), media_type="application/json"
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        scope[_IN_SCHEMA] = True
+        await super().__call__(scope, receive, send)
 
 
 _OF_INPUT: dict[type[DpnpError], tuple[int, str]] = {
@@ -76,29 +94,22 @@ _OF_INPUT: dict[type[DpnpError], tuple[int, str]] = {
 }
 
 
-def refusal(error: ServiceError | DpnpError) -> Response:
+def refusal(error: ServiceError | DpnpError) -> ErrorResponse:
     """The answer to a request whose input is at fault."""
     if isinstance(error, ServiceError):
         return error.response()
     status, code = _OF_INPUT.get(type(error), (400, "malformed"))
-    return _response(status, code, str(error))
+    return ErrorResponse(status, code, str(error))
 
 
-def _response(status: int, code: str, message: str, detail: Any = None) -> Response:
-    body = ErrorAnswer(error=ErrorInfo(code=code, message=message, detail=detail))
-    return Response(
-        body.model_dump_json(), status, _HEADERS.get(status), media_type="application/json"
-    )
-
-
-def _default(status: int) -> Response:
-    return _response(status, *_DEFAULTS.get(status, _UNEXPECTED))
+def _default(status: int) -> ErrorResponse:
+    return ErrorResponse(status, *_DEFAULTS.get(status, _UNEXPECTED))
 
 
 class ErrorSchema:
-    """ASGI middleware that brings the errors of routing and of BentoML into the schema.
+    """ASGI middleware that gives the errors of routing and of BentoML a body in the schema.
 
-    It stands inside BentoML's metrics and access log, so that both see the final status.
+    BentoML's own bodies have two other shapes: plain text and a list.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -120,31 +131,26 @@ class ErrorSchema:
 
 
 class _Outgoing:
-    """The `send` of one request: holds an error back until its body is known."""
+    """The `send` of one request: it replaces an error that is not in the schema."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.started = False
         self._scope, self._receive, self._send = scope, receive, send
-        self._error: Message | None = None
-        self._body = b""
+        self._replaced: Message | None = None  # the first message of a foreign error
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] >= 400:
-            self._error = message
-            return
-        if self._error is None:
+        foreign = message.get("status", 200) >= 400 and _IN_SCHEMA not in self._scope
+        if foreign:
+            self._replaced = message
+        elif self._replaced is None:
             self.started = True
             await self._send(message)
-            return
-        self._body += message.get("body", b"")
-        if message.get("more_body"):
-            return
+        elif not message.get("more_body"):
+            await self._replace(self._replaced)
+
+    async def _replace(self, error: Message) -> None:
         self.started = True
-        if self._body.startswith(b'{"error":{"code":'):
-            await self._send(self._error)
-            await self._send({"type": "http.response.body", "body": self._body})
-            return
-        response = _default(self._error["status"])
-        kept = [pair for pair in self._error["headers"] if pair[0].lower() in _KEPT_HEADERS]
+        response = _default(error["status"])
+        kept = [pair for pair in error["headers"] if pair[0].lower() in _KEPT_HEADERS]
         response.raw_headers.extend(kept)
         await response(self._scope, self._receive, self._send)

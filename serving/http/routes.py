@@ -15,18 +15,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from interpret.bundle.errors import DpnpError, UnknownExampleError
-from serving.engine import Running
+from interpret.figures.content_policy import EXPLORER
+from interpret.model.images import media_type
+from serving.engine import Engine, EngineHolder
 from serving.http.access import PAGE
+from serving.http.endpoint import MODEL_HEADER
 from serving.http.errors import ServiceError, refusal
 from serving.schemas import Reload
 from serving.telemetry.metrics import metrics
 
-_MAGIC = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG", "image/png"), (b"RIFF", "image/webp"))
-# Nothing from elsewhere, nothing inline: not even a hostile class name could run as a script.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+_JSON = "application/json"
+_PAGE_FILES = Path(__file__).parents[1] / "page"
 _NOT_SNIFFED = {"x-content-type-options": "nosniff"}
 
 
@@ -37,7 +36,7 @@ class _Explorer(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers.update(
             {
-                "content-security-policy": _POLICY,
+                "content-security-policy": EXPLORER,
                 "referrer-policy": "no-referrer",
                 "cache-control": "no-cache",  # asked for again, and not sent again
                 **_NOT_SNIFFED,
@@ -46,23 +45,26 @@ class _Explorer(StaticFiles):
         return response
 
 
-def routes(running: Callable[[], Running], describe: Callable[[], dict[str, object]]) -> Starlette:
+def routes(
+    holder: Callable[[], EngineHolder], describe: Callable[[], dict[str, object]]
+) -> Starlette:
     """The application that is mounted beside the endpoints."""
 
     async def gallery(request: Request) -> Response:
+        engine = holder().engine
         try:
-            thumbnail = _thumbnail(running(), request.path_params["example_id"])
+            thumbnail = _thumbnail(engine, request.path_params["example_id"])
         except UnknownExampleError as error:
-            return refusal(error)
-        kind = next((kind for magic, kind in _MAGIC if thumbnail.startswith(magic)), None)
-        return Response(
-            thumbnail, media_type=kind or "application/octet-stream", headers=_NOT_SNIFFED
-        )
+            response: Response = refusal(error)
+            response.headers[MODEL_HEADER] = engine.model.fingerprint
+            return response
+        return _of_bundle(request, engine, thumbnail, media_type(thumbnail))
 
-    async def view(request: Request) -> Response:
-        return Response(running().engine.map, media_type="application/json")
+    async def sphere_map(request: Request) -> Response:
+        engine = holder().engine
+        return _of_bundle(request, engine, engine.map, _JSON)
 
-    async def docs(request: Request) -> Response:
+    async def document(request: Request) -> Response:
         return JSONResponse(describe())
 
     async def numbers(request: Request) -> Response:
@@ -70,27 +72,41 @@ def routes(running: Callable[[], Running], describe: Callable[[], dict[str, obje
 
     async def reload(request: Request) -> Response:
         try:
-            swapped = await to_thread.run_sync(running().reload)
+            swapped = await to_thread.run_sync(holder().reload)
         except DpnpError as error:
             return ServiceError(409, "bad_bundle", str(error)).response()
-        answer = Reload(swapped=swapped, model=running().engine.model)
-        return Response(answer.model_dump_json(), media_type="application/json")
+        answer = Reload(swapped=swapped, model=holder().engine.model)
+        return Response(answer.model_dump_json(), media_type=_JSON)
 
     return Starlette(
         routes=[
             Route("/gallery/{example_id}", gallery),
-            Route("/map", view),
+            Route("/map", sphere_map),
             # Mounted apps come before BentoML's own /docs.json, which knows nothing of our errors.
-            Route("/docs.json", docs),
+            Route("/docs.json", document),
             Route("/metrics", numbers),
             Route("/admin/reload", reload, methods=["POST"]),
-            Mount(PAGE, _Explorer(directory=Path(__file__).parents[1] / "page", html=True)),
+            Mount(PAGE, _Explorer(directory=_PAGE_FILES, html=True)),
         ]
     )
 
 
-def _thumbnail(running: Running, example_id: str) -> bytes:
-    bundle = running.engine.explainer.bundle
+def _of_bundle(request: Request, engine: Engine, body: bytes, kind: str) -> Response:
+    """What only a new bundle changes: browsers keep it, and ask with each use if it is still so."""
+    fingerprint = engine.model.fingerprint
+    headers = {
+        "etag": f'"{fingerprint}"',
+        "cache-control": "private, no-cache",
+        MODEL_HEADER: fingerprint,
+        **_NOT_SNIFFED,
+    }
+    if headers["etag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=kind, headers=headers)
+
+
+def _thumbnail(engine: Engine, example_id: str) -> bytes:
+    bundle = engine.explainer.bundle
     if not (example_id.isascii() and example_id.isdigit() and len(example_id) < 19):
         raise UnknownExampleError(f"no training image {example_id[:40]!r} in the gallery")
     return bundle.gallery.thumbnails[bundle.gallery_row(int(example_id))]

@@ -1,4 +1,4 @@
-"""Lanes: each kind of work has threads of its own, so that slow work never blocks quick work."""
+"""Worker pools: each kind of request has its own threads, so slow ones never block quick ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from serving.http.errors import ServiceError
 T = TypeVar("T")
 
 
-class Lane:
-    """`threads` that work, and room for `max_requests`, the waiting ones included.
+class WorkerPool:
+    """A number of threads, and room for `max_requests`, those that wait for a thread included.
 
-    BentoML's own `threads` and `max_concurrency` are shared by all endpoints, so a flood of
-    explanations would refuse predictions too.
+    BentoML's own `threads` and `max_concurrency` are shared by all endpoints: with them a flood
+    of explanations would refuse predictions too.
     """
 
     def __init__(self, threads: int, max_requests: int, queue_seconds: float) -> None:
@@ -27,7 +27,7 @@ class Lane:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Hold a place while the body is read and the work done; ServiceError 429 without one."""
+        """Hold a place while the body is read and the work done. Raises ServiceError 429."""
         if not self._room:
             raise ServiceError(429, "too_many_requests", "too many requests at once; try again")
         self._room -= 1  # no lock: only the event loop's thread comes here
@@ -37,14 +37,14 @@ class Lane:
             self._room += 1
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do `work` in one of the threads; ServiceError 503 when none gets free in time.
+        """Do `work` in one of the threads. Raises ServiceError 503 when none gets free in time.
 
-        Work that has begun is done to its end: only waiting is cut short.
+        Only waiting is cut short: work that has begun is done to its end.
         """
         if self._free.locked():
             await self._wait()
         else:
-            await self._free.acquire()  # at once, without the price of a timer
+            await self._free.acquire()  # at once: a timer would cost time
         try:
             return await to_thread.run_sync(work, limiter=self._limiter)
         finally:

@@ -163,13 +163,13 @@ def slow_uploads(server: Server, path: str, number: int) -> Iterator[list[socket
         yield connections
 
 
-def test_overload_is_refused_by_lane(narrow: Server) -> None:
+def test_a_flood_of_one_kind_leaves_the_others_alone(narrow: Server) -> None:
     with slow_uploads(narrow, "/explain", 2) as held:
         response = httpx.post(f"{narrow.url}/explain", files=upload(plain(RED)))
         assert response.status_code == 429
         assert response.json()["error"]["code"] == "too_many_requests"
         assert int(response.headers["retry-after"]) >= 1
-        # Predictions have a lane of their own.
+        # Predictions have threads of their own.
         assert httpx.post(f"{narrow.url}/predict", files=upload(plain(RED))).status_code == 200
         # The slow ones are told so, and their places are free again.
         for connection in held:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from interpret.bundle.errors import DpnpError, UnknownLabelError
 from serving.http.errors import ErrorSchema, ServiceError, refusal
-from serving.http.worker_pools import Lane
+from serving.http.worker_pools import WorkerPool
 
 
 async def _bentoml_shape(request: Request) -> Response:
@@ -118,17 +118,17 @@ def test_errors_of_the_input() -> None:
     assert refusal(DpnpError("some other")).status_code == 400
 
 
-def test_a_full_lane_refuses() -> None:
-    lane = Lane(threads=1, max_requests=2, queue_seconds=1)
-    with lane.place(), lane.place(), pytest.raises(ServiceError) as caught, lane.place():
+def test_a_full_pool_refuses() -> None:
+    pool = WorkerPool(threads=1, max_requests=2, queue_seconds=1)
+    with pool.place(), pool.place(), pytest.raises(ServiceError) as caught, pool.place():
         pass
     assert caught.value.status == 429
-    with lane.place(), lane.place():  # and has room again afterwards
+    with pool.place(), pool.place():  # and has room again afterwards
         pass
 
 
 def test_waiting_is_cut_short_but_work_is_not() -> None:
-    lane = Lane(threads=1, max_requests=9, queue_seconds=0.1)
+    pool = WorkerPool(threads=1, max_requests=9, queue_seconds=0.1)
     outcomes: list[object] = []
 
     def slow() -> str:
@@ -137,7 +137,7 @@ def test_waiting_is_cut_short_but_work_is_not() -> None:
 
     async def ask() -> None:
         try:
-            outcomes.append(await lane.run(slow))
+            outcomes.append(await pool.run(slow))
         except ServiceError as error:
             outcomes.append(error.status)
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+# A file that holds all it shows, scripts too: no address is ever asked for anything. plotly.js
+# compiles its shaders' code with `eval` and draws through blobs.
+SELF_CONTAINED = (
+    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:"
+)
+
 # The explorer, whose files the service sends: nothing from elsewhere and nothing inline, so not
 # even a hostile class name could run as a script.
 EXPLORER = (

@@ -11,14 +11,8 @@ from matplotlib.figure import Figure
 
 from interpret.bundle.atomic_files import write_atomically
 from interpret.figures import palette
+from interpret.figures.content_policy import SELF_CONTAINED
 from interpret.model.images import data_uri
-
-# Only what is in the page itself: no address is ever asked for anything. plotly.js compiles its
-# shaders' code with `eval` and draws through blobs.
-POLICY = (
-    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:"
-)
 
 
 def render(template: str, **values: object) -> str:
@@ -31,7 +25,9 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters["thumbnail"] = data_uri
-    return environment.get_template(template).render(policy=POLICY, colours=palette.CSS, **values)
+    return environment.get_template(template).render(
+        policy=SELF_CONTAINED, colours=palette.CSS, **values
+    )
 
 
 def svg(figure: Figure) -> Markup:

@@ -17,7 +17,7 @@ from interpret.bundle.errors import (
     NotAnImageError,
     TooManyPixelsError,
 )
-from interpret.model.images import FORMATS, decode, fit_square, open_image
+from interpret.model.images import FORMATS, data_uri, decode, fit_square, media_type, open_image
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
@@ -237,3 +237,18 @@ def test_extreme_shapes(size: tuple[int, int], side: int) -> None:
     pixels = fit_square(decode(encode(Image.new("RGB", size, RED), "PNG")), side)
     assert pixels.shape == (side, side, 3)
     assert (pixels == RED).all()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_media_type_is_told_from_the_bytes(kind: str) -> None:
+    assert media_type(encode(Image.new("RGB", (4, 4)), kind)) == f"image/{kind.lower()}"
+
+
+def test_bytes_of_no_picture_have_no_media_type_of_one() -> None:
+    for data in (b"", b"RIFF....WAVE", b"<svg/>"):
+        assert media_type(data) == "application/octet-stream"
+
+
+def test_a_picture_as_an_address() -> None:
+    assert data_uri(b"\x89PNG....") == "data:image/png;base64,iVBORy4uLi4="
+    assert data_uri(b"RIFF....WEBP").startswith("data:image/webp;base64,UklGRi4u")

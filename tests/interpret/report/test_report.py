@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
-from interpret.model.images import data_uri
 from interpret.report.report import report_page, sphere_data
 from tests.conftest import write_toy_bundle
 from tests.interpret.trust.simulated import calibration
@@ -57,11 +56,6 @@ def test_three_dimensions_are_drawn_as_they_are(toy_bundle: Bundle):
     data = sphere_data(toy_bundle)
     np.testing.assert_array_equal(data.embeddings, toy_bundle.embeddings)
     np.testing.assert_array_equal(data.centres, toy_bundle.prototypes)
-
-
-def test_a_picture_as_an_address():
-    assert data_uri(b"\x89PNG....").startswith("data:image/png;base64,")
-    assert data_uri(b"RIFF....").startswith("data:image/webp;base64,")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")

@@ -21,6 +21,10 @@ async def _bentoml_shape(request: Request) -> Response:
     return JSONResponse([{"error": "secret"}], int(request.path_params["status"]))
 
 
+async def _imitation(request: Request) -> Response:
+    return JSONResponse({"error": {"code": "secret", "message": "", "detail": None}}, 400)
+
+
 async def _bug(request: Request) -> Response:
     raise ZeroDivisionError("secret")
 
@@ -37,6 +41,7 @@ APP = ErrorSchema(
     Starlette(
         routes=[
             Route("/status/{status}", _bentoml_shape),
+            Route("/imitation", _imitation),
             Route("/bug", _bug),
             Route("/ours", _ours),
             Route("/chunks", _chunks),
@@ -67,6 +72,7 @@ def get(path: str, method: str = "GET", app: ErrorSchema = APP) -> httpx.Respons
         ("/status/503", 503, "overloaded"),
         ("/status/504", 504, "timeout"),
         ("/chunks", 400, "malformed"),
+        ("/imitation", 400, "malformed"),
         ("/bug", 500, "internal"),
         ("/ours", 422, "invalid_field"),
     ],

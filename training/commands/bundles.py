@@ -30,7 +30,11 @@ def evaluate(
     bundle: BundleFolder,
     data: Data,
     split: Annotated[
-        str | None, Option(help="train, valid or test; default: test, or valid without one")
+        str | None,
+        Option(
+            help="train, valid or test; default: test, or valid without one, and all pictures of "
+            "a folder without splits"
+        ),
     ] = None,
     seed: Seed = None,
     as_json: AsJson = False,
@@ -65,12 +69,12 @@ def evaluate(
     from interpret.bundle.bundle import Bundle
     from interpret.bundle.file_suffixes import check_suffix
     from training.commands import evaluation
-    from training.evaluate.labelled import DataSource, load_labelled
+    from training.evaluate.labelled import DataSource, load_to_evaluate
 
     if out is not None:
         check_suffix(out, "figures")
     loaded = Bundle.load(bundle)
-    labelled = load_labelled(loaded, DataSource(data, seed, data_root, download))
+    labelled = load_to_evaluate(loaded, DataSource(data, seed, data_root, download), split)
     chosen = labelled.chosen(split)
     if explanations:
         evaluation.explanations(loaded, labelled, chosen, pictures or 500, out, as_json=as_json)

@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 from interpret.model.images import fit_square, open_image
 from interpret.model.progress import parallel_map
 from training.config.errors import DataError
-from training.data.folders import read_folder
+from training.data.folders import ALL, Found, read_folder
 
 RESIDENT_SIZE = 64  # pictures up to this side are kept as uint8 in the device's memory
 NAMES = ("digits", "cifar10", "cifar100", "flowers102", "folder:PATH")
@@ -73,8 +73,8 @@ class DataSet:
     flip: bool = True
 
     def evaluation_split(self) -> str:
-        """The split that final figures are measured on: test, or valid without one."""
-        return "test" if "test" in self.splits else "valid"
+        """The split that final figures are measured on: test, valid without one, or any."""
+        return min(self.splits, key=lambda name: {"test": 0, "valid": 1}.get(name, 2))
 
 
 def load_data(
@@ -104,6 +104,32 @@ def load_data(
     if valid_share and "valid" not in data.splits:
         return _with_valid(data, valid_share, seed)
     return data
+
+
+def load_to_measure(
+    spec: str,
+    split: str | None,
+    *,
+    seed: int = 0,
+    root: Path = Path("data"),
+    download: bool = False,
+    valid_share: float = 0.0,
+) -> DataSet:
+    """The data set that `spec` names, to measure a finished model on.
+
+    A folder is taken as it is: any splits, any number of classes and pictures, and whole (the one
+    split ALL) without splits of its own, unless `split` asks for one of those that training makes.
+    Everything else comes as from load_data. Raises DataError.
+    """
+    if not spec.startswith("folder:"):
+        return load_data(spec, seed=seed, root=root, download=download, valid_share=valid_share)
+    path = Path(spec.removeprefix("folder:")).expanduser()
+    data = _folder_as_it_is(path, read_folder(path, strict=False, to_train=False))
+    if split in ("train", "valid") and {"train"} == {"train", "valid"} & data.splits.keys():
+        return _with_valid(data, valid_share, seed) if valid_share else data
+    if split in (None, ALL) or ALL not in data.splits:
+        return data
+    return _with_seeded_splits(data, data.splits[ALL], seed, path)
 
 
 def _with_valid(data: DataSet, share: float, seed: int) -> DataSet:
@@ -155,7 +181,22 @@ def _digits(seed: int) -> DataSet:
 
 
 def _folder(path: Path, seed: int, strict: bool) -> DataSet:
-    found = read_folder(path, strict)
+    data = _folder_as_it_is(path, read_folder(path, strict))
+    if set(data.splits) != {"train"}:
+        return data
+    return _with_seeded_splits(data, data.splits["train"], seed, path)
+
+
+def _with_seeded_splits(data: DataSet, whole: Split, seed: int, path: Path) -> DataSet:
+    try:
+        rows = stratified(whole.labels, seed)
+    except DataError as error:
+        few = data.class_names[int(np.bincount(whole.labels).argmin())]
+        raise DataError(f"{path / few}: {error}") from error
+    return replace(data, splits={name: whole.subset(part) for name, part in rows.items()})
+
+
+def _folder_as_it_is(path: Path, found: Found) -> DataSet:
     splits = {
         name: Split(
             np.asarray(part.labels, dtype=np.int64),
@@ -164,14 +205,6 @@ def _folder(path: Path, seed: int, strict: bool) -> DataSet:
         )
         for name, part in found.parts.items()
     }
-    if set(splits) == {"train"}:
-        whole = splits["train"]
-        try:
-            rows = stratified(whole.labels, seed)
-        except DataError as error:
-            few = found.class_names[int(np.bincount(whole.labels).argmin())]
-            raise DataError(f"{path / few}: {error}") from error
-        splits = {name: whole.subset(part) for name, part in rows.items()}
     return DataSet(f"folder:{path.name}", found.class_names, splits, found.image_size)
 
 

@@ -16,6 +16,7 @@ from training.config.errors import DataError
 _LOG = logging.getLogger(__name__)
 
 SPLITS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+ALL = "all"  # the part that a folder without splits is, when it is only measured on
 LARGEST = 224  # the suggested picture size is never above this
 
 
@@ -29,20 +30,27 @@ class Part:
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder holds: only the part `train` when it has no splits of its own."""
+    """What a folder holds: one part, `train` or ALL, when it has no splits of its own."""
 
     class_names: list[str]
     parts: dict[str, Part]
     image_size: int  # suggested: the median of the pictures' shorter sides, at most LARGEST
 
 
-def read_folder(path: Path, strict: bool) -> Found:
+def read_folder(path: Path, strict: bool, *, to_train: bool = True) -> Found:
     """List and decode every picture once. Corrupt ones are reported by name and left out, or
-    raise DataError with `strict`. Raises DataError for a folder that cannot be trained on.
+    raise DataError with `strict`.
+
+    `to_train` raises DataError for a folder that cannot be trained on. Without it any split, class
+    or number of pictures is enough: splits and classes without a readable picture are left out,
+    and a folder without splits of its own is the part ALL. DataError is then for no picture at all.
     """
     if not path.is_dir():
         raise DataError(f"--data folder:{path}: no such folder")
-    roots = {SPLITS[d.name]: d for d in _folders(path) if d.name in SPLITS} or {"train": path}
+    own_splits = {SPLITS[d.name]: d for d in _folders(path) if d.name in SPLITS}
+    if not to_train:
+        return _whatever_is_there(path, own_splits or {ALL: path}, strict)
+    roots = own_splits or {"train": path}
     if "train" not in roots:
         raise DataError(f"{path}: has {', '.join(sorted(roots))}, but no train folder")
     if len(roots) == 1 and roots["train"] != path:
@@ -52,6 +60,28 @@ def read_folder(path: Path, strict: bool) -> Found:
         raise DataError(
             f"{roots['train']}: {len(class_names)} class folders; there must be 2 or more"
         )
+    found = _read(roots, class_names, strict)
+    for i, name in enumerate(class_names):
+        if i not in found.parts["train"].labels:
+            raise DataError(f"{roots['train'] / name}: no readable picture")
+    return found
+
+
+def _whatever_is_there(path: Path, roots: dict[str, Path], strict: bool) -> Found:
+    names = sorted({folder.name for root in roots.values() for folder in _folders(root)})
+    found = _read(roots, names, strict)
+    present = sorted({label for part in found.parts.values() for label in part.labels})
+    if not present:
+        raise DataError(f"{path}: no readable picture in a folder of a class")
+    parts = {
+        name: Part(part.files, [present.index(label) for label in part.labels])
+        for name, part in found.parts.items()
+        if part.files
+    }
+    return Found([names[i] for i in present], parts, found.image_size)
+
+
+def _read(roots: dict[str, Path], class_names: list[str], strict: bool) -> Found:
     parts, sides = {}, []
     for name, root in roots.items():
         files, labels = _list(root, class_names)
@@ -60,10 +90,7 @@ def read_folder(path: Path, strict: bool) -> Found:
         good = [i for i, side in enumerate(checked) if not isinstance(side, ImageError)]
         parts[name] = Part([files[i] for i in good], [labels[i] for i in good])
         sides += [side for side in checked if isinstance(side, int)]
-    for i, name in enumerate(class_names):
-        if i not in parts["train"].labels:
-            raise DataError(f"{roots['train'] / name}: no readable picture")
-    size = max(8, min(LARGEST, int(np.median(sides)) // 8 * 8))
+    size = max(8, min(LARGEST, int(np.median(sides)) // 8 * 8)) if sides else LARGEST
     return Found(class_names, parts, size)
 
 

@@ -14,7 +14,7 @@ from interpret.model.predictor import Pixels, Prediction, concatenated
 from interpret.model.progress import progress
 from training.config.errors import DataError
 from training.data.batches import in_order
-from training.data.datasets import DataSet, Split, load_data
+from training.data.datasets import DataSet, Split, load_data, load_to_measure
 
 CHUNK = 512  # pictures decoded and predicted at a time: a bounded part of the memory
 
@@ -48,7 +48,7 @@ class LabelledData:
 
     @property
     def final(self) -> str:
-        """The split for final figures: test, or valid without one."""
+        """The split for final figures: test, valid without one, or any."""
         return self.data.evaluation_split()
 
     @property
@@ -72,11 +72,37 @@ def load_labelled(bundle: Bundle, source: DataSource) -> LabelledData:
     training = bundle.manifest.training
     data = load_data(
         source.spec,
-        seed=int(training.get("seed", 0) if source.seed is None else source.seed),
+        seed=_seed(bundle, source),
         root=source.root,
         download=source.download,
         valid_share=float(training.get("valid_share", 0.0)),
     )
+    return _in_the_bundles_order(bundle, data)
+
+
+def load_to_evaluate(bundle: Bundle, source: DataSource, split: str | None) -> LabelledData:
+    """Pictures to measure a bundle on, in its classes: a folder may lack splits and classes.
+
+    A folder without splits of its own stays whole, unless `split` asks for one of those that
+    training makes. Raises DataError, and UnknownLabelError for a class the model does not have.
+    """
+    training = bundle.manifest.training
+    data = load_to_measure(
+        source.spec,
+        split,
+        seed=_seed(bundle, source),
+        root=source.root,
+        download=source.download,
+        valid_share=float(training.get("valid_share", 0.0)),
+    )
+    return _in_the_bundles_order(bundle, data)
+
+
+def _seed(bundle: Bundle, source: DataSource) -> int:
+    return int(bundle.manifest.training.get("seed", 0) if source.seed is None else source.seed)
+
+
+def _in_the_bundles_order(bundle: Bundle, data: DataSet) -> LabelledData:
     index = np.array([bundle.class_index(name) for name in data.class_names])
     return LabelledData(data, {name: index[split.labels] for name, split in data.splits.items()})
 

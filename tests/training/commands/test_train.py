@@ -53,7 +53,7 @@ def test_folder_to_bundle_to_figures(
     assert list(Path("runs/mine").rglob("events.out.tfevents.*"))
 
     code = dpnp(
-        *("evaluate", "models/mine", "--data", f"folder:{pictures}", "--json"),
+        *("evaluate", "models/mine", "--data", f"folder:{pictures}", "--split", "test", "--json"),
         monkeypatch=monkeypatch,
     )
     measured = json.loads(capsys.readouterr().out)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from training.config.errors import DataError
-from training.data.datasets import load_data, stratified
+from training.data.datasets import load_data, load_to_measure, stratified
 
 
 def write(path: Path, colour: str = "red", size: tuple[int, int] = (20, 20), **options) -> None:
@@ -135,6 +135,41 @@ def test_other_files_are_no_pictures(folder: Path):
     (folder / "cat" / "notes.txt").write_text("hello")
     (folder / ".cache").mkdir()
     assert sum(map(len, load_data(f"folder:{folder}").splits.values())) == 20
+
+
+def test_to_measure_a_folder_is_taken_whole(folder: Path):
+    source = f"folder:{folder}"
+    data = load_to_measure(source, None)
+    assert {name: len(split) for name, split in data.splits.items()} == {"all": 20}
+    assert data.evaluation_split() == "all"
+    trained, asked = load_data(source, seed=3), load_to_measure(source, "test", seed=3)
+    assert asked.splits["test"].sources == trained.splits["test"].sources
+    np.testing.assert_array_equal(asked.splits["test"].labels, trained.splits["test"].labels)
+
+
+def test_to_measure_any_splits_and_classes_are_enough(tmp_path: Path):
+    write(tmp_path / "test" / "b" / "1.png")
+    for name in ("valid", "test/empty"):
+        (tmp_path / name).mkdir()
+    data = load_to_measure(f"folder:{tmp_path}", None)
+    assert data.class_names == ["b"]
+    assert {name: len(split) for name, split in data.splits.items()} == {"test": 1}
+    assert data.evaluation_split() == "test"
+    (tmp_path / "test" / "b" / "1.png").unlink()
+    with pytest.raises(DataError, match="no readable picture in a folder of a class"):
+        load_to_measure(f"folder:{tmp_path}", None)
+
+
+def test_to_measure_the_valid_share_is_that_of_training(tmp_path: Path):
+    for name in ("a", "b"):
+        write(tmp_path / "test" / name / "1.jpg")
+        for i in range(10):
+            write(tmp_path / "train" / name / f"{i}.jpg")
+    source = f"folder:{tmp_path}"
+    trained = load_data(source, valid_share=0.2).splits
+    for split in ("train", "valid"):
+        own = load_to_measure(source, split, valid_share=0.2).splits[split]
+        assert own.sources == trained[split].sources
 
 
 def breakage(folder: Path, kind: str) -> None:

@@ -12,7 +12,8 @@ import onnx.parser
 import pytest
 from PIL import Image
 
-from interpret.bundle.bundle import Bundle, GalleryTable, write_bundle
+from interpret.bundle.bundle import Bundle, write_bundle
+from interpret.bundle.gallery_table import GalleryTable, pixel_hash
 from interpret.bundle.manifest import (
     Certificate,
     DataInfo,
@@ -88,22 +89,23 @@ def toy_manifest(**changes: object) -> Manifest:
 def toy_gallery() -> tuple[GalleryTable, np.ndarray]:
     """Six training images: each pure colour, and each at half strength, with ids 10 to 15."""
     embeddings = np.concatenate([np.eye(3), np.eye(3) / 2]).astype(np.float32)
-    thumbnails = []
+    thumbnails, fitted = [], []
     for colour in embeddings:
         picture = Image.new("RGB", (4, 4), tuple(int(255 * c) for c in colour))
         thumbnails.append(_webp(picture))
+        fitted.append(np.asarray(picture))
     table = GalleryTable(
         ids=np.arange(10, 16),
         labels=np.array([0, 1, 2, 0, 1, 2]),
         splits=["train"] * 6,
         sources=[f"{name}.png" for name in "abcdef"],
         thumbnails=thumbnails,
+        pixel_hashes=[pixel_hash(pixels) for pixels in fitted],
     )
     return table, embeddings
 
 
 def _webp(picture: Image.Image) -> bytes:
-
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", lossless=True)
     return buffer.getvalue()

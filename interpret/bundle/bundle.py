@@ -12,19 +12,18 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from interpret.bundle.atomic_files import replace_folder, temporary_sibling
 from interpret.bundle.errors import BundleError, UnknownExampleError, UnknownLabelError
+from interpret.bundle.gallery_table import GalleryTable, gallery_bytes, read_gallery
 from interpret.bundle.manifest import FORMAT_VERSION, FileEntry, Manifest
 
 MANIFEST = "manifest.json"
@@ -39,17 +38,6 @@ FILES = (
 )
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NORM_TOLERANCE = 1e-4  # relative: float32 rounding of a norm, nothing more
-
-
-@dataclass(frozen=True)
-class GalleryTable:
-    """The training images kept for retrieval, one entry a row; rows match `embeddings`."""
-
-    ids: NDArray[np.int64]  # (G,), unique and stable: they survive additions and deletions
-    labels: NDArray[np.int64]  # (G,), indices into the class names
-    splits: Sequence[str]
-    sources: Sequence[str]  # where the picture came from, relative to its data set
-    thumbnails: Sequence[bytes] = field(repr=False)  # encoded WebP, JPEG or PNG
 
 
 @dataclass(frozen=True)
@@ -71,7 +59,12 @@ class Bundle:
         content = {name: _verified(path, name, entry) for name, entry in manifest.files.items()}
         prototypes = _read_array(path, "prototypes.npy", content)
         embeddings = _read_array(path, "embeddings.npy", content)
-        gallery = _read_gallery(path, content, manifest.class_names)
+        gallery = read_gallery(
+            path / "gallery.parquet",
+            content["gallery.parquet"],
+            content["thumbnails.bin"],
+            manifest.class_names,
+        )
         bundle = cls(path, manifest, prototypes, embeddings, gallery)
         bundle._check_shapes()
         return bundle
@@ -98,6 +91,12 @@ class Bundle:
         if not len(rows):
             raise UnknownExampleError(f"no training image {example_id} in the gallery")
         return int(rows[0])
+
+    @property
+    def next_gallery_id(self) -> int:
+        """An id that neither this bundle nor one of its parents has given to a training image."""
+        largest = int(self.gallery.ids.max(initial=-1))
+        return max(largest + 1, self.manifest.next_gallery_id or 0)
 
     def _check_shapes(self) -> None:
         manifest, shape = self.manifest, self.prototypes.shape
@@ -140,7 +139,7 @@ def write_bundle(
         "model.onnx": model,
         "prototypes.npy": _array_bytes(prototypes),
         "embeddings.npy": _array_bytes(embeddings),
-        "gallery.parquet": _gallery_bytes(gallery, manifest.class_names),
+        "gallery.parquet": gallery_bytes(gallery, manifest.class_names),
         "thumbnails.bin": b"".join(gallery.thumbnails),
         "weights.safetensors": weights,
     }
@@ -228,45 +227,3 @@ def _read_array(path: Path, name: str, content: Mapping[str, bytes]) -> NDArray[
         )
     result: NDArray[np.float32] = array
     return result
-
-
-def _gallery_bytes(gallery: GalleryTable, class_names: Sequence[str]) -> bytes:
-    sizes = [len(thumbnail) for thumbnail in gallery.thumbnails]
-    ends = np.cumsum(sizes, dtype=np.int64)
-    table = pa.table(
-        {
-            "id": pa.array(gallery.ids, pa.int64()),
-            "label": pa.array([class_names[i] for i in gallery.labels], pa.string()),
-            "split": pa.array(list(gallery.splits), pa.string()),
-            "source": pa.array(list(gallery.sources), pa.string()),
-            "thumbnail_start": pa.array(ends - sizes, pa.int64()),
-            "thumbnail_end": pa.array(ends, pa.int64()),
-        }
-    )
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
-
-
-def _read_gallery(
-    path: Path, content: Mapping[str, bytes], class_names: Sequence[str]
-) -> GalleryTable:
-    file, pictures = path / "gallery.parquet", content["thumbnails.bin"]
-    try:
-        # Not read_table, which imports pandas and file systems of the cloud: 35 MB.
-        reader = pq.ParquetFile(pa.BufferReader(content["gallery.parquet"]))
-        columns = reader.read().to_pydict()
-        ids = np.asarray(columns["id"], dtype=np.int64)
-        starts = np.asarray(columns["thumbnail_start"], dtype=np.int64)
-        ends = np.asarray(columns["thumbnail_end"], dtype=np.int64)
-        index = {name: i for i, name in enumerate(class_names)}
-        labels = np.asarray([index[label] for label in columns["label"]], dtype=np.int64)
-        splits, sources = columns["split"], columns["source"]
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as error:
-        raise BundleError(f"{file}: not a gallery ({error})") from error
-    if len(np.unique(ids)) != len(ids):
-        raise BundleError(f"{file}: ids are not unique")
-    if not ((starts >= 0) & (starts <= ends) & (ends <= len(pictures))).all():
-        raise BundleError(f"{file}: a thumbnail lies outside thumbnails.bin")
-    thumbnails = [pictures[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-    return GalleryTable(ids, labels, splits, sources, thumbnails)

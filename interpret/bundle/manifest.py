@@ -191,6 +191,9 @@ class Manifest(_Strict):
     quantization: Quantization | None = Field(None, description="null: the model is fp32")
     calibration: Calibration | None = None
     changes: list[Change] = Field(default_factory=list, description="oldest first")
+    next_gallery_id: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="larger than every id given so far; null: one above the largest there is"
+    )
     training: dict[str, Any] = Field(description="the training configuration, in full")
     # The key of format version 1 stays: bundles are read and written as before.
     training_cost: TrainingCost | None = Field(

@@ -30,10 +30,10 @@ def remove_class(
     """
     from interpret.bundle.bundle import Bundle
     from interpret.bundle.overwriting import check_out
-    from interpret.edit import editing
+    from interpret.edit import classes
 
     check_out(out, force=force)
-    print_written(editing.remove_class(Bundle.load(bundle), label, out))
+    print_written(classes.remove_class(Bundle.load(bundle), label, out))
 
 
 def update_gallery(
@@ -55,7 +55,7 @@ def update_gallery(
     """
     from interpret.bundle.bundle import Bundle
     from interpret.bundle.overwriting import check_out
-    from interpret.edit import editing
+    from interpret.edit import gallery_update
 
     check_out(out, force=force)
     added = {}
@@ -66,7 +66,12 @@ def update_gallery(
         added[label] = Path(folder)
     if not added and not remove:
         raise DpnpError("nothing to do: give --add or --remove")
-    print_written(editing.update_gallery(Bundle.load(bundle), added, remove or [], out))
+    done = gallery_update.update_gallery(Bundle.load(bundle), added, remove or [], out)
+    for copy in done.copies:
+        typer.echo(
+            f"left out: {printable(copy.file)} has the same pixels as {printable(copy.place)}"
+        )
+    print_written(done.bundle)
 
 
 def report(

@@ -1,1 +1,1 @@
-"""A model changed without training."""
+"""How a model is changed without training."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from interpret.bundle.bundle import Bundle
-from interpret.edit.editing import add_class
+from interpret.edit.classes import add_class
 from tests.serving.servers import serve
 from tests.training.conftest import quick_config
 from training.config.training_job import TrainingJob

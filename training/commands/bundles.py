@@ -229,7 +229,7 @@ def add_class(
     log_to_stderr()
     from interpret.bundle.bundle import Bundle
     from interpret.commands.bundles import print_written
-    from interpret.edit import editing
+    from interpret.edit import classes
     from training.evaluate.added_class import cost_of_class
     from training.evaluate.labelled import DataSource, load_labelled
 
@@ -237,7 +237,7 @@ def add_class(
     labelled = None
     if data is not None:  # before the bundle is written: a bad --data leaves none behind
         labelled = load_labelled(before, DataSource(data, seed, data_root, download))
-    after = editing.add_class(before, label, folder, out, on_sphere=on_sphere)
+    after = classes.add_class(before, label, folder, out, on_sphere=on_sphere)
     print_written(after)
     if labelled is not None:
         cost = cost_of_class(before, after, labelled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from interpret.bundle.bundle import Bundle
-from interpret.edit.editing import accuracy_cost
+from interpret.edit.classes import accuracy_cost
 from interpret.model.predictor import Predictor
 from training.evaluate.labelled import LabelledData, predict_split
 

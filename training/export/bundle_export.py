@@ -11,7 +11,8 @@ import numpy as np
 import safetensors.torch
 from numpy.typing import NDArray
 
-from interpret.bundle.bundle import Bundle, GalleryTable, write_bundle
+from interpret.bundle.bundle import Bundle, write_bundle
+from interpret.bundle.gallery_table import GalleryTable, pixel_hash
 from interpret.bundle.manifest import (
     Calibration,
     Certificate,
@@ -20,7 +21,7 @@ from interpret.bundle.manifest import (
     Manifest,
     TrainingCost,
 )
-from interpret.model.images import PREPROCESSING, thumbnail
+from interpret.model.images import PREPROCESSING, Preprocessing, thumbnail
 from interpret.model.onnx_head import with_temperature
 from interpret.model.onnx_weights import halved
 from interpret.model.predictor import Prediction, Predictor
@@ -101,7 +102,7 @@ def export_bundle(
         model=served,
         prototypes=prototypes,
         embeddings=embeddings[kept],
-        gallery=_gallery(train, kept),
+        gallery=_gallery(train, kept, size),
         weights=_weights(network, job.export.half),
     )
 
@@ -193,16 +194,21 @@ def _grid(network: PrototypeNetwork) -> EvidenceGrid | None:
     return EvidenceGrid(rows=rows, cols=cols)
 
 
-def _gallery(split: Split, rows: NDArray[np.int64]) -> GalleryTable:
-    kept = split.subset(rows)
+def _gallery(split: Split, rows: NDArray[np.int64], size: int) -> GalleryTable:
+    kept, fitted = split.subset(rows), Preprocessing(size)
+
+    def read(row: int) -> tuple[bytes, str]:
+        picture = kept.open_picture(row)
+        return thumbnail(picture), pixel_hash(fitted(picture))
+
+    found = parallel_map(read, range(len(kept)), "thumbnails")
     return GalleryTable(
         ids=rows,
         labels=kept.labels,
         splits=["train"] * len(kept),
         sources=kept.sources,
-        thumbnails=parallel_map(
-            lambda i: thumbnail(kept.open_picture(i)), range(len(kept)), "thumbnails"
-        ),
+        thumbnails=[small for small, _ in found],
+        pixel_hashes=[digest for _, digest in found],
     )
 
 

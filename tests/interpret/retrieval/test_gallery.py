@@ -3,13 +3,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from interpret.bundle.bundle import Bundle, GalleryTable
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.gallery_table import GalleryTable
 from interpret.retrieval.gallery import Gallery
 
 
 def gallery_of(bundle: Bundle, embeddings: np.ndarray) -> Gallery:
     rows, size = embeddings.shape
-    table = GalleryTable(np.arange(rows), np.zeros(rows, int), [""] * rows, [""] * rows, [])
+    table = GalleryTable(np.arange(rows), np.zeros(rows, int), *[[""] * rows] * 4)
     manifest = bundle.manifest.model_copy(update={"embedding_dim": size})
     return Gallery(
         dataclasses.replace(

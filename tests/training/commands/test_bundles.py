@@ -176,6 +176,24 @@ def test_force_replaces_a_bundle_in_place(tmp_path: Path, monkeypatch: pytest.Mo
     assert first not in Bundle.load(copy).gallery.ids
 
 
+def test_pictures_of_the_gallery_are_not_added_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    gallery = Bundle.load(DIGITS).gallery
+    label = str(gallery.labels[5])
+    (tmp_path / "more").mkdir()
+    for name, row in (("a", 5), ("b", 5)):
+        decode(gallery.thumbnails[row]).save(tmp_path / "more" / f"{name}.png")
+    command = ("update-gallery", DIGITS, "--add", f"{label}={tmp_path}/more")
+    assert dpnp(*command, "--out", tmp_path / "out", monkeypatch=monkeypatch) == 2
+    assert "all 2 pictures are in the gallery already" in capsys.readouterr().err
+    removal = ("--remove", gallery.ids[5], "--out", tmp_path / "out")
+    printed = run(*command, *removal, monkeypatch=monkeypatch, capsys=capsys)
+    more = tmp_path / "more"
+    assert printed.startswith(f"left out: {more}/b.png has the same pixels as {more}/a.png\n")
+    assert "gallery: 1 pictures added, 1 removed" in printed
+
+
 def test_int8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     out = tmp_path / "int8"
     printed = run(

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
-from interpret.edit.editing import add_class
+from interpret.edit.classes import add_class
 from training.data.datasets import DataSet, Split
 from training.evaluate.accuracy import evaluate_accuracy
 from training.evaluate.added_class import cost_of_class

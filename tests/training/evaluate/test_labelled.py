@@ -8,7 +8,7 @@ import pytest
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import UnknownLabelError
-from interpret.edit.editing import remove_class
+from interpret.edit.classes import remove_class
 from interpret.model.predictor import Predictor
 from training.config.errors import DataError
 from training.data.datasets import Split, load_data

@@ -11,6 +11,7 @@ import torch
 from torchvision.models import VisionTransformer
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.gallery_table import pixel_hash
 from interpret.explain.attribution import Attributor
 from interpret.explain.evidence import evidence_map
 from interpret.explain.explainer import Explainer
@@ -191,6 +192,8 @@ def test_gallery_is_the_training_split(trained_bundle: Bundle, digits: DataSet):
     predictor = Predictor(trained_bundle)
     first = predictor(train.subset(np.arange(3)).pixels(16, "")).embedding
     np.testing.assert_allclose(trained_bundle.embeddings[:3], first, atol=1e-4)
+    seen = [pixel_hash(picture) for picture in train.pixels(16, "")]
+    assert gallery.pixel_hashes == seen
 
 
 def test_weights_are_the_networks(trained_bundle: Bundle, uninterrupted):

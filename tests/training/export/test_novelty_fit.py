@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError
 from interpret.commands.app import build_app
-from interpret.edit import editing
+from interpret.edit import classes
 from interpret.explain.explainer import Explainer
 from interpret.model.images import fit_square, open_image
 from interpret.model.onnx_head import with_temperature
@@ -108,7 +108,7 @@ def test_the_limits_are_found_with_it(calibrated: Bundle, digits: DataSet):
 def test_a_changed_bundle_keeps_its_novelty(calibrated: Bundle, digits: DataSet, tmp_path: Path):
     pictures = np.concatenate([digits.splits["test"].pixels(32, "")[:5], noise(32, 4)])
     expected = Predictor(calibrated)(pictures).novelty
-    smaller = editing.remove_class(calibrated, "9", tmp_path / "smaller")
+    smaller = classes.remove_class(calibrated, "9", tmp_path / "smaller")
     np.testing.assert_array_equal(Predictor(smaller)(pictures).novelty, expected)
     hot = with_temperature(calibrated.read("model.onnx"), 2.0)
     np.testing.assert_array_equal(Predictor(hot)(pictures).novelty, expected)

@@ -1,5 +1,6 @@
-"""Classes and gallery changed without training, on the toy bundle, where all is known."""
+"""Classes added and removed without training, on the toy bundle, where all is known."""
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -7,22 +8,13 @@ import pytest
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.errors import DpnpError, ImageError, UnknownExampleError, UnknownLabelError
-from interpret.edit.editing import accuracy_cost, add_class, remove_class, update_gallery
+from interpret.bundle.errors import DpnpError, ImageError, UnknownLabelError
+from interpret.bundle.manifest import Confusion
+from interpret.edit.classes import accuracy_cost, add_class, remove_class
 from interpret.explain.explainer import Explainer
 from interpret.model.predictor import Predictor
 from tests.conftest import write_toy_bundle
 from tests.interpret.trust.simulated import calibration
-
-
-@pytest.fixture(scope="module")
-def yellows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two pictures: yellow, and a yellow half as bright."""
-    folder = tmp_path_factory.mktemp("pictures") / "yellow"
-    folder.mkdir()
-    for name, value in (("a", 255), ("b", 127)):
-        Image.new("RGB", (6, 6), (value, value, 0)).save(folder / f"{name}.png")
-    return folder
 
 
 def flat(*colour: int) -> np.ndarray:
@@ -110,17 +102,6 @@ def test_limits_follow_the_classes(yellows: Path, tmp_path: Path):
     assert found.pooled == ["green", "yellow"]
 
 
-def test_the_gallery_changes_and_the_model_does_not(
-    toy_bundle: Bundle, yellows: Path, tmp_path: Path
-):
-    new = update_gallery(toy_bundle, {"red": yellows}, [15, 11], tmp_path / "new")
-    assert new.gallery.ids.tolist() == [10, 12, 13, 14, 16, 17]  # 15 is not given again
-    assert new.gallery.labels.tolist() == [0, 2, 0, 1, 0, 0]
-    np.testing.assert_allclose(new.embeddings[4], [1, 1, 0], atol=1e-6)
-    assert new.read("model.onnx") == toy_bundle.read("model.onnx")
-    assert new.manifest.metrics == toy_bundle.manifest.metrics
-
-
 def test_bad_wishes(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
     out = tmp_path / "never"
     with pytest.raises(DpnpError, match="a class 'red' already"):
@@ -132,9 +113,29 @@ def test_bad_wishes(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
         add_class(toy_bundle, "new", tmp_path / "empty", out)
     with pytest.raises(UnknownLabelError):
         remove_class(toy_bundle, "pink", out)
-    with pytest.raises(UnknownExampleError):
-        update_gallery(toy_bundle, {}, [99], out)
     assert not out.exists()
+
+
+def test_a_removed_class_is_in_no_confusion(tmp_path: Path):
+    pairs = [
+        Confusion(label=label, answer=answer, examples=1)
+        for label, answer in permutations(("red", "green", "blue"), 2)
+    ]
+    bundle = write_toy_bundle(tmp_path / "toy", calibration=calibration(confusions=pairs))
+    found = remove_class(bundle, "green", tmp_path / "less").manifest.calibration
+    assert found is not None
+    left = [(pair.label, pair.answer) for pair in found.confusions]
+    assert left == [("red", "blue"), ("blue", "red")]
+
+
+def test_an_id_is_never_given_again(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
+    added = add_class(toy_bundle, "yellow", yellows, tmp_path / "added")
+    assert added.gallery.ids[6:].tolist() == [16, 17]
+    less = remove_class(added, "yellow", tmp_path / "less")
+    assert less.gallery.ids.max() == 15
+    again = add_class(Bundle.load(less.path), "yellow", yellows, tmp_path / "again")
+    assert again.gallery.ids[6:].tolist() == [18, 19]
+    assert again.manifest.next_gallery_id == 20
 
 
 def test_the_cost_by_hand():

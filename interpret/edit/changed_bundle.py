@@ -1,0 +1,131 @@
+"""Writing a bundle that was changed without training.
+
+The embedding stays as it is; the end of the ONNX graph is written anew around other prototypes.
+The new bundle names its parent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from interpret.bundle.bundle import NORM_TOLERANCE, Bundle, write_bundle
+from interpret.bundle.errors import BundleError, DpnpError
+from interpret.bundle.gallery_table import GalleryTable
+from interpret.bundle.manifest import Change, Manifest, Metrics
+from interpret.geometry import geometry
+from interpret.model.onnx_head import radius_of, with_prototypes
+from interpret.model.predictor import Predictor
+
+Floats = NDArray[np.float32]
+_CHECKED = 8  # random pictures on which the new graph is compared with the old one
+_BEFORE = ", before the last change"  # of the split that figures of merit were measured on
+_TOLERANCE = 1e-4  # of the distances, relative to the radius
+# Tensors of weights.safetensors with a row for each class; older bundles have no "head.". A softmax
+# on the wide features is trained with the classes and has no row for another one.
+_CLASS_VECTORS = re.compile(r"(head\.)?(prototypes|classifier)")
+_AUXILIARY = re.compile(r"auxiliary\..+")
+
+
+def write_changed(
+    bundle: Bundle,
+    out: Path,
+    what: str,
+    changes: Mapping[str, object],
+    table: GalleryTable,
+    embeddings: Floats,
+    prototypes: Floats | None = None,
+) -> Bundle:
+    """Write at `out` the bundle with `changes` of its manifest, described by `what`, with another
+    gallery, and with other prototypes (M, d) unless they are None.
+
+    Raises BundleError when the graph cannot be given the prototypes.
+    """
+    manifest, model = bundle.manifest, bundle.read("model.onnx")
+    weights = bundle.read("weights.safetensors")
+    update = {
+        **changes,
+        "name": out.name,
+        "changes": [*manifest.changes, Change(parent=manifest.fingerprint, what=what)],
+        "next_gallery_id": max(bundle.next_gallery_id, int(table.ids.max(initial=-1)) + 1),
+    }
+    if prototypes is not None:
+        radius = sphere_radius(bundle)
+        on_sphere = np.allclose(np.linalg.norm(prototypes, axis=1), radius, rtol=NORM_TOLERANCE)
+        update["radius"] = radius if on_sphere else None
+        update["metrics"] = _stale(manifest, prototypes)
+        temperature = manifest.calibration.temperature if manifest.calibration else 1.0
+        model = with_prototypes(model, prototypes, radius, temperature)
+        _check(model, bundle, prototypes)
+        weights = with_class_vectors(weights, prototypes)
+    return write_bundle(
+        out,
+        manifest.model_copy(update=update),
+        model=model,
+        prototypes=bundle.prototypes if prototypes is None else prototypes,
+        embeddings=embeddings,
+        gallery=table,
+        weights=weights,
+    )
+
+
+def sphere_radius(bundle: Bundle) -> float:
+    """The radius of the sphere that the network was trained on; added prototypes may lie inside.
+
+    Raises DpnpError for a network that was trained without a sphere.
+    """
+    radius = bundle.manifest.radius or radius_of(bundle.read("model.onnx"))
+    if radius is None:
+        raise DpnpError(f"{bundle.path}: its prototypes do not lie on one sphere")
+    return radius
+
+
+def with_class_vectors(weights: bytes, prototypes: Floats) -> bytes:
+    """The torch weights with other prototypes (M, d).
+
+    A classifier of its own takes them too, as the changed graph answers with the nearest
+    prototype; the auxiliary softmax of training is left out. Empty weights stay empty.
+    """
+    if not weights:
+        return weights
+    tensors = {
+        name: prototypes.astype(values.dtype) if _CLASS_VECTORS.fullmatch(name) else values
+        for name, values in safetensors.numpy.load(weights).items()
+        if not _AUXILIARY.fullmatch(name)
+    }
+    saved: bytes = safetensors.numpy.save(tensors)
+    return saved
+
+
+def _stale(manifest: Manifest, prototypes: Floats) -> Metrics:
+    """The parent's figures, named as such, with what can be known without pictures: the angles."""
+    nearest, before = geometry.nearest_angles(prototypes), manifest.metrics
+    angles = {
+        "min_sep_deg": float(nearest.min()),
+        "mean_sep_deg": float(nearest.mean()),
+        "std_deg": float(nearest.std()),
+    }
+    split = before.split.removesuffix(_BEFORE) + _BEFORE
+    return before.model_copy(
+        update={"split": split, "geometry": before.geometry.model_copy(update=angles)}
+    )
+
+
+def _check(model: bytes, bundle: Bundle, prototypes: Floats) -> None:
+    """The new graph must embed as the old one does, and measure to the new prototypes."""
+    new, old = Predictor(model), Predictor(bundle)
+    shape = (_CHECKED, new.input_size, new.input_size, 3)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    found, expected = new(pixels), old(pixels)
+    away = geometry.distances(expected.embedding, prototypes)
+    tolerance = _TOLERANCE * sphere_radius(bundle)
+    if not (
+        np.allclose(found.embedding, expected.embedding, atol=tolerance)
+        and np.allclose(found.distances, away, atol=tolerance)
+    ):
+        raise BundleError(f"{bundle.path / 'model.onnx'}: its graph cannot be given new prototypes")

@@ -1,0 +1,143 @@
+"""Classes added and removed without training: a class is a prototype, the embedding stays."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import DpnpError
+from interpret.bundle.manifest import Calibration
+from interpret.edit.changed_bundle import sphere_radius, write_changed
+from interpret.edit.new_pictures import picture_files, read_pictures
+from interpret.geometry import geometry
+from interpret.model.predictor import Prediction
+from interpret.trust.calibration import conformal_quantile, label_margins
+
+Floats = NDArray[np.float32]
+
+
+def add_class(
+    bundle: Bundle, label: str, folder: Path, out: Path, *, on_sphere: bool = False
+) -> Bundle:
+    """Write a bundle with one more class, whose prototype is the mean embedding of a folder's
+    pictures. The pictures join the gallery.
+
+    Pictures of a class that the network was not trained on lie inside the sphere, between the
+    classes that it knows. Pushed out to the sphere (`on_sphere`), the prototype would be farther
+    from its own pictures than the old ones are; by default it stays where the pictures are.
+
+    Raises DpnpError for a label that exists, a folder without pictures, or a model whose
+    prototypes did not come from a sphere.
+    """
+    if label in bundle.manifest.class_names:
+        raise DpnpError(f"there is a class {label!r} already")
+    new = read_pictures(bundle, picture_files(folder))
+    embeddings = new.prediction.embedding
+    radius = sphere_radius(bundle) if on_sphere else None
+    prototype = _placed(embeddings.mean(0, dtype=np.float64), radius)
+    names = [*bundle.manifest.class_names, label]
+    found = bundle.manifest.calibration
+    return write_changed(
+        bundle,
+        out,
+        f"class {label!r} added from {len(new.files)} pictures",
+        {
+            "class_names": names,
+            "calibration": found and _with_class(found, bundle, new.prediction, label, radius),
+        },
+        bundle.gallery.extended(
+            new.table([len(names) - 1] * len(new.files), bundle.next_gallery_id)
+        ),
+        np.concatenate([bundle.embeddings, embeddings]),
+        np.concatenate([bundle.prototypes, prototype[None].astype(np.float32)]),
+    )
+
+
+def remove_class(bundle: Bundle, label: str, out: Path) -> Bundle:
+    """Write a bundle without one of its classes and that class's gallery pictures.
+
+    Raises UnknownLabelError, and DpnpError when fewer than two classes would be left.
+    """
+    gone = bundle.class_index(label)
+    names = [name for name in bundle.manifest.class_names if name != label]
+    if len(names) < 2:
+        raise DpnpError(f"without {label!r} there is one class; a model needs two")
+    found = bundle.manifest.calibration
+    rows = np.flatnonzero(bundle.gallery.labels != gone)
+    table = bundle.gallery.rows(rows)
+    return write_changed(
+        bundle,
+        out,
+        f"class {label!r} removed",
+        {"class_names": names, "calibration": found and _without_class(found, gone, label)},
+        dataclasses.replace(table, labels=table.labels - (table.labels > gone)),
+        bundle.embeddings[rows],
+        np.delete(bundle.prototypes, gone, axis=0),
+    )
+
+
+def accuracy_cost(
+    embeddings: Floats, labels: NDArray[np.int64], before: Floats, after: Floats
+) -> tuple[float, float]:
+    """Accuracy on pictures of the old classes with the prototypes `before` and `after`."""
+    shares = [
+        float(np.mean(geometry.distances(embeddings, prototypes).argmin(1) == labels))
+        for prototypes in (before, after)
+    ]
+    return shares[0], shares[1]
+
+
+def _placed(mean: NDArray[np.float64], radius: float | None) -> NDArray[np.float64]:
+    """A class's mean embedding as a prototype: on the sphere, or where it is."""
+    norm = float(np.linalg.norm(mean))
+    if not norm:
+        raise DpnpError("the pictures' mean embedding is zero: it has no direction")
+    return mean if radius is None else mean * (radius / norm)
+
+
+def _with_class(
+    found: Calibration, bundle: Bundle, new: Prediction, label: str, radius: float | None
+) -> Calibration:
+    """The calibration with limits of the new class: each of its pictures is measured against the
+    mean of the others. Too few pictures: the widest distance and largest margin of the old classes.
+    """
+    embeddings, share = new.embedding, (1 + found.coverage) / 2
+    total = embeddings.sum(0, dtype=np.float64)
+    far, near = max(found.max_distance), max(found.min_margin)
+    pooled = found.pooled
+    if len(embeddings) * (1 - share) >= share:
+        rows = []
+        for h in embeddings:
+            own = _placed((total - h) / (len(embeddings) - 1), radius)
+            rows.append(geometry.distances(h[None], np.vstack([bundle.prototypes, own]))[0])
+        away = np.stack(rows)
+        last = np.full(len(away), away.shape[1] - 1)
+        far = conformal_quantile(away[:, -1] + new.novelty, share)
+        near = max(0.0, -conformal_quantile(-label_margins(away, last), share))
+    else:
+        pooled = [*pooled, label]
+    return found.model_copy(
+        update={
+            "max_distance": [*found.max_distance, far],
+            "min_margin": [*found.min_margin, near],
+            "pooled": pooled,
+        }
+    )
+
+
+def _without_class(found: Calibration, gone: int, label: str) -> Calibration:
+    """The calibration without the class of this index and label."""
+    return found.model_copy(
+        update={
+            "max_distance": np.delete(found.max_distance, gone).tolist(),
+            "min_margin": np.delete(found.min_margin, gone).tolist(),
+            "pooled": [name for name in found.pooled if name != label],
+            "confusions": [
+                pair for pair in found.confusions if label not in (pair.label, pair.answer)
+            ],
+        }
+    )

@@ -1,0 +1,56 @@
+"""A gallery changed without training: pictures added and removed, the network left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import DpnpError
+from interpret.edit.changed_bundle import write_changed
+from interpret.edit.new_pictures import Copy, picture_files, read_pictures, without_copies
+
+
+class UpdatedGallery(NamedTuple):
+    """The bundle that was written, and the pictures left out of it."""
+
+    bundle: Bundle
+    copies: list[Copy]
+
+
+def update_gallery(
+    bundle: Bundle, added: Mapping[str, Path], removed: Sequence[int], out: Path
+) -> UpdatedGallery:
+    """Write a bundle whose gallery lacks the ids `removed` and has the pictures of the folders
+    `added`, by label, but for those that it has already.
+
+    Raises UnknownLabelError, UnknownExampleError, ImageError, and DpnpError when that would change
+    nothing.
+    """
+    keep = np.ones(len(bundle.gallery.ids), bool)
+    keep[[bundle.gallery_row(example) for example in removed]] = False
+    rows = np.flatnonzero(keep)
+    table, embeddings = bundle.gallery.rows(rows), bundle.embeddings[rows]
+    files, labels = [], []
+    for label, folder in added.items():
+        own = picture_files(folder)
+        files += own
+        labels += [bundle.class_index(label)] * len(own)
+    copies: list[Copy] = []
+    number = 0
+    if files:
+        found = read_pictures(bundle, files)
+        fresh, copies = without_copies(found, table, embeddings)
+        number = len(fresh)
+        new = found.part(fresh)
+        table = table.extended(new.table([labels[i] for i in fresh], bundle.next_gallery_id))
+        embeddings = np.concatenate([embeddings, new.prediction.embedding])
+    if not number and not removed:
+        many = f"all {len(copies):,} pictures are" if len(copies) != 1 else f"{copies[0].file} is"
+        raise DpnpError(f"{many} in the gallery already: nothing to change")
+    what = f"gallery: {number} pictures added, {len(removed)} removed"
+    written = write_changed(bundle, out, what, {}, table, embeddings)
+    return UpdatedGallery(written, copies)

@@ -1,0 +1,121 @@
+"""Pictures that come into a gallery: read, embedded, and told from those that are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import ImageError
+from interpret.bundle.gallery_table import GalleryTable, pixel_hash
+from interpret.model.images import Preprocessing, open_image, pictures_in, thumbnail
+from interpret.model.predictor import Prediction, Predictor, concatenated
+from interpret.model.progress import parallel_map
+
+CHUNK = 256  # pictures decoded and embedded at a time: a bounded part of the memory
+SPLIT = "added"  # of the gallery rows made here
+# Of an embedding's norm: what INT8 or another machine may change in the same picture's embedding.
+_SAME_EMBEDDING = 0.05
+
+
+class NewPictures(NamedTuple):
+    """Picture files with what a gallery keeps of them, and what the network says of them."""
+
+    files: Sequence[Path]
+    thumbnails: Sequence[bytes]
+    pixel_hashes: Sequence[str]
+    prediction: Prediction  # without evidence
+
+    def part(self, rows: Sequence[int]) -> NewPictures:
+        """Some of the pictures."""
+        return NewPictures(
+            [self.files[row] for row in rows],
+            [self.thumbnails[row] for row in rows],
+            [self.pixel_hashes[row] for row in rows],
+            self.prediction.part(np.asarray(rows, np.int64)),
+        )
+
+    def table(self, labels: Sequence[int], first_id: int) -> GalleryTable:
+        """Gallery rows of the pictures, with their classes' indices; ids count from `first_id`."""
+        return GalleryTable(
+            np.arange(first_id, first_id + len(self.files)),
+            np.asarray(labels, np.int64),
+            [SPLIT] * len(self.files),
+            [f"{file.parent.name}/{file.name}" for file in self.files],
+            self.thumbnails,
+            self.pixel_hashes,
+        )
+
+
+class Copy(NamedTuple):
+    """A new picture that is not needed, and where its pixels are already."""
+
+    file: Path
+    place: str  # "training image 17", or the file of another new picture
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures below a folder, sorted. Raises ImageError when there are none."""
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: no such folder")
+    files = pictures_in(folder)
+    if not files:
+        raise ImageError(f"{folder}: no pictures in it")
+    return files
+
+
+def read_pictures(bundle: Bundle, files: Sequence[Path]) -> NewPictures:
+    """Decode and embed one or more picture files. Raises ImageError that names the file."""
+    predictor, fitted = Predictor(bundle), Preprocessing.of(bundle.manifest)
+
+    def read(file: Path) -> tuple[bytes, NDArray[np.uint8]]:
+        picture = open_image(file)
+        return thumbnail(picture), fitted(picture)
+
+    thumbnails: list[bytes] = []
+    hashes: list[str] = []
+    predictions = []
+    for start in range(0, len(files), CHUNK):
+        chunk = parallel_map(read, files[start : start + CHUNK], f"pictures from {start:,}")
+        thumbnails += [small for small, _ in chunk]
+        hashes += [pixel_hash(pixels) for _, pixels in chunk]
+        predictions.append(predictor(np.stack([pixels for _, pixels in chunk])))
+    return NewPictures(files, thumbnails, hashes, concatenated(predictions))
+
+
+def without_copies(
+    new: NewPictures, table: GalleryTable, embeddings: NDArray[np.float32]
+) -> tuple[list[int], list[Copy]]:
+    """The rows of the new pictures to keep, and the copies: pictures whose pixels, as the network
+    sees them, are in the gallery or come earlier among the new ones.
+
+    Gallery rows without a hash, of older bundles, hold a copy when the thumbnails are the same
+    byte for byte and the embeddings, (G, d) in the gallery, are nearly the same.
+    """
+    places = {
+        digest: f"training image {example}"
+        for digest, example in zip(table.pixel_hashes, table.ids.tolist(), strict=True)
+        if digest is not None
+    }
+    unhashed: dict[bytes, list[int]] = {}
+    for row, digest in enumerate(table.pixel_hashes):
+        if digest is None:
+            unhashed.setdefault(table.thumbnails[row], []).append(row)
+    kept, copies = [], []
+    for i, (file, digest) in enumerate(zip(new.files, new.pixel_hashes, strict=True)):
+        place = places.get(digest)
+        own = new.prediction.embedding[i]
+        for row in unhashed.get(new.thumbnails[i], ()) if place is None else ():
+            if np.linalg.norm(embeddings[row] - own) <= _SAME_EMBEDDING * np.linalg.norm(own):
+                place = f"training image {table.ids[row]}"
+                break
+        if place is None:
+            kept.append(i)
+            places[digest] = str(file)
+        else:
+            copies.append(Copy(file, place))
+    return kept, copies

@@ -83,7 +83,7 @@ class Classification(_Answer):
         )
 
     def _repr_html_(self) -> str | None:
-        """The answer in a notebook; None, and so the line of `repr`, without its pictures."""
+        """The answer in a notebook; None for an answer without a view, which shows as a line."""
         return None if self._view is None else self._view.html(self)
 
 

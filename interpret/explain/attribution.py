@@ -1,8 +1,8 @@
 """Attributions of the squared-distance margin: the exact evidence map, and Captum's methods.
 
-All of them explain the same scalar, ‖h − c_negative‖² − ‖h − c_positive‖² for any two classes,
-in its own unit and with its sign: positive values speak for the positive class. This module and
-interpret.model.onnx_to_torch are the only ones that need torch.
+Every method explains the same scalar, the margin ‖h − c_negative‖² − ‖h − c_positive‖² of two
+classes, in squared distance. Positive values speak for the positive class. Only this module,
+faithfulness and interpret.model.onnx_to_torch need torch.
 """
 
 from __future__ import annotations
@@ -59,10 +59,13 @@ class Margin(nn.Module):
 
 
 class Attributor:
-    """A bundle's network in torch, checked against ONNX Runtime, ready to be attributed."""
+    """Attributes the margins of a bundle's network, which torch runs.
+
+    Raises BundleError when torch and ONNX Runtime compute different embeddings.
+    """
 
     def __init__(self, bundle: Bundle, model: bytes | None = None) -> None:
-        """`model` takes the place of the bundle's own, for comparison."""
+        """`model`, an ONNX file's bytes, replaces the bundle's own network, for comparison."""
         self.bundle, self.predictor = bundle, Predictor(model or bundle)
         source = str(bundle.path / "model.onnx")
         proto = onnx.load_from_string(model or bundle.read("model.onnx"))
@@ -71,16 +74,16 @@ class Attributor:
         self._baselines = self._training_images()
 
     def margin(self, positive: int, negative: int) -> Margin:
-        """The explained scalar of two classes, as a function of pixels."""
+        """The margin of two classes, as a function of pixels."""
         prototypes = torch.from_numpy(self.bundle.prototypes)
         return Margin(self.network, prototypes[positive], prototypes[negative])
 
     def attribute(
         self, pixels: Pixels, method: AttributionMethod, positive: int, negative: int
     ) -> Attribution:
-        """Attribute one picture, uint8 (S, S, 3). Seeded: the same picture, the same map.
+        """Attribute one picture, uint8 (S, S, 3). Random methods are seeded: the map repeats.
 
-        Raises DpnpError when the network has no locations and the method needs them.
+        Raises DpnpError for a method that needs locations when the network has none.
         """
         margin = self.margin(positive, negative)
         picture = as_batch(pixels)
@@ -114,7 +117,10 @@ class Attributor:
     def _captum(
         self, margin: Margin, pixels: Pixels, method: AttributionMethod
     ) -> tuple[Tensor, Tensor | None]:
-        """The attribution (1, C, h, w) and, where it should be complete, its baselines."""
+        """The attribution (1, C, h, w), and the baselines of a method that is complete.
+
+        The sum of a complete map is the margin less the mean margin of the baselines.
+        """
         x, blurred = as_batch(pixels), as_batch(featureless(pixels))
         if method == "ig":
             found = IntegratedGradients(margin).attribute(
@@ -191,7 +197,7 @@ def as_batch(pixels: Pixels) -> Tensor:
 
 @contextmanager
 def _seeded() -> Iterator[None]:
-    """Captum draws from the global generators: seed them, and leave them as they were."""
+    """Seed the global generators, from which Captum draws, and restore them afterwards."""
     state = np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

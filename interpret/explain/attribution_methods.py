@@ -1,6 +1,4 @@
-"""The names of the attribution methods and what they give, apart from their code, which needs
-torch.
-"""
+"""The attribution methods' names and their result. Their code needs torch, this module does not."""
 
 from __future__ import annotations
 
@@ -48,4 +46,4 @@ class Attribution:
     negative: int
     values: NDArray[np.float64] = field(repr=False)  # (h, w): the evidence grid, or pixels
     margin: float  # ‖h−c_negative‖² − ‖h−c_positive‖² of the picture
-    expected_sum: float | None  # what the values should add up to; None: nothing is promised
+    expected_sum: float | None  # of the values, by the method's theory; None: it has none

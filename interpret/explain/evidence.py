@@ -13,8 +13,8 @@ from PIL import Image
 
 Floats = NDArray[np.float32]
 
-# The one place of these colours: blue speaks against, red for. The pair is told apart with any
-# kind of colour blindness.
+# Blue speaks against, red for. Readers with any kind of colour blindness tell the two apart.
+# `interpret.figures.palette` hands the pair on to all other drawings.
 AGAINST, FOR = (33, 102, 172), (214, 47, 39)
 _STRONGEST_TINT = 0.8  # the picture stays visible below the strongest evidence
 TINY = 64  # pixels: up to this side a picture is enlarged with its pixels' edges kept
@@ -46,9 +46,9 @@ def evidence_map(
 
 
 def readable(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """A map (h, w) at a size that can be seen: pixels summed into blocks, at most SEEN a side.
+    """A map (h, w) summed into blocks, so that at most SEEN of them stand on a side.
 
-    Every value stays the sum of what it covers, and so does the whole.
+    Each value is the sum of its block, so the sum of the whole map stays.
     """
     block = -(-max(values.shape) // SEEN)
     rows, cols = (np.arange(0, side, block) for side in values.shape)
@@ -57,8 +57,10 @@ def readable(values: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def strongest(values: NDArray[np.floating]) -> float:
-    """What gets the strongest tint: the largest |value|; of a map of pixels, where single ones
-    would leave all others pale, the 99th percentile.
+    """The |value| that gets the strongest tint.
+
+    It is the largest one; on a map with more than FEW locations it is the 99th percentile, for
+    there a single location would leave all others pale.
     """
     sizes = np.abs(values)
     return float(sizes.max() if sizes.size <= FEW else np.quantile(sizes, 0.99)) or 1.0
@@ -69,10 +71,9 @@ def overlay(
 ) -> Image.Image:
     """The picture (S, S, 3) in grey, tinted by its evidence (h, w): red speaks for, blue against.
 
-    Grey, so that every colour seen is evidence. The tint is proportional to |evidence|, the
-    strongest location gets the strongest tint and zero none (see `strongest`); locations keep
-    their edges, so the picture shows the very numbers that sum to the margin. `size` is the side
-    of the result.
+    The picture is grey so that every colour is evidence. The tint is proportional to |evidence|
+    up to `strongest`. Locations keep their edges: the overlay shows the very numbers that sum to
+    the margin. `size` is the side of the result in pixels.
     """
     side = size or len(pixels)
     if len(pixels) <= TINY and not (

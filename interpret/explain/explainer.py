@@ -45,7 +45,7 @@ class Explainer:
     """
 
     def __init__(self, bundle: Bundle, predictor: AnyPredictor | None = None) -> None:
-        """`predictor` runs the bundle's model; by default a `Predictor` of its own does."""
+        """`predictor` runs the bundle's model; the default is a new `Predictor`."""
         self.bundle = bundle
         self.predictor = Predictor(bundle) if predictor is None else predictor
         self.preprocessing = Preprocessing.of(bundle.manifest)
@@ -92,7 +92,7 @@ class Explainer:
         positive: str | None = None,
         negative: str | None = None,
     ) -> Explanation:
-        """The answer for one picture with what stands behind it; see `explain_pixels`.
+        """The answer for one picture with examples and evidence; see `explain_pixels`.
 
         Raises ImageError for a picture that cannot be read.
         """
@@ -220,7 +220,7 @@ class Explainer:
         positive: str | None,
         negative: str | None,
     ) -> Classification:
-        """The answer with the prototypes that were asked for; the nearest where one was not."""
+        """The answer with other prototypes: None keeps the answer's class, or the nearest rival."""
         find = self.bundle.class_index
         taken = answer.index if positive is None else find(positive)
         away = prediction.distances[0].copy()
@@ -260,8 +260,8 @@ class Explainer:
             return None
         values = evidence_map(prediction.evidence[0], positive, negative)
         buffer = io.BytesIO()
-        # Quickly packed: on its way once, it is not worth the time that the last bytes take. Runs
-        # of equal bytes are most of what there is to pack in an enlarged picture.
+        # Quick compression: the overlay is sent once, and its last bytes would cost more time than
+        # they save. Run lengths do nearly all of the work, for the picture is enlarged.
         picture = overlay(pixels, values, OVERLAY_SIDE)
         picture.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
         return Evidence(

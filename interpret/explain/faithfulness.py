@@ -1,16 +1,16 @@
-"""How faithful attributions are, measured: the same questions to every method and a random map.
+"""How faithful attributions are: the same measures for every method and for a random map.
 
-- Deletion and insertion: pixels are blurred away, or brought back, the ones that speak most for
-  the positive class first. The margin should fall, or rise, at once. Areas under the mean curves,
-  which go from the picture's margin (1) to the blurred picture's (0) and back.
-- Infidelity: blocks of the picture are blurred; the map's sum over a block should be the fall of
-  the margin. Squared error over the falls' own squares, at the scale that suits the map best, for
-  methods differ in scale: 0 is faithful, 1 no better than zeros.
-- Sensitivity: how much the map changes, relative to itself, when the picture hardly does.
-- Completeness: what the map's sum misses of what it should be, for methods that promise one.
-- Sanity: rank correlation with the map of a network whose weights were shuffled, which knows
-  nothing: the nearer to 0 the better.
-- Milliseconds: of the wall clock for one map, the median over the pictures.
+- Deletion and insertion: pixels are blurred, or restored in a blurred picture, in the order of
+  the map, from the most positive. The margin should fall, or rise, at once. The figure is the
+  area under the mean curve, scaled so that the picture's margin is 1 and the blurred one's 0.
+- Infidelity: random blocks of the picture are blurred. The map's sum over a block should be the
+  fall of the margin. The figure is the squared error over the squares of the falls, after the map
+  is scaled to fit best: 0 is faithful, 1 no better than a map of zeros.
+- Sensitivity: the relative change of the map when every pixel changes a little.
+- Completeness: the relative error of the map's sum, for methods whose theory gives that sum.
+- Sanity: the rank correlation with the map of a network whose weights were shuffled. That network
+  knows nothing, so 0 is best.
+- Milliseconds: the wall clock's for one map, the median over the pictures.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Pixels = NDArray[np.uint8]
 RANDOM = "random"
 STEPS = 16  # of the curves
 BLOCKS = 24  # blurred, one at a time, for the infidelity
-CLOSER = 25  # pictures on which sensitivity and sanity are measured: they take maps of their own
+CLOSER = 25  # pictures for sensitivity and sanity, which need further maps of each
 _NUDGES, _NUDGE = 3, 4.0  # for the sensitivity: how many, and how far a pixel of 0–255 goes
 
 
@@ -48,7 +48,7 @@ class Curves(NamedTuple):
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """A method's figures; None where the method cannot have one."""
+    """A method's figures. None: the method's theory gives no such figure."""
 
     method: str
     deletion: float  # lower is better
@@ -62,9 +62,9 @@ class Faithfulness:
 
 
 def measure_faithfulness(bundle: Bundle, pixels: Pixels) -> list[Faithfulness]:
-    """Measure every method that the network allows on pictures (N, S, S, 3), a random map last.
+    """Measure every available method on pictures (N, S, S, 3), and a random map last.
 
-    Each picture's margin is that of its answer against the nearest rival.
+    The margin of a picture is that of its answer against the second most probable class.
     """
     attributor = Attributor(bundle)
     naive = Attributor(bundle, shuffled(bundle.read("model.onnx"), seed=0))
@@ -82,14 +82,14 @@ def measure_faithfulness(bundle: Bundle, pixels: Pixels) -> list[Faithfulness]:
 
 
 def available(attributor: Attributor) -> list[AttributionMethod]:
-    """The methods that the network allows."""
+    """The methods that work on this network."""
     return [m for m in TITLES if m not in LOCAL or attributor.predictor.has_evidence]
 
 
 def curves(attributor: Attributor, picture: Pixels, values: Floats, pair: Sequence[int]) -> Curves:
     """The margins as the pixels are blurred, and as they come back, most positive first."""
     size = len(picture)
-    # Pixels of one location have one value: a hair of noise mixes them, instead of row by row.
+    # All pixels of a location have the same value: a hair of noise puts them in a random order.
     hair = np.random.default_rng(0).random((size, size)) * 1e-9 * (np.abs(values).max() or 1)
     rank = np.empty(size * size, int)
     rank[np.argsort(-(enlarged(values, size) + hair), axis=None)] = np.arange(size * size)
@@ -151,7 +151,7 @@ def _one(
     pair: list[int],
     number: int,
 ) -> _One:
-    """One method on one picture; `naive` is None for pictures that are not looked at closer."""
+    """One method on one picture. `naive` is the shuffled network, None to leave out two figures."""
     started = time.perf_counter()
     values, missing = _map(attributor, picture, method, pair, number)
     seconds = time.perf_counter() - started
@@ -180,7 +180,7 @@ def _one(
 def _map(
     attributor: Attributor, picture: Pixels, method: str, pair: list[int], seed: int
 ) -> tuple[Floats, float | None]:
-    """A method's map, and the share of its promised sum that is missing."""
+    """A method's map, and the relative error of its sum."""
     if method == RANDOM:
         shape = picture.shape[:2]
         return np.random.default_rng(seed).standard_normal(shape), None
@@ -193,7 +193,7 @@ def _map(
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:
-    """Spearman's, of two maps of one shape; 0 for a map that is the same everywhere."""
+    """Spearman's rank correlation of two maps of one shape; 0 for a constant map."""
     from scipy.stats import spearmanr  # here: the service does not need it
 
     if not np.ptp(a) or not np.ptp(b):
@@ -204,7 +204,7 @@ def rank_correlation(a: Floats, b: Floats) -> float:
 def _mean(method: str, ones: list[_One]) -> Faithfulness:
     deletion = np.mean([one.curves.deletion for one in ones], axis=0)
     insertion = np.mean([one.curves.insertion for one in ones], axis=0)
-    # Of the mean curves: a single picture's may start where it ends, and has no scale then.
+    # The mean curves are scaled, not each picture's: a single one may start where it ends.
     picture, blurred = deletion[0], insertion[0]
     deletion, insertion = (
         (curve - blurred) / ((picture - blurred) or 1) for curve in (deletion, insertion)

@@ -1,10 +1,9 @@
-"""A finer exact map: the evidence of shifted pictures, held to the sums of the plain one.
+"""A finer exact map, from the evidence of shifted pictures.
 
-A cell of the evidence map covers some pixels; moving the picture by a fraction of a cell makes
-the cells cover others. The maps of all shifts, laid back where they belong and averaged, tell
-what is inside a cell. What the average does not keep, the cell's own evidence, is put right by
-the same amount everywhere in it: so each cell, and the whole, keeps its exact sum. The cost is
-factor² forward passes.
+A cell of the evidence map covers some pixels. After the picture is moved by a fraction of a cell,
+the cells cover other pixels. The maps of all shifts, each moved back, are averaged: the average
+varies inside a cell. Its sum over a cell is not exact, so the same amount is added everywhere in
+the cell until it is. The cost is factor² forward passes.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ def fine_evidence(
 ) -> Floats | None:
     """The evidence of one picture (S, S, 3) on a grid `factor` times finer each way.
 
-    Returns (h·factor, w·factor), whose sum over each block of factor × factor is the plain map's
-    value; None for a network that has no evidence map.
+    Returns (h·factor, w·factor): the sum over each block of factor × factor is the plain map's
+    value. None for a network without an evidence map.
     """
     plain = predictor(pixels[None], evidence=True).evidence
     if plain is None:
@@ -45,8 +44,9 @@ def fine_evidence(
 
 
 def refine(coarse: Floats, maps: Floats, shifts: list[tuple[int, int]], factor: int) -> Floats:
-    """Lay the maps (K, h, w) of pictures shifted by fine cells over each other, and hold each
-    block to the coarse map (h, w).
+    """The average of the maps (K, h, w) of shifted pictures, each moved back, on the fine grid.
+
+    `shifts` are in fine cells. The sum of each block is that of the coarse map (h, w).
     """
     rows, cols = coarse.shape
     total, count = (np.zeros((rows * factor, cols * factor)) for _ in range(2))

@@ -23,13 +23,13 @@ _QUIET = "opacity:0.65;font-size:12px"
 
 
 class NotebookView:
-    """Where the pictures of an answer are. The picture is read again when it is shown."""
+    """The pictures that belong to an answer. The user's own is read again when it is shown."""
 
     def __init__(self, bundle: Bundle, preprocessing: Preprocessing, picture: Picture) -> None:
         self._bundle, self._preprocessing, self._picture = bundle, preprocessing, picture
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        # An answer that is pickled leaves its view behind, and with it the bundle.
+        # A pickled answer has no view: the view would take the whole bundle along.
         return type(None), ()
 
     def html(self, answer: Classification) -> str:

@@ -125,7 +125,7 @@ def _row(file: Path, answer: Classification | ImageError) -> dict[str, Any]:
 
 @contextmanager
 def _table(out: Path) -> Iterator[Any]:
-    """A function that appends rows; the file comes to `out` when all went well."""
+    """A function that appends rows. The file appears at `out` at the end, unless an error came."""
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}-{secrets.token_hex(8)}")
     try:

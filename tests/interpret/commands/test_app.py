@@ -16,7 +16,7 @@ from interpret.commands.app import build_app
 from interpret.commands.console import run
 from interpret.explain.answers import Classification, Explanation
 from tests.conftest import write_toy_bundle
-from tests.interpret.model.test_images import png_header
+from tests.interpret.model.forged_pictures import png_header
 
 
 @pytest.fixture(scope="module")

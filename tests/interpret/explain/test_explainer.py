@@ -10,14 +10,10 @@ from PIL import Image
 
 from interpret.bundle.bundle import Bundle, write_bundle
 from interpret.bundle.errors import BundleError, OwnRivalError, UnknownLabelError
-from interpret.bundle.manifest import Thresholds
 from interpret.explain.evidence import overlay
 from interpret.explain.explainer import OVERLAY_SIDE, Explainer
-from interpret.trust.verdict import verdict
 from tests.conftest import TOY_MODEL, toy_gallery, toy_manifest
 from tests.interpret.bundle.forge import bundle_without_evidence
-
-LIMITS = Thresholds(max_distance=0.9, min_margin=0.1, source="chosen by hand")
 
 
 def flat(*colour: int) -> np.ndarray:
@@ -66,20 +62,6 @@ def test_verdicts_of_pictures(
 ) -> None:
     [answer] = explainer.classify(flat(*colour)[None])
     assert (answer.label, answer.verdict) == (label, expected)
-
-
-@pytest.mark.parametrize(
-    ("distance", "margin", "expected"),
-    [
-        (0.9, 0.1, "accept"),  # both limits belong to what is accepted
-        (np.nextafter(0.9, 1), 0.1, "none_of_these"),
-        (0.9, np.nextafter(0.1, 0), "ambiguous"),
-        (0, -0.01, "ambiguous"),
-        (2, 0, "none_of_these"),  # too far comes before too close a call
-    ],
-)
-def test_the_verdict_s_borders(distance: float, margin: float, expected: str) -> None:
-    assert verdict(distance, margin, LIMITS) == expected
 
 
 def test_an_explanation_by_hand(explainer: Explainer) -> None:

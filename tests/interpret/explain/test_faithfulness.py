@@ -16,7 +16,6 @@ from interpret.explain.faithfulness import (
     pair_margins,
     rank_correlation,
 )
-from interpret.figures.faithfulness_figure import faithfulness_figure
 from interpret.model.images import featureless
 
 PAIR = (0, 1)  # red against green
@@ -76,9 +75,6 @@ def test_every_method_is_measured(toy_bundle: Bundle):
     assert found["ig"].completeness == pytest.approx(0, abs=1e-4)
     assert found["evidence"].completeness == pytest.approx(0, abs=1e-6)
     assert found["gradcam"].completeness is None
-    assert 0 < found["evidence"].milliseconds < found["occlusion"].milliseconds
+    assert all(each.milliseconds > 0 for each in found.values())
     assert all(found["ig"].deletion <= each.deletion + 1e-6 for each in found.values())
     assert found["ig"].insertion > found[RANDOM].insertion
-    figure = faithfulness_figure(list(found.values()), 3)
-    assert len(figure.axes) == 2
-    assert len(figure.axes[0].lines) == len(found)

@@ -1,23 +1,19 @@
 import dataclasses
-import io
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.errors import BundleError, DpnpError
+from interpret.bundle.errors import BundleError
 from interpret.explain.answers import Evidence
 from interpret.explain.evidence import colour_scale, overlay
 from interpret.explain.explainer import Explainer
 from interpret.figures.explanation_figure import example_sheet, explanation_figure
-from interpret.figures.layout import Layout, legible, save_figure
+from interpret.figures.layout import save_figure
 from tests.conftest import write_toy_bundle
 from tests.interpret.bundle.forge import bundle_without_evidence
 
@@ -166,20 +162,6 @@ def test_class_names_no_font_or_formula_could_take(tmp_path: Path) -> None:
     save_figure(sheet, tmp_path / "sheet.png")
 
 
-def test_legible() -> None:
-    assert legible("plain – text, äöü ≥ ×") == "plain – text, äöü ≥ ×"
-    assert legible(" a\n b\tc ") == "a b c"
-    assert legible("\x00") == "□"
-
-
-def test_text_is_cut_to_its_width() -> None:
-    layout = Layout(4, 1)
-    assert layout.text(0, 0.5, "short", width=4) < 1
-    assert 1.5 < layout.text(0, 0.5, "long " * 50, width=2) <= 2
-    assert texts(layout.figure)[0] == "short"
-    assert texts(layout.figure)[1].endswith("long…")
-
-
 @pytest.mark.parametrize(
     ("values", "side"),
     [(np.zeros((4, 4)), 4), (np.ones((7, 7)), 224), (-np.ones((1, 1)), 8), (np.eye(60), 224)],
@@ -217,36 +199,3 @@ def test_a_broken_thumbnail_is_the_bundle_s_fault(explainer: Explainer) -> None:
     bundle = dataclasses.replace(explainer.bundle, gallery=gallery)
     with pytest.raises(BundleError, match=r"thumbnails\.bin: the thumbnail of training image 12"):
         example_sheet(bundle, explainer.similar_to_prototype("blue", 1), "x")
-
-
-SIGNATURES: dict[str, Callable[[bytes], bool]] = {
-    "a.png": lambda data: Image.open(io.BytesIO(data)).format == "PNG",
-    "a.PNG": lambda data: Image.open(io.BytesIO(data)).format == "PNG",
-    "a.pdf": lambda data: data.startswith(b"%PDF-"),
-    "a.svg": lambda data: b"<svg" in data[:1000],
-}
-
-
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_the_suffix_is_the_format(explainer: Explainer, tmp_path: Path, name: str) -> None:
-    save_figure(drawn(explainer, 1), tmp_path / "new" / name)
-    assert SIGNATURES[name]((tmp_path / "new" / name).read_bytes())
-    assert [p.name for p in (tmp_path / "new").iterdir()] == [name]
-
-
-def test_another_suffix(explainer: Explainer, tmp_path: Path) -> None:
-    with pytest.raises(DpnpError, match=r"figures are written as \.png, \.pdf or \.svg"):
-        save_figure(drawn(explainer, 1), tmp_path / "a.gif")
-
-
-def test_a_folder_in_the_way(explainer: Explainer, tmp_path: Path) -> None:
-    (tmp_path / "a.png").mkdir()
-    with pytest.raises(DpnpError, match=r"a\.png cannot be written: Is a directory"):
-        save_figure(drawn(explainer, 1), tmp_path / "a.png")
-    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
-
-
-def test_matplotlib_s_global_state_is_left_alone(explainer: Explainer, tmp_path: Path) -> None:
-    before = dict(matplotlib.rcParams)
-    save_figure(drawn(explainer, 1), tmp_path / "a.png")
-    assert dict(matplotlib.rcParams) == before

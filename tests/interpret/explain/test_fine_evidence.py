@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from interpret.bundle.bundle import Bundle
+from interpret.explain.evidence import evidence_map
+from interpret.explain.fine_evidence import fine_evidence, refine
+from interpret.model.images import fit_square, open_image
+from interpret.model.predictor import Predictor
+from tests.interpret.bundle.forge import bundle_without_evidence
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_fine_evidence_keeps_every_cell_s_sum():
+    bundle = Bundle.load(ROOT / "models" / "digits-dpnp")
+    predictor, digit = Predictor(bundle), fit_square(open_image(ROOT / "docs" / "digit.png"), 32)
+    local = predictor(digit[None], evidence=True).evidence
+    assert local is not None
+    centres = bundle.prototypes[[8, 3]]
+    fine = fine_evidence(predictor, digit, *centres, factor=4)
+    assert fine is not None
+    assert fine.shape == (16, 16)
+    np.testing.assert_allclose(
+        fine.reshape(4, 4, 4, 4).sum((1, 3)), evidence_map(local[0], *centres), atol=1e-6
+    )
+
+
+def test_refine_by_hand():
+    # Two cells side by side, twice as fine. The plain map says (4, 0), the one moved by half a
+    # cell to the right (2, 0): its first cell covers fine columns 1 and 2 of 4.
+    coarse = np.array([[4.0, 0.0]])
+    fine = refine(coarse, np.array([[[4.0, 0.0]], [[2.0, 0.0]]]), [(0, 0), (0, 1)], factor=2)
+    # Averages a row: 1, (1 + .5)/2, (0 + .5)/2, 0; short of the cells' sums by 0.5 and −0.5.
+    np.testing.assert_allclose(fine[0], [1.125, 0.875, 0.125, -0.125])
+    np.testing.assert_allclose(fine.reshape(1, 2, 2, 2).sum((1, 3)), coarse)
+
+
+def test_the_toy_s_fine_evidence_finds_the_pixel(toy_bundle: Bundle):
+    # Its cells are pixels already: nothing is finer, and the sums stay.
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    pixels[1, 2] = (255, 0, 0)
+    fine = fine_evidence(Predictor(toy_bundle), pixels, *toy_bundle.prototypes[:2])
+    assert fine is not None
+    blocks = fine.reshape(4, 4, 4, 4).sum((1, 3))
+    assert np.unravel_index(blocks.argmax(), (4, 4)) == (1, 2)
+    assert blocks.sum() == pytest.approx(2 / 16)
+
+
+def test_a_network_without_an_evidence_map(tmp_path: Path):
+    bundle = bundle_without_evidence(tmp_path / "toy")
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    assert fine_evidence(Predictor(bundle), pixels, *bundle.prototypes[:2]) is None

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from interpret.bundle.atomic_files import write_atomically
 from interpret.figures import palette
 from interpret.figures.content_policy import SELF_CONTAINED
-from interpret.model.images import data_uri
 
 
 def render(template: str, **values: object) -> str:
@@ -24,7 +23,6 @@ def render(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["thumbnail"] = data_uri
     return environment.get_template(template).render(
         policy=SELF_CONTAINED, colours=palette.CSS, **values
     )

@@ -8,8 +8,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from interpret.figures import palette
+from interpret.figures.content_policy import SELF_CONTAINED
 from interpret.report import html_page
-from interpret.report.html_page import POLICY, render, svg, write_page
+from interpret.report.html_page import render, svg, write_page
 
 
 def page(**changes: object) -> str:
@@ -29,9 +30,9 @@ def test_the_shell_has_the_policy_and_the_palette() -> None:
     text = page()
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None
-    assert html.unescape(policy[1]) == POLICY
-    assert POLICY.startswith("default-src 'none'; ")
-    assert "http" not in POLICY
+    assert html.unescape(policy[1]) == SELF_CONTAINED
+    assert SELF_CONTAINED.startswith("default-src 'none'; ")
+    assert "http" not in SELF_CONTAINED
     assert f"--ink: {palette.INK};" in text
     assert f"--for: {palette.FOR};" in text
 

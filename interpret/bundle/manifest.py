@@ -59,6 +59,17 @@ class Geometry(_Strict):
     split: str = Field("train", description="the split whose embeddings were measured")
 
 
+class ClassFigures(_Strict):
+    """What was measured on one class; null where there are no pictures to measure it on."""
+
+    label: str
+    examples: Annotated[int, Field(ge=0, description="pictures of the class")]
+    answers: Annotated[int, Field(ge=0, description="pictures that were answered with it")]
+    recall: float | None = Field(description="share of its pictures that were answered with it")
+    precision: float | None = Field(description="share of those answers that were right")
+    f1: float | None = Field(description="harmonic mean of recall and precision")
+
+
 class Metrics(_Strict):
     """Figures measured on the exported model with ONNX Runtime."""
 
@@ -69,6 +80,11 @@ class Metrics(_Strict):
     rules_disagree: int = Field(description="pictures on which the two rules differ")
     expected_calibration_error: float = Field(description="15 equal-width bins")
     geometry: Geometry
+    # Bundles of earlier releases have none of these.
+    balanced_accuracy: float | None = Field(None, description="mean recall of the classes")
+    train_accuracy: float | None = Field(None, description="on the training pictures, whole")
+    valid_accuracy: float | None = Field(None, description="on the valid split; null without one")
+    per_class: list[ClassFigures] | None = Field(None, description="on `split`, in class order")
 
 
 class Certificate(_Strict):

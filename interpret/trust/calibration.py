@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.manifest import Calibration, Confusion, ReliabilityBin
+from interpret.bundle.manifest import Calibration, ReliabilityBin
 from interpret.model.predictor import Prediction
+from interpret.trust.confusion import confusion_matrix, confusions
 from interpret.trust.metrics import BINS, calibration_error
 
 Floats = NDArray[np.float64]
@@ -172,6 +173,7 @@ def calibrate(
     temperature = find_temperature(prediction.probabilities, labels)
     right = predicted == labels
     scaled = tempered(prediction.probabilities, temperature)
+    matrix = confusion_matrix(labels, predicted, len(class_names))
     return Calibration(
         split=split,
         examples=len(labels),
@@ -186,7 +188,7 @@ def calibrate(
             prediction.probabilities.max(1).astype(np.float64), right
         ),
         reliability=reliability(scaled.max(1), right),
-        confusions=confusions(predicted, labels, class_names),
+        confusions=confusions(matrix, class_names)[:_CONFUSIONS],
     )
 
 
@@ -211,22 +213,6 @@ def reliability(confidence: Floats, right: NDArray[np.bool_]) -> list[Reliabilit
             accuracy=float(right[bins == b].mean()),
         )
         for b in np.unique(bins)
-    ]
-
-
-def confusions(predicted: Labels, labels: Labels, class_names: list[str]) -> list[Confusion]:
-    """The most frequent wrong answers by class."""
-    classes = len(class_names)
-    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
-    counts[:: classes + 1] = 0  # the right ones
-    return [
-        Confusion(
-            label=class_names[pair // classes],
-            answer=class_names[pair % classes],
-            examples=int(counts[pair]),
-        )
-        for pair in np.argsort(-counts, kind="stable")[:_CONFUSIONS].tolist()
-        if counts[pair]
     ]
 
 

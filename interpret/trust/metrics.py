@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from interpret.bundle.manifest import Geometry, Metrics, Thresholds
 from interpret.geometry import geometry
 from interpret.model.predictor import Prediction
+from interpret.trust.confusion import confusion_matrix
+from interpret.trust.per_class import balanced_accuracy, class_figures
 
 BINS = 15  # of the calibration error
 # Shares of the correctly classified pictures that the two thresholds give up.
@@ -26,6 +29,22 @@ class Scored(NamedTuple):
     distance: NDArray[np.float64]  # (N,), to the answer's prototype
     margin: NDArray[np.float64]  # (N,), nearest other prototype's distance less that
     ood_score: NDArray[np.float64]  # (N,), `distance` plus the novelty
+    rank: NDArray[np.int64]  # (N,), classes that are more probable than the label's; 0 is right
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which answers are right (N,)."""
+        right: NDArray[np.bool_] = self.predicted == self.labels
+        return right
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the answers that are right; 0 without any."""
+        return float(self.right.mean()) if len(self.labels) else 0.0
+
+    def top(self, k: int) -> float:
+        """The share of the pictures whose class is among the k most probable ones."""
+        return float(np.mean(self.rank < k)) if len(self.labels) else 0.0
 
 
 def score(
@@ -45,21 +64,45 @@ def score(
         own,
         others.min(1) - own,
         prediction.ood_score,
+        _ranks(prediction.probabilities, labels),
     )
 
 
-def metrics(scored: Scored, split: str, measured: Geometry) -> Metrics:
+def _ranks(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many classes come before the label's (N,); of equally probable ones, in their order, so
+    that the first is the one that argmax answers.
+    """
+    own = probabilities[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(probabilities.shape[1]) < labels[:, None]
+    ranks: NDArray[np.int64] = ((probabilities > own) | ((probabilities == own) & earlier)).sum(1)
+    return ranks
+
+
+def metrics(
+    scored: Scored,
+    split: str,
+    measured: Geometry,
+    class_names: Sequence[str],
+    *,
+    train_accuracy: float | None = None,
+    valid_accuracy: float | None = None,
+) -> Metrics:
     """The manifest's figures for a split, beside the geometry of the training embeddings."""
+    figures = class_figures(
+        confusion_matrix(scored.labels, scored.predicted, len(class_names)), class_names
+    )
     return Metrics(
         split=split,
         examples=len(scored.labels),
-        accuracy=float(np.mean(scored.predicted == scored.labels)),
+        accuracy=scored.accuracy,
         accuracy_nearest_prototype=float(np.mean(scored.nearest == scored.labels)),
         rules_disagree=int(np.sum(scored.predicted != scored.nearest)),
-        expected_calibration_error=calibration_error(
-            scored.confidence, scored.predicted == scored.labels
-        ),
+        expected_calibration_error=calibration_error(scored.confidence, scored.right),
         geometry=measured,
+        balanced_accuracy=balanced_accuracy(figures),
+        train_accuracy=train_accuracy,
+        valid_accuracy=valid_accuracy,
+        per_class=figures,
     )
 
 
@@ -95,7 +138,7 @@ def thresholds(scored: Scored, split: str) -> Thresholds:
 
     `max_distance` gives up the strangest 1 % of them, `min_margin` the closest calls, 2 %.
     """
-    right = scored.predicted == scored.labels
+    right = scored.right
     if not right.any():  # an untrained model: nothing is refused, nothing is clear
         right = np.ones_like(right)
     return Thresholds(

@@ -26,4 +26,6 @@ def evaluate_accuracy(bundle: Bundle, data: LabelledData, split: str) -> Evaluat
     )
     measured = evaluation.measure_geometry(prediction.embedding, labels, bundle.prototypes, split)
     scored = evaluation.score(prediction, labels, bundle.prototypes)
-    return Evaluation(evaluation.metrics(scored, split, measured), scored)
+    return Evaluation(
+        evaluation.metrics(scored, split, measured, bundle.manifest.class_names), scored
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import safetensors.torch
@@ -49,6 +49,16 @@ PACKAGES = (
 )
 
 
+class Exported(NamedTuple):
+    """A bundle that was written, and what its model said of the pictures of the data's splits.
+
+    Probabilities of the train split are those before the temperature.
+    """
+
+    bundle: Bundle
+    predictions: dict[str, Prediction]
+
+
 def export_bundle(
     network: PrototypeNetwork,
     job: TrainingJob,
@@ -56,6 +66,17 @@ def export_bundle(
     path: Path,
     cost: TrainingCost | None = None,
 ) -> Bundle:
+    """The bundle of `export_and_measure`."""
+    return export_and_measure(network, job, data, path, cost).bundle
+
+
+def export_and_measure(
+    network: PrototypeNetwork,
+    job: TrainingJob,
+    data: DataSet,
+    path: Path,
+    cost: TrainingCost | None = None,
+) -> Exported:
     """Export, measure with ONNX Runtime and write the bundle at `path`, replacing an old one.
 
     `network` comes from `loop.train`, its prototypes where its method wants them; it ends on the
@@ -69,11 +90,21 @@ def export_bundle(
     prototypes = network.head.prototypes.detach().numpy().astype(np.float32)
     predictor = Predictor(served)
     train = data.splits["train"]
-    embeddings = predict_split(predictor, train, size, "embedding train").embedding
+    predictions = {"train": predict_split(predictor, train, size, "embedding train")}
+    embeddings = predictions["train"].embedding
     certificate = certify(model, predictor, train, embeddings)
-    served, calibrated = _calibrate(served, data, size)
+    served, calibrated, on_valid = _calibrate(served, data, size)
+    if on_valid is not None:
+        predictions["valid"] = on_valid
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
-    scored = _scores(Predictor(served), data, {final, held_out}, size, prototypes)
+    for name in {final, held_out} - predictions.keys():
+        predictions[name] = predict_split(
+            Predictor(served), data.splits[name], size, f"embedding {name}"
+        )
+    scored = {
+        name: evaluation.score(prediction, data.splits[name].labels, prototypes)
+        for name, prediction in predictions.items()
+    }
     measured = evaluation.measure_geometry(embeddings, train.labels, prototypes, "train")
     kept = gallery_rows(train.labels, job.export.gallery)
     manifest = Manifest(
@@ -89,14 +120,21 @@ def export_bundle(
         evidence=_grid(network),
         data=DataInfo(name=data.name, splits={k: len(v) for k, v in data.splits.items()}),
         thresholds=evaluation.thresholds(scored[held_out], held_out),
-        metrics=evaluation.metrics(scored[final], final, measured),
+        metrics=evaluation.metrics(
+            scored[final],
+            final,
+            measured,
+            data.class_names,
+            train_accuracy=scored["train"].accuracy,
+            valid_accuracy=scored["valid"].accuracy if "valid" in scored else None,
+        ),
         certificate=certificate,
         calibration=calibrated,
         training=job.record(),
         training_cost=cost,
         versions=library_versions(),
     )
-    return write_bundle(
+    bundle = write_bundle(
         path,
         manifest,
         model=served,
@@ -105,20 +143,25 @@ def export_bundle(
         gallery=_gallery(train, kept, size),
         weights=_weights(network, job.export.half),
     )
+    return Exported(bundle, predictions)
 
 
-def _calibrate(model: bytes, data: DataSet, size: int) -> tuple[bytes, Calibration | None]:
-    """The model with novelty and temperature, and limits from the valid split; as it is without
-    one, or with too few pictures.
+def _calibrate(
+    model: bytes, data: DataSet, size: int
+) -> tuple[bytes, Calibration | None, Prediction | None]:
+    """The model with novelty and temperature, limits from the valid split, and what the new model
+    says of it; as it is without a valid split, or with too few pictures.
     """
     held_out = data.splits.get("valid")
     if held_out is None or len(held_out) < calibration.fewest(calibration.COVERAGE):
-        return model, None
+        return model, None, None
     model, fitted = add_novelty(model, data.splits["train"])
     prediction = predict_split(Predictor(model), held_out, size, "embedding valid")
     found = calibration.calibrate(prediction, held_out.labels, data.class_names, "valid")
     calibrated = found.model_copy(update={"novelty": fitted})
-    return with_temperature(model, found.temperature), calibrated
+    cooled = calibration.tempered(prediction.probabilities, found.temperature)
+    on_valid = prediction._replace(probabilities=cooled.astype(np.float32))
+    return with_temperature(model, found.temperature), calibrated, on_valid
 
 
 def _weights(network: PrototypeNetwork, half: bool) -> bytes:
@@ -129,20 +172,6 @@ def _weights(network: PrototypeNetwork, half: bool) -> bytes:
             for name, tensor in network.state_dict().items()
         }
     )
-
-
-def _scores(
-    predictor: Predictor,
-    data: DataSet,
-    names: Collection[str],
-    size: int,
-    prototypes: NDArray[np.float32],
-) -> dict[str, evaluation.Scored]:
-    scored = {}
-    for name in names:
-        prediction = predict_split(predictor, data.splits[name], size, f"embedding {name}")
-        scored[name] = evaluation.score(prediction, data.splits[name].labels, prototypes)
-    return scored
 
 
 def certify(

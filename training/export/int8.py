@@ -94,7 +94,7 @@ def compare_with_fp32(
         for name, predictor in (("INT8", int8), ("fp32", Predictor(bundle)))
     )
     after, before = (_score(bundle, p, data, final) for p in (actual, expected))
-    metrics = evaluation.metrics(after, final, manifest.metrics.geometry)
+    metrics = evaluation.metrics(after, final, manifest.metrics.geometry, manifest.class_names)
     fp32_accuracy = float(np.mean(before.predicted == before.labels))
     certificate = Quantization(
         parent=manifest.fingerprint,

@@ -206,4 +206,4 @@ def evaluate_network(
     arrays = Arrays(
         centres, weights, angles, shown.labels, embeddings if network.embedding_dim == 3 else None
     )
-    return evaluation.metrics(scored, final, measured), arrays
+    return evaluation.metrics(scored, final, measured, data.class_names), arrays

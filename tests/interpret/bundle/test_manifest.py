@@ -32,3 +32,13 @@ def test_limits_are_the_class_s_own_where_there_are_any():
 def test_every_class_needs_limits():
     with pytest.raises(ValueError, match="does not have limits for every class"):
         toy_manifest(calibration=calibration(max_distance=[1, 2]))
+
+
+def test_a_bundle_without_figures_of_classes_keeps_its_fingerprint(tmp_path: Path):
+    """Earlier releases wrote `metrics` without them: the file's own bytes are what is verified."""
+    bundle = Bundle.load(Path(__file__).parents[3] / "models" / "digits-dpnp")
+    document = json.loads((bundle.path / "manifest.json").read_text())
+    assert "per_class" not in document["metrics"]
+    assert bundle.manifest.fingerprint == document["fingerprint"]
+    metrics = bundle.manifest.metrics
+    assert (metrics.per_class, metrics.balanced_accuracy, metrics.train_accuracy) == (None,) * 3

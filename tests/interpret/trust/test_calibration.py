@@ -8,7 +8,6 @@ from interpret.trust.calibration import (
     accepted,
     calibrate,
     conformal_quantile,
-    confusions,
     fewest,
     find_limits,
     find_temperature,
@@ -120,9 +119,7 @@ def test_a_model_that_is_always_right_is_not_made_certain():
     assert find_temperature(certain, np.zeros(100, int)) == pytest.approx(1, abs=1e-3)
 
 
-def test_reliability_and_confusions_by_hand():
+def test_reliability_by_hand():
     bins = reliability(np.array([0.91, 0.93, 0.5]), np.array([True, False, True]))
     assert [(b.examples, b.accuracy) for b in bins] == [(1, 1.0), (2, 0.5)]
     assert bins[1].confidence == pytest.approx(0.92)
-    found = confusions(np.array([1, 1, 0, 2, 1]), np.array([0, 0, 0, 1, 1]), NAMES)
-    assert [(c.label, c.answer, c.examples) for c in found] == [("a", "b", 2), ("b", "c", 1)]

@@ -33,11 +33,30 @@ def test_score_by_hand():
 def test_metrics_count_both_rules_and_where_they_differ():
     result = scored([0.75, -0.5, 0.25], [0, 1, 1])._replace(nearest=np.array([0, 1, 1]))
     geometry = measure_geometry(PROTOTYPES, np.array([0, 1]), PROTOTYPES + 0.0, "test")
-    measured = metrics(result, "test", geometry)
+    measured = metrics(result, "test", geometry, ["a", "b"], train_accuracy=0.5)
     assert measured.accuracy == pytest.approx(2 / 3)
     assert measured.accuracy_nearest_prototype == 1.0
     assert measured.rules_disagree == 1
     assert (measured.split, measured.examples) == ("test", 3)
+    # The class of 1 is right, of the 2 of the other one is.
+    assert measured.balanced_accuracy == 0.75
+    assert [(f.label, f.examples, f.recall) for f in measured.per_class] == [
+        ("a", 1, 1.0),
+        ("b", 2, 0.5),
+    ]
+    assert (measured.train_accuracy, measured.valid_accuracy) == (0.5, None)
+
+
+def test_ranks_and_top_k_by_hand():
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2], [0.4, 0.4, 0.2]], np.float32)
+    points = np.zeros((3, 2), np.float32)
+    distances = np.ones((3, 3), np.float32)
+    prediction = Prediction(points, distances, probabilities, None, np.zeros(3, np.float32))
+    result = score(prediction, np.array([2, 0, 1]), np.zeros((3, 2), np.float32))
+    # Of two equally probable classes the first is the answer.
+    assert result.rank.tolist() == [2, 0, 1]
+    assert result.accuracy == result.top(1) == pytest.approx(1 / 3)
+    assert (result.top(2), result.top(3)) == (pytest.approx(2 / 3), 1.0)
 
 
 def test_calibration_error_by_hand():

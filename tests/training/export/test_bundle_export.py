@@ -22,7 +22,7 @@ from tests.training.conftest import quick_config
 from training.config.train_config import TrainConfig
 from training.config.training_job import ExportConfig, TrainingJob
 from training.data.datasets import DataSet
-from training.export.bundle_export import export_bundle, gallery_rows, thumbnail
+from training.export.bundle_export import export_and_measure, export_bundle, gallery_rows, thumbnail
 from training.export.onnx_export import ServedModel, export, run_torch
 from training.model.backbones import backbone, load_weights, without_head
 from training.model.methods import method_of
@@ -150,6 +150,27 @@ def test_a_bundle_with_held_out_pictures_is_calibrated_on_them(
         logits = uninterrupted[0].head.logits(embedding)
     expected = (logits / found.temperature).softmax(1).numpy()
     np.testing.assert_allclose(actual.probabilities, expected, atol=1e-4)
+
+
+def test_what_was_predicted_on_the_way_is_what_the_bundle_says(
+    uninterrupted, digits: DataSet, tmp_path: Path
+):
+    network = copy.deepcopy(uninterrupted[0])
+    done = export_and_measure(network, kept(gallery=1), digits, tmp_path / "measured")
+    assert done.predictions.keys() == {"train", "valid", "test"}
+    predictor, metrics = Predictor(done.bundle), done.bundle.manifest.metrics
+    for name in ("valid", "test"):
+        split = digits.splits[name]
+        actual = predictor(split.pixels(predictor.input_size, ""))
+        for field in ("embedding", "distances", "probabilities", "novelty"):
+            expected = getattr(done.predictions[name], field)
+            np.testing.assert_allclose(getattr(actual, field), expected, rtol=1e-3, atol=1e-4)
+    for name, accuracy in (("train", metrics.train_accuracy), ("valid", metrics.valid_accuracy)):
+        right = done.predictions[name].answers == digits.splits[name].labels
+        assert accuracy == right.mean()
+    assert [figures.label for figures in metrics.per_class] == digits.class_names
+    rights = sum(round(figures.recall * figures.examples) for figures in metrics.per_class)
+    assert rights / 359 == metrics.accuracy
 
 
 def test_a_bundle_without_enough_of_them_is_not(uninterrupted, digits: DataSet, tmp_path: Path):

@@ -13,6 +13,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.explain.answers import Classification
 from interpret.explain.explainer import Explainer
+from interpret.figures.palette import class_colours
 from interpret.model.predictor import Predictor
 from serving.batching import BatchingPredictor
 from serving.schemas import Map, Prototypes
@@ -139,6 +140,7 @@ def _map(explainer: Explainer) -> Map:
         kept=view.kept,
         radius=float(np.linalg.norm(bundle.prototypes, axis=1).mean()),
         class_names=bundle.manifest.class_names,
+        colours=class_colours(len(bundle.prototypes)),
         prototypes=view(bundle.prototypes).round(_DECIMALS).tolist(),
         ids=bundle.gallery.ids[rows].tolist(),
         labels=bundle.gallery.labels[rows].tolist(),

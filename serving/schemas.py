@@ -148,6 +148,7 @@ class Map(_Answer):
     kept: float = Field(description="share of the squared lengths that the view shows")
     radius: float = Field(description="of the sphere of the prototypes: their mean norm")
     class_names: list[str]
+    colours: list[str] = Field(description="of each class, #rrggbb, the same as in figures")
     prototypes: list[list[float]] = Field(description="x, y, z of each class")
     ids: list[int] = Field(description="of the training images, at most 2,000")
     labels: list[int] = Field(description="their classes, by index")

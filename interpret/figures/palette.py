@@ -51,6 +51,40 @@ CSS = {
     "for": FOR,
     "against": AGAINST,
 }
+# The explorer stands on a light or a dark ground, as its reader's system has it. Text on paper and
+# wash has a contrast of at least 4.5, lines and bars of at least 3.
+EXPLORER_LIGHT = CSS | {
+    "quiet": "#55606d",  # text beside the main one
+    "accent": "#1f5fa8",
+    "on-accent": PAPER,
+    "good": "#14653a",
+    "warn": "#8a4b00",
+    "bad": "#a3211b",
+}
+EXPLORER_DARK = {
+    "ink": "#e9edf2",
+    "grey": "#97a2ae",
+    "rule": "#39424e",
+    "paper": "#1c222b",
+    "wash": "#12161c",
+    "for": "#f0655c",
+    "against": "#6ea8e6",
+    "quiet": "#a9b3bf",
+    "accent": "#8ab8ef",
+    "on-accent": "#10151b",
+    "good": "#7ed3a0",
+    "warn": "#f0b871",
+    "bad": "#ff948c",
+}
+
+
+def explorer_style_sheet() -> str:
+    """The explorer's colours as custom properties in CSS."""
+    light, dark = (
+        " ".join(f"--{name}: {colour};" for name, colour in colours.items())
+        for colours in (EXPLORER_LIGHT, EXPLORER_DARK)
+    )
+    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
 
 
 def class_colours(count: int) -> list[str]:

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from interpret.bundle.errors import DpnpError, UnknownExampleError
+from interpret.figures import palette
 from interpret.figures.content_policy import EXPLORER
 from interpret.model.images import media_type
 from serving.engine import Engine, EngineHolder
@@ -29,19 +30,20 @@ _PAGE_FILES = Path(__file__).parents[1] / "page"
 _NOT_SNIFFED = {"x-content-type-options": "nosniff"}
 
 
+_PAGE_HEADERS = {
+    "content-security-policy": EXPLORER,
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",  # asked for again, and not sent again
+    **_NOT_SNIFFED,
+}
+
+
 class _Explorer(StaticFiles):
     """The page's files, under a strict policy."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers.update(
-            {
-                "content-security-policy": EXPLORER,
-                "referrer-policy": "no-referrer",
-                "cache-control": "no-cache",  # asked for again, and not sent again
-                **_NOT_SNIFFED,
-            }
-        )
+        response.headers.update(_PAGE_HEADERS)
         return response
 
 
@@ -63,6 +65,11 @@ def routes(
     async def sphere_map(request: Request) -> Response:
         engine = holder().engine
         return _of_bundle(request, engine, engine.map, _JSON)
+
+    async def colours(request: Request) -> Response:
+        return Response(
+            palette.explorer_style_sheet(), media_type="text/css", headers=_PAGE_HEADERS
+        )
 
     async def document(request: Request) -> Response:
         return JSONResponse(describe())
@@ -86,6 +93,7 @@ def routes(
             Route("/docs.json", document),
             Route("/metrics", numbers),
             Route("/admin/reload", reload, methods=["POST"]),
+            Route(f"{PAGE}/palette.css", colours),
             Mount(PAGE, _Explorer(directory=_PAGE_FILES, html=True)),
         ]
     )

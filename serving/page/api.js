@@ -1,9 +1,18 @@
 // The service's REST API. Everything goes to the host that the page came from, with the token.
 
 const TOKEN = "dpnp-token";
-const thumbnails = new Map();
+let answered = () => {}; // called with the fingerprint of the bundle behind each answer
 
-export class ApiError extends Error {}
+export class ApiError extends Error {
+  constructor(message, status = null) {
+    super(message);
+    this.status = status; // null: the service cannot be reached
+  }
+}
+
+export function onAnswer(callback) {
+  answered = callback;
+}
 
 async function send(path, options = {}) {
   for (;;) {
@@ -19,9 +28,12 @@ async function send(path, options = {}) {
       await askForToken(token);
       continue;
     }
+    const fingerprint = response.headers.get("x-model-fingerprint");
+    if (fingerprint) answered(fingerprint);
     if (response.ok) return response;
     const body = await response.json().catch(() => null);
-    throw new ApiError(body?.error?.message ?? `the service answers ${response.status}`);
+    const message = body?.error?.message ?? `the service answers ${response.status}`;
+    throw new ApiError(message, response.status);
   }
 }
 
@@ -57,12 +69,11 @@ export async function get(path) {
   return (await send(path)).json();
 }
 
-export async function thumbnailBlob(id) {
-  return (await send(`/gallery/${id}`)).blob();
+export async function getBlob(path) {
+  return (await send(path)).blob();
 }
 
-// An image's address cannot carry the token, so thumbnails are fetched, once each.
-export function thumbnailUrl(id) {
-  if (!thumbnails.has(id)) thumbnails.set(id, thumbnailBlob(id).then(URL.createObjectURL));
-  return thumbnails.get(id);
+// A quick look at which bundle is served: the browser has the map, and asks only if it is still so.
+export async function look() {
+  await send("/map");
 }

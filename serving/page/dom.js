@@ -12,9 +12,5 @@ export function number(value, digits = 1) {
   return value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
 }
 
-// A hue for each class, far from its neighbours'; lightness alternates so that many stay apart.
-export function colour(index, count) {
-  const lightness = count > 12 && index % 2 ? 62 : 46;
-  return `hsl(${Math.round((index * 360) / count + 8) % 360} 68% ${lightness}%)`;
-}
+export const pause = (milliseconds) => new Promise((go) => setTimeout(go, milliseconds));
 

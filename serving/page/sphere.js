@@ -1,7 +1,7 @@
 // The embedding space: gallery, prototypes and the picture around the sphere of the prototypes.
 // Drawn on a plain canvas: some thousand points need no library and no WebGL.
 
-import { colour } from "./dom.js";
+import { facing, multiply, orthonormal, rotation } from "./rotation.js";
 
 const STEP = 0.12; // radians an arrow key turns
 const TURNS = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };
@@ -9,17 +9,23 @@ const REACH = 9; // pixels around the pointer in which a point counts as meant
 const MOTION = 700; // milliseconds of the turn towards a new picture
 
 export class Sphere {
-  constructor(canvas, map, { pointed, chosen }) {
-    Object.assign(this, { canvas, map, pointed, chosen });
+  constructor(canvas, { pointed, chosen }) {
+    Object.assign(this, { canvas, pointed, chosen, map: null, zoom: 1 });
     this.view = facing([1, 0, 0]);
-    this.colours = map.class_names.map((_, index) => colour(index, map.class_names.length));
-    this.zoom = 1;
-    this.picture = null; // {point, positive, rival}
-    this.selected = null; // a class
-    const norms = map.points.map((p) => Math.hypot(...p)).sort((a, b) => a - b);
-    this.reach = Math.max(map.radius, norms[Math.floor(norms.length * 0.98)] ?? 0) * 1.12;
     this.#listen();
     new ResizeObserver(() => this.draw()).observe(canvas);
+  }
+
+  // Show the space of a bundle, without a picture in it.
+  setMap(map) {
+    this.map = map;
+    this.picture = null; // {point, positive, rival}
+    this.selected = null; // a class
+    this.motion = null;
+    this.places = this.centres = [];
+    const norms = map.points.map((p) => Math.hypot(...p)).sort((a, b) => a - b);
+    this.reach = Math.max(map.radius, norms[Math.floor(norms.length * 0.98)] ?? 0) * 1.12;
+    this.draw();
   }
 
   show(picture) {
@@ -36,14 +42,16 @@ export class Sphere {
     const { canvas, map } = this;
     const scale = window.devicePixelRatio || 1;
     const width = canvas.clientWidth, height = canvas.clientHeight;
-    if (!width) return;
+    if (!width || !map) return;
     canvas.width = width * scale;
     canvas.height = height * scale;
     const style = getComputedStyle(canvas);
     this.ink = style.getPropertyValue("--ink");
-    this.card = style.getPropertyValue("--card");
+    this.paper = style.getPropertyValue("--paper");
     this.grey = style.getPropertyValue("--grey");
     this.pen = canvas.getContext("2d");
+    const tint = style.getPropertyValue("--tint");
+    this.colours = map.colours.map((colour) => this.#plain(`color-mix(in srgb, ${colour}, white ${tint})`));
     this.pen.scale(scale, scale);
     this.centre = [width / 2, height / 2];
     this.unit = (Math.min(width, height) / 2 / this.reach) * this.zoom;
@@ -60,6 +68,12 @@ export class Sphere {
     return { x: this.centre[0] + x * this.unit, y: this.centre[1] - y * this.unit, depth: z };
   }
 
+  // A colour worked out once, not for each of some thousand dots.
+  #plain(colour) {
+    this.pen.fillStyle = colour;
+    return this.pen.fillStyle;
+  }
+
   #globe() {
     const { pen, centre, unit, map } = this;
     const radius = map.radius * unit;
@@ -67,8 +81,8 @@ export class Sphere {
     pen.arc(...centre, radius, 0, 2 * Math.PI);
     const shade = pen.createRadialGradient(
       centre[0] - radius / 3, centre[1] - radius / 3, radius / 8, ...centre, radius);
-    shade.addColorStop(0, "rgb(127 140 160 / 0.02)");
-    shade.addColorStop(1, "rgb(127 140 160 / 0.16)");
+    shade.addColorStop(0, `color-mix(in srgb, ${this.grey} 2%, transparent)`);
+    shade.addColorStop(1, `color-mix(in srgb, ${this.grey} 14%, transparent)`);
     pen.fillStyle = shade;
     pen.fill();
     pen.strokeStyle = this.grey;
@@ -143,7 +157,7 @@ export class Sphere {
       const named = index === picture?.positive || index === picture?.rival || index === this.selected;
       pen.globalAlpha = depth > 0 || named ? 1 : 0.4;
       pen.fillStyle = this.colours[index];
-      pen.strokeStyle = this.card;
+      pen.strokeStyle = this.paper;
       pen.lineWidth = 2;
       pen.beginPath();
       pen.arc(x, y, named ? 8 : 6, 0, 2 * Math.PI);
@@ -172,7 +186,7 @@ export class Sphere {
     }
     pen.closePath();
     pen.fillStyle = this.ink;
-    pen.strokeStyle = this.card;
+    pen.strokeStyle = this.paper;
     pen.lineWidth = 2.5;
     pen.stroke();
     pen.fill();
@@ -254,38 +268,4 @@ export class Sphere {
     }
     return best;
   }
-}
-
-function multiply(a, b) {
-  return a.map((row) => [0, 1, 2].map((j) => row[0] * b[0][j] + row[1] * b[1][j] + row[2] * b[2][j]));
-}
-
-// Radians to the right, then downwards.
-function rotation(horizontal, vertical) {
-  const [c, s] = [Math.cos(horizontal), Math.sin(horizontal)];
-  const [d, t] = [Math.cos(vertical), Math.sin(vertical)];
-  return [[c, 0, s], [t * s, d, -t * c], [-d * s, t, d * c]];
-}
-
-const cross = (a, b) => [
-  a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
-
-function unit(v) {
-  const norm = Math.hypot(...v);
-  return norm > 1e-9 ? v.map((x) => x / norm) : null;
-}
-
-// The view in which a point lies in front, a little to the right and above, north up.
-function facing(point) {
-  const front = unit(point);
-  const right = front && (unit(cross([0, 0, 1], front)) ?? [1, 0, 0]);
-  if (!right) return null;
-  const up = cross(front, right);
-  return multiply(rotation(0.35, -0.25), [right, up, front]);
-}
-
-function orthonormal(m) {
-  const z = unit(m[2]);
-  const x = z && unit(m[0].map((v, i) => v - z[i] * (m[0][0] * z[0] + m[0][1] * z[1] + m[0][2] * z[2])));
-  return x && [x, cross(z, x), z];
 }

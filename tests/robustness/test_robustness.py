@@ -14,11 +14,8 @@ from tests.robustness import disk
 from tests.robustness.malformed import attack
 from tests.robustness.soak import soak
 from tests.robustness.worker_killed import kill_one
-from tests.serving.http.test_access import lines
-from tests.serving.servers import ROOT, Server, plain, serve, upload
-from tests.serving.telemetry.test_metrics import scrape, value
-
-RED = (255, 0, 0)
+from tests.serving.scraping import scrape, value
+from tests.serving.servers import RED, ROOT, Server, lines, plain, serve, upload
 
 
 def test_malformed_requests_get_no_5xx(hurried: Server) -> None:

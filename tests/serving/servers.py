@@ -1,6 +1,7 @@
 """Real servers for the tests, and pictures to send them."""
 
 import io
+import json
 import os
 import signal
 import socket
@@ -11,12 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 BENTOML = Path(sys.executable).parent / "bentoml"
+TOKEN = "correct-horse-battery"
+BEARER = {"authorization": f"Bearer {TOKEN}"}
 RED, GREEN, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 0)
 
 
@@ -91,6 +95,20 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # its own session: see start_new_session
     process.wait()
+
+
+def lines(server: Server, **wanted: object) -> list[dict[str, Any]]:
+    """The lines of the log that have these values. A line is written after its answer is sent:
+    when there is none yet, it is waited for.
+    """
+    deadline = time.monotonic() + 10
+    while True:
+        whole = server.log.rpartition("\n")[0].splitlines()  # the last one may be half written
+        rows = [json.loads(line) for line in whole if line.startswith("{")]
+        found = [row for row in rows if all(row.get(k) == v for k, v in wanted.items())]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
 
 
 def encode(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:

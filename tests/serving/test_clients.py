@@ -11,8 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.serving.http.test_access import TOKEN
-from tests.serving.servers import ROOT, Server, serve
+from tests.serving.servers import ROOT, TOKEN, Server, serve
 
 TEXT = (ROOT / "docs" / "serving.md").read_text()
 ADDRESS = "http://127.0.0.1:3000"

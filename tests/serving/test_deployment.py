@@ -14,7 +14,6 @@ import httpx
 import pytest
 
 from interpret.bundle.bundle import Bundle
-from serving.settings import Settings
 from tests.serving.servers import (
     BENTOML,
     RED,
@@ -34,10 +33,6 @@ def test_the_service_needs_no_torch() -> None:
         [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, check=True
     )
     assert done.stdout.decode().strip() == "[]"
-
-
-def test_ready_within_six_seconds(server: Server) -> None:
-    assert server.seconds_to_ready < 6
 
 
 def refused(folder: Path, **settings: object) -> str:
@@ -67,18 +62,6 @@ def test_a_tampered_bundle_is_refused(toy_bundle: Bundle, tmp_path: Path) -> Non
 
 def test_a_wrong_setting_is_named() -> None:
     assert "DPNP_WORKERS: Input should be" in refused(ROOT, DPNP_WORKERS="many")
-
-
-def test_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("serving.settings.cpu_count", lambda: 8)
-    assert Settings(bundle=Path("none")).bundle_path == tmp_path / "none"
-    assert Settings(bundle=Path("serving")).bundle_path == ROOT / "serving"
-    (tmp_path / "serving").mkdir()
-    assert Settings(bundle=Path("serving")).bundle_path == tmp_path / "serving"
-    assert Settings(workers=3).process_threads == 2
-    assert Settings(workers=9).process_threads == 1
-    assert Settings(workers=3, threads=5).process_threads == 5
 
 
 @pytest.fixture(scope="module")

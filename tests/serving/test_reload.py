@@ -11,9 +11,8 @@ import pytest
 
 from interpret.bundle.bundle import Bundle
 from tests.conftest import write_toy_bundle
-from tests.serving.http.test_access import BEARER, TOKEN, lines
-from tests.serving.servers import RED, Server, plain, serve, upload
-from tests.serving.telemetry.test_metrics import scrape, value
+from tests.serving.scraping import scrape, value
+from tests.serving.servers import BEARER, RED, TOKEN, Server, lines, plain, serve, upload
 
 
 @pytest.fixture

@@ -1,18 +1,25 @@
 """Who may ask, request ids and the log, over real servers."""
 
 import json
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
 
 from interpret.bundle.bundle import Bundle
-from tests.serving.servers import BENTOML, RED, ROOT, Server, environment, plain, serve, upload
-
-TOKEN = "correct-horse-battery"
-BEARER = {"authorization": f"Bearer {TOKEN}"}
+from tests.serving.servers import (
+    BEARER,
+    BENTOML,
+    RED,
+    ROOT,
+    TOKEN,
+    Server,
+    environment,
+    lines,
+    plain,
+    serve,
+    upload,
+)
 
 
 @pytest.fixture(scope="module")
@@ -21,20 +28,6 @@ def guarded(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Ite
     log = tmp_path_factory.mktemp("guarded") / "log"
     with serve(log, DPNP_BUNDLE=toy_bundle.path, DPNP_API_TOKEN=TOKEN) as running:
         yield running
-
-
-def lines(server: Server, **wanted: object) -> list[dict[str, Any]]:
-    """The lines of the log that have these values. A line is written after its answer is sent:
-    when there is none yet, it is waited for.
-    """
-    deadline = time.monotonic() + 10
-    while True:
-        whole = server.log.rpartition("\n")[0].splitlines()  # the last one may be half written
-        rows = [json.loads(line) for line in whole if line.startswith("{")]
-        found = [row for row in rows if all(row.get(k) == v for k, v in wanted.items())]
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

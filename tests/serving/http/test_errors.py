@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import time
 
-import anyio
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -14,7 +12,6 @@ from starlette.routing import Route
 
 from interpret.bundle.errors import DpnpError, UnknownLabelError
 from serving.http.errors import ErrorSchema, ServiceError, refusal
-from serving.http.worker_pools import WorkerPool
 
 
 async def _bentoml_shape(request: Request) -> Response:
@@ -122,35 +119,3 @@ def test_errors_of_the_input() -> None:
     assert response.status_code == 422
     assert json.loads(response.body)["error"]["code"] == "unknown_prototype"
     assert refusal(DpnpError("some other")).status_code == 400
-
-
-def test_a_full_pool_refuses() -> None:
-    pool = WorkerPool(threads=1, max_requests=2, queue_seconds=1)
-    with pool.place(), pool.place(), pytest.raises(ServiceError) as caught, pool.place():
-        pass
-    assert caught.value.status == 429
-    with pool.place(), pool.place():  # and has room again afterwards
-        pass
-
-
-def test_waiting_is_cut_short_but_work_is_not() -> None:
-    pool = WorkerPool(threads=1, max_requests=9, queue_seconds=0.1)
-    outcomes: list[object] = []
-
-    def slow() -> str:
-        time.sleep(0.3)
-        return "done"
-
-    async def ask() -> None:
-        try:
-            outcomes.append(await pool.run(slow))
-        except ServiceError as error:
-            outcomes.append(error.status)
-
-    async def both() -> None:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ask)
-            tasks.start_soon(ask)
-
-    asyncio.run(both())
-    assert sorted(outcomes, key=str) == [503, "done"]

@@ -23,7 +23,7 @@ _HEADING, _TITLES, _BELOW = 0.08, 0.42, 0.8  # around a row: its name, its metho
 _ROW = _HEADING + _TITLES + _HEIGHT + _BELOW
 
 _SHOWN = 0.995  # of each method's samples; the rare outliers would squeeze the rest
-_BINS, _BIN_WIDTHS = 20, (0.1, 0.2, 0.5, 1, 2, 3, 5)  # at least that many of the widest, in degrees
+_BINS, _BIN_WIDTHS = 20, (0.1, 0.2, 0.5, 1, 2, 3, 5)  # fewest bins; widths to choose from, degrees
 _DEGREE_STEPS = (0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90)
 
 
@@ -52,12 +52,12 @@ def angle_histograms(
     """A row of histograms for each of `rows` ("CIFAR-10, 512-D"), a panel for each method.
 
     `rows` maps a row's name to angles (K,) in degrees by method; a method without angles leaves
-    an empty panel. Bars, `bins_deg` wide or a round width that suits the row, are shares of a
-    method's angles; the panels of a row share both axes.
+    an empty panel. A bar is a share of its method's angles. Bars are `bins_deg` wide, by default a
+    round width that suits the row. The panels of a row share both axes.
 
-    `limits`, the widest possible smallest angle by row in degrees, is for angles between classes:
-    each is a dotted line, and the smallest angle is marked as well as the mean. Without it the
-    angles are those of samples, and outliers past 99.5 % of every method's are told, not drawn.
+    `limits` is for angles between classes: the widest possible smallest angle by row, in degrees.
+    Each becomes a dotted line, and the smallest angle is marked beside the mean. Without `limits`
+    the angles are those of samples: past 99.5 % of a method's they are counted, not drawn.
 
     Raises ValueError for angles of a method that is not one of `methods`.
     """
@@ -147,7 +147,7 @@ def _measures(
     *,
     pairs: bool,
 ) -> None:
-    """The mean and, of pairs, the smallest angle, in figures above the panel and as marks in it."""
+    """The mean and, for pairs, the smallest angle: numbers above the panel and marks inside."""
     left, line = corner[0], corner[1] + 0.33
     right, half = left + _PANEL, _PANEL / 2
     mean, smallest = float(values.mean()), float(values.min())

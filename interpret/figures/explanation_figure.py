@@ -42,9 +42,9 @@ def explanation_figure(
     explanation: Explanation,
     attribution: Attribution | None = None,
 ) -> Figure:
-    """One page for one picture: uint8 RGB (S, S, 3) as the model saw it, and its explanation.
+    """The explanation of one picture, uint8 RGB (S, S, 3) as the model saw it, on one page.
 
-    `attribution` takes the place of the evidence map.
+    `attribution` is drawn in place of the evidence map.
     """
     predicted = "predicted" if explanation.positive.index == explanation.index else "asked for"
     groups = [
@@ -229,7 +229,7 @@ def _bars(layout: Layout, explanation: Explanation) -> None:
 
 
 def _bracket(axes: Axes, near: float, far: float) -> None:
-    """The margin is the blue bar's lead over the red one: a bracket above, dotted lines down."""
+    """A bracket over the margin: the difference of the blue and the red bar's lengths."""
     axes.plot([near, far], [-0.42, -0.42], color=INK, linewidth=0.8, clip_on=False)
     for end in (near, far):
         axes.plot([end, end], [-0.42, 1.3], color=INK, linewidth=0.8, linestyle=":", clip_on=False)

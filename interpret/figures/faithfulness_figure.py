@@ -15,7 +15,7 @@ _NAMES = dict[str, str](TITLES.items()) | {RANDOM: "Random map"}
 
 
 def faithfulness_figure(found: Sequence[Faithfulness], pictures: int) -> Figure:
-    """Two panels, a line for each method; the exact maps are drawn thicker, the random one grey."""
+    """Two panels with a line for each method. Exact maps have thick lines, the random one grey."""
     figure = Figure(figsize=(11, 4.4), layout="constrained", facecolor="white")
     panels = figure.subplots(1, 2, sharey=True)
     titles = ("Deletion: lower is better", "Insertion: higher is better")

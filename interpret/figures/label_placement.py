@@ -33,9 +33,9 @@ def place_names(
 ) -> None:
     """Write `names` (M) beside `points` (M, 2), in the axes' data coordinates.
 
-    Each point is a circle of `radii` (M,) inches; `others` (K, 2) are circles to keep clear of,
-    as large as the smallest of them. The axes' limits must be final. A name that stands away
-    from its point is joined to it by a thin line.
+    Each point is a circle of `radii` (M,) inches. `others` (K, 2) are further circles that stay
+    free, as large as the smallest. The axes' limits must be final. A thin line joins a name that
+    stands away from its point to it.
     """
     dpi = layout.figure.dpi
     where: Array = (
@@ -67,7 +67,7 @@ def place_names(
 
 
 def _arrange(where: Array, extents: Array, radii: Array, taken: Array, frame: Array) -> Array:
-    """The boxes (M, 4) of the names: for each the cheapest place, given those of the others."""
+    """The boxes (M, 4) of the names, each where it overlaps least, and near its point."""
     candidates = [
         _candidates(*each, frame=frame) for each in zip(where, extents, radii, strict=True)
     ]
@@ -83,7 +83,7 @@ def _arrange(where: Array, extents: Array, radii: Array, taken: Array, frame: Ar
 
 
 def _candidates(point: Array, extent: Array, radius: float, *, frame: Array) -> Array:
-    """Boxes (K, 4) around a point's circle, pushed inside the frame; to the right is first."""
+    """Boxes (K, 4) around a point's circle, pushed inside the frame; the first is to the right."""
     rays = np.stack([np.cos(_DIRECTIONS), np.sin(_DIRECTIONS)], axis=1)
     reach = np.add.outer(np.asarray(_AWAY) + radius, np.zeros(len(rays)))[..., None] * rays
     centres = point + (reach + rays * extent / 2).reshape(-1, 2)

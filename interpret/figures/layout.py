@@ -1,6 +1,6 @@
 """A figure laid out in inches from its top left corner, with text that fits its place.
 
-Matplotlib's objects only and no global state, so that figures can be drawn in any thread.
+Only Matplotlib's objects are used, none of its global state: any thread can draw.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _glyphs() -> frozenset[int]:
         for name in _fonts()
         for weight in ("normal", "bold")
     ]
-    # A character must be in both weights of a family; the families add up.
+    # Normal and bold font of a family must both have a character; one of the families is enough.
     pairs = zip(files[::2], files[1::2], strict=True)
     glyphs = [
         font_manager.get_font(a).get_charmap().keys()

@@ -18,23 +18,23 @@ def as_hex(red: int, green: int, blue: int) -> str:
 
 # Text, quiet text, lines, and the backgrounds of pages and boxes.
 INK, GREY, RULE, PAPER, WASH = "#1f2328", "#5f6873", "#d5dae0", "#ffffff", "#f5f7f9"
-# The evidence's pair, in which an answer's positive and negative prototype are drawn too. The
-# overlay that is part of an answer needs it, so it is written down there.
+# Evidence for and against; positive and negative prototypes have these colours too. The two are
+# defined beside the overlay, which is part of an answer and cannot import from this room above it.
 FOR, AGAINST = as_hex(*evidence.FOR), as_hex(*evidence.AGAINST)
 PALE = "#aab2bc"  # prototypes besides these two
 
 CENTRE, WEIGHT = "#d7191c", "#1f5fd0"  # of a class, on a map of the sphere
 DENSITY = ("#d6dbe1", "#8d98a5", INK)  # from few samples in a cell of the map to many
 
-# The paper's own methods among others: told apart by colour-blind readers, and in grey as well.
+# The paper's own methods. Colour-blind readers tell them apart, and so do readers of a grey print.
 METHOD_COLOURS = {"DPP": "#3f90da", "DPNP": "#bd1f01"}
 OTHER_METHOD = "#9aa5b1"
 
 # Lines of one panel, one for each attribution method.
 LINES = (FOR, "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#882255", "#999933")
 
-# Okabe and Ito's without their yellow, and Tol's wine, indigo and olive: none so pale that it
-# could be taken for a faded one.
+# Okabe and Ito's colours without their yellow, and Tol's wine, indigo and olive. None is so pale
+# that it could pass for the faded colour of a class on the far side.
 _CLASSES = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", INK,
     "#56b4e9", "#d55e00", "#882255", "#999933", "#332288",
@@ -88,8 +88,10 @@ def explorer_style_sheet() -> str:
 
 
 def class_colours(count: int) -> list[str]:
-    """A colour for each class: up to ten that colour-blind readers tell apart; of more classes,
-    hues a golden section apart in three shades.
+    """A colour for each class.
+
+    Colour-blind readers tell up to ten apart. More classes get hues a golden section apart, in
+    three shades.
     """
     if count <= len(_CLASSES):
         return list(_CLASSES[:count])

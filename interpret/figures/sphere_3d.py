@@ -104,7 +104,7 @@ def sphere_plot(data: SphereData, *, height: str) -> str:
 
 
 def _sample(data: SphereData) -> NDArray[np.intp]:
-    """Which samples are drawn: all that are not zero, or as many of them as _POINTS."""
+    """The samples that are drawn: all that are not zero, or _POINTS of them at random."""
     directed = np.flatnonzero(np.linalg.norm(data.embeddings, axis=1) > 0)
     if len(directed) <= _POINTS:
         return directed
@@ -116,7 +116,7 @@ def _radius(data: SphereData) -> float:
 
 
 def _reach(data: SphereData, radius: float) -> float:
-    """How far from the origin the picture goes: to nearly all samples."""
+    """The distance from the origin to the edge of the picture: nearly all samples are inside."""
     norms = np.linalg.norm(data.embeddings, axis=1)
     far = float(np.quantile(norms, 0.99)) if len(norms) else radius
     return 1.08 * max(far, 1.1 * radius)
@@ -130,8 +130,9 @@ def caption(data: SphereData) -> str:
 
 
 def _view(centres: NDArray[np.floating]) -> Array:
-    """The rotation (3, 3) to the view in which the closest two centres are furthest apart; of the
-    two sides that show this, the one with more of the centres in front.
+    """The rotation (3, 3) to the view in which the closest two centres are furthest apart.
+
+    Two opposite sides show that; the one with more of the centres in front is taken.
     """
     best, widest = np.eye(3), -1.0
     for towards in random_directions(_VIEWS, 3, seed=0):
@@ -163,7 +164,7 @@ def _circles() -> list[Array]:
 
 
 def _globe(axes: Axes, turn: Array, radius: float, *, front: bool) -> None:
-    """The half of the sphere's lines that is before or behind what it holds."""
+    """The sphere's lines on the near half (`front`) or on the far half."""
     for line in _circles():
         turned = radius * line @ turn.T
         turned[(turned[:, 2] > 0) != front] = np.nan
@@ -176,7 +177,7 @@ def _globe(axes: Axes, turn: Array, radius: float, *, front: bool) -> None:
 
 
 def _class_traces(data: SphereData) -> list[dict[str, Any]]:
-    """For each class its samples, its centre and its weights, which the legend hides together."""
+    """The samples, centre and weights of each class. The legend hides the three together."""
     chosen = _sample(data)
     labels, points = data.labels[chosen], data.embeddings[chosen]
     large = {"size": 8, "line": {"color": INK, "width": 2}}

@@ -75,12 +75,12 @@ def density(embeddings: NDArray[np.floating]) -> Array:
 
 
 def sphere_maps(panels: Mapping[str, SphereData]) -> Figure:
-    """A map for each model, in the mapping's order, lettered (a), (b) …: how many embeddings lie
-    in each direction, with class centres as red circles and classifier weights as blue ones. A
-    blue line is the shortest way on the sphere from a class's centre to its weights.
+    """A map for each model, in the mapping's order and lettered (a), (b) …
 
-    The grey scale is logarithmic and the same for all maps. Zero vectors have no direction and
-    are left out.
+    Greys show how many embeddings lie in each direction, on one logarithmic scale for all maps.
+    Red circles are class centres, blue ones classifier weights. A blue line is the shortest way on
+    the sphere from a class's centre to its weights. Zero vectors have no direction and are left
+    out.
     """
     rows = math.ceil((len(panels) + 1) / _COLUMNS)  # one place more, for the key
     columns = math.ceil((len(panels) + 1) / rows)
@@ -157,8 +157,9 @@ def _circles(layout: Layout, axes: Axes, data: SphereData) -> None:
 
 
 def _way(start: NDArray[np.floating], end: NDArray[np.floating]) -> Array:
-    """The great circle's arc between two directions as points (K, 2) of the map, with a gap of
-    NaN where it leaves the map at one edge and comes back at the other.
+    """The great circle's arc between two directions as points (K, 2) of the map.
+
+    A row of NaN is a gap: there the arc leaves the map at one edge and comes back at the other.
     """
     ends = np.stack([start, end]).astype(np.float64)
     norms = np.linalg.norm(ends, axis=1, keepdims=True)
@@ -172,7 +173,7 @@ def _way(start: NDArray[np.floating], end: NDArray[np.floating]) -> Array:
 
 
 def _key(layout: Layout, corner: tuple[float, float], shades: LogNorm, *, weights: bool) -> None:
-    """What circles and greys mean, in the place after the last map."""
+    """The meaning of circles and greys, in the place after the last map."""
     left, top = corner[0], corner[1] + 0.15
     marks = [(CENTRE, _RING, "centre of a class")]
     if weights:

@@ -1,7 +1,7 @@
 """How prototypes and embeddings lie: distances, angles and the paper's measures, in NumPy.
 
-Angles are in degrees, of unit vectors (the paper's eq. 11 and 12 write c·c without normalising),
-with the cosine clamped to [−1, 1]. Smaller angles and distances mean nearer.
+Angles are in degrees. Vectors are normalised first (the paper's eq. 11 and 12 leave that out) and
+cosines clamped to [−1, 1]. Smaller angles and distances mean nearer.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ def separation_to_compactness(
     labels: NDArray[np.integer],
     prototypes: NDArray[np.floating],
 ) -> float:
-    """SCR, eq. 13: distance to the nearest rival prototype over the mean distance of a class's
-    embeddings to their prototype, averaged over the classes that have embeddings. Infinite when
-    a class's embeddings all lie on their prototype.
+    """SCR, eq. 13, averaged over the classes that have embeddings.
+
+    For a class it is the distance to the nearest rival prototype over the mean distance of its
+    embeddings to their own. Infinite when all embeddings of a class lie on their prototype.
     """
     between = distances(prototypes, prototypes)
     np.fill_diagonal(between, np.inf)

@@ -1,4 +1,4 @@
-"""Points spread over a sphere: as far apart as can be found, and how far apart they could be."""
+"""Points spread over a sphere, as far apart as can be found, and the limits that are known."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Tammes' problem in three dimensions: the widest smallest angle between M points, in degrees, for
-# the M for which it is proven and which no formula below covers.
+# Tammes' problem in three dimensions: the widest smallest angle between M points, in degrees. Only
+# proven values, and only those that no formula below gives.
 _TAMMES = {
     7: 77.8695421554,
     8: 74.8584922186,
@@ -27,7 +27,7 @@ _TAMMES = {
 }
 _SHARPNESS = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 _ITERATIONS = 100  # at each sharpness
-LARGEST = 500  # points: M² cosines an iteration take minutes beyond
+LARGEST = 500  # points: with more, the M² cosines of an iteration take minutes
 _MOST_TRIES, _TRIED_POINTS = 40, 600  # packings tried: fewer when each has more points
 _CLOSE = 0.005  # degrees from a proven limit: good enough to stop
 
@@ -105,8 +105,10 @@ def packing(count: int, dim: int, seed: int = 0) -> Array:
 
 
 def widest_angle(count: int, dim: int) -> Limit | None:
-    """How far apart `count` prototypes can be in `dim` dimensions at most: the proven value, or
-    that of the best packing found; None for more than LARGEST points without a proven one.
+    """How far apart `count` prototypes can be in `dim` dimensions at most.
+
+    The proven value, or that of the best packing found. None for more than LARGEST points for
+    which nothing is proven.
     """
     proven = proven_widest_angle(count, dim)
     if proven or count > LARGEST:

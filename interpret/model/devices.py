@@ -1,4 +1,4 @@
-"""What this process may compute on: CPU threads and CUDA, found without importing torch."""
+"""The CPUs and CUDA devices that this process may use, found without importing torch."""
 
 from __future__ import annotations
 

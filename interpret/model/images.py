@@ -1,4 +1,4 @@
-"""From bytes to the pixels a model takes: the one path for training, command line and service."""
+"""From bytes to a model's pixels: the one path for training, command line and service."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ PREPROCESSING = (
     "resized to the input size with an antialiased bilinear filter"
 )
 
-# Pillow warns about damaged metadata and large pictures; whether a picture is good enough is told
-# here, by an error or none, and a warning more would only clutter a log.
+# Pillow warns about damaged metadata and large pictures. Here a picture is either refused with an
+# error or good enough, so these warnings would only clutter a log.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _SIGNATURE = re.compile(  # of each format, by the name that it has in media types
@@ -173,7 +173,7 @@ def data_uri(image: bytes) -> str:
 
 
 def thumbnail(picture: Image.Image) -> bytes:
-    """A picture as WebP with its longer side at most THUMBNAIL_SIDE; tiny ones without loss."""
+    """A picture as WebP, its longer side at most THUMBNAIL_SIDE; a tiny one without loss."""
     picture = picture.copy()
     tiny = max(picture.size) <= 16
     picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))

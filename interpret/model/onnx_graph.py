@@ -1,4 +1,4 @@
-"""What every change of an ONNX graph needs."""
+"""Parts of every change of an ONNX graph: the nodes that are needed, a free name, the check."""
 
 from __future__ import annotations
 

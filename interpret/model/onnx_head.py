@@ -1,4 +1,4 @@
-"""The part of a bundle's ONNX graph after the embedding, changed: temperature and prototypes."""
+"""Changes of a bundle's ONNX graph after the embedding: another temperature, other prototypes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAME = 1e-5  # relative difference of squared norms that rounding alone makes
 def with_temperature(model: bytes, temperature: float) -> bytes:
     """The model with its logits divided by `temperature`: only `probabilities` change.
 
-    Raises BundleError when they do not come from a softmax.
+    Raises BundleError when the probabilities do not come from a softmax.
     """
     proto = onnx.load_from_string(model)
     graph = proto.graph
@@ -38,10 +38,10 @@ def with_temperature(model: bytes, temperature: float) -> bytes:
 def with_prototypes(
     model: bytes, prototypes: NDArray[np.float32], radius: float, temperature: float = 1.0
 ) -> bytes:
-    """The model with other prototypes (M, d): what follows the embedding is written anew.
+    """The model with other prototypes (M, d): the part after the embedding is written anew.
 
-    With s_j = c_j·h − ‖c_j‖²/2, which is largest for the nearest prototype, the softmax takes
-    s / (radius · temperature). On one sphere that is eq. 1's: the norms cancel.
+    s_j = c_j·h − ‖c_j‖²/2 is largest for the nearest prototype. The softmax takes
+    s / (radius · temperature). For prototypes on one sphere this is eq. 1: their norms cancel.
     """
     proto = onnx.load_from_string(model)
     graph = proto.graph
@@ -81,11 +81,11 @@ def radius_of(model: bytes) -> float | None:
 def _tail(prototypes: NDArray[np.float32], radius: float, temperature: float) -> onnx.GraphProto:
     """From `embedding` to `distances` and `probabilities`.
 
-    ‖h−c_j‖² = ‖h−c_p‖² + 2 (s_p − s_j): with p the nearest prototype no digits are lost near
-    one, and the order of the distances is always that of the logits.
+    With p the nearest prototype, ‖h−c_j‖² = ‖h−c_p‖² + 2 (s_p − s_j). So no digits are lost near a
+    prototype, and the distances always have the order of the logits.
     """
     half_squares = np.square(prototypes, dtype=np.float64).sum(1) / 2
-    # What all have in common cancels; left in, it would take digits from the products.
+    # A part that all offsets share cancels, but it would take digits from the products.
     offsets = half_squares - half_squares.max()
     if np.allclose(half_squares, half_squares.max(), rtol=_SAME):
         offsets = np.zeros_like(offsets)

@@ -14,14 +14,15 @@ from interpret.bundle.errors import BundleError
 from interpret.model.onnx_graph import checked, needed_nodes
 
 _ACTIVATIONS = ("Relu", "LeakyRelu", "Clip", "HardSwish", "Gelu", "Elu")
-_EARLY = 4  # maps whose side is at most the picture's divided by this, the first ones of them
+_EARLY = 4  # the side of an early map is at most the picture's divided by this
 
 
 def with_features(model: bytes) -> bytes | None:
     """The model with one more output, `features` (N, F): the means of its early activation maps.
 
-    Those are, on each path through the network, the first maps with at most a quarter of the
-    picture's side: they tell colours and textures apart, and no classes yet. None without any.
+    The early maps are, on each path through the network, the first ones with at most a quarter of
+    the picture's side. They tell colours and textures apart, but not yet classes. None for a model
+    without early maps.
     """
     proto = onnx.load_from_string(model)
     if not (maps := _early_maps(proto)):

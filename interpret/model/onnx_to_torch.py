@@ -1,7 +1,8 @@
-"""The exported network in torch, rebuilt from model.onnx: differentiable, nothing executed.
+"""The exported network in torch, rebuilt from the nodes of model.onnx: it is differentiable.
 
-Only the nodes that the embedding depends on are taken, each one a module of its own, so that
-Captum's hooks find every ReLU once and the layer before the pooling by its name.
+Nothing stored in the file is executed. Each node that the embedding depends on becomes a module of
+its own: Captum needs every ReLU to be a module that is used once, and the layer before the pooling
+as a module.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ Operation = Callable[[Attributes, Sequence[Tensor]], Tensor | tuple[Tensor, ...]
 class TorchNetwork(nn.Module):
     """Pixels (N, 3, S, S), float in [0, 255], to embeddings (N, d).
 
-    `pooled` is the module whose output is averaged over the locations, None without any. Raises
-    BundleError for an operation that has no counterpart here.
+    `pooled` is the module whose output is averaged over the locations, None in a network without
+    such pooling. Raises BundleError for an operation that has no counterpart here.
     """
 
     def __init__(self, model: onnx.ModelProto, source: str) -> None:
@@ -81,7 +82,7 @@ class _Step(nn.Module):
 
 
 def _padded(a: Attributes, x: Tensor, value: float = 0.0) -> Tensor:
-    """Pads as ONNX lists them, all starts and then all ends; torch wants the last axis first."""
+    """`x` padded. ONNX lists all starts, then all ends; torch a pair for each axis, last first."""
     pads = a.get("pads") or [0] * (2 * (x.ndim - 2))
     half = len(pads) // 2
     flat = [p for axis in reversed(range(half)) for p in (pads[axis], pads[axis + half])]
@@ -177,7 +178,7 @@ def _batch_norm(a: Attributes, v: Sequence[Tensor]) -> Tensor:
     return F.batch_norm(v[0], v[3], v[4], v[1], v[2], eps=a.get("epsilon", 1e-5))
 
 
-# The operations in what the exporter writes for torchvision's classifiers. Relu is nn.ReLU.
+# The operations that the exporter writes for torchvision's classifiers. Relu is nn.ReLU.
 _OPERATIONS: dict[str, Operation] = {
     "Add": lambda a, v: v[0] + v[1],
     "Sub": lambda a, v: v[0] - v[1],

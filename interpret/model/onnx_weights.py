@@ -8,13 +8,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from interpret.model.onnx_graph import checked, unused_name
 
-_LARGE = 4096  # entries, from which a filter is worth storing in half precision
+_LARGE = 4096  # a filter of so many entries or more is stored in half precision
 
 
 def halved(model: bytes) -> bytes:
-    """The model with its convolutions' filters stored in half precision: half the file. A cast
-    widens them as the model is loaded, and all is computed in single precision as before. What
-    comes after the pooling is left alone: distances and evidence need every digit.
+    """The model with its convolutions' filters stored in half precision: half the file.
+
+    A cast widens them when the model is loaded, so everything is computed in single precision. The
+    part after the pooling keeps single precision: distances and evidence need every digit.
     """
     proto = onnx.load_from_string(model)
     graph, casts = proto.graph, []
@@ -45,7 +46,7 @@ def widened(model: bytes) -> bytes:
 
 
 def shuffled(model: bytes, seed: int) -> bytes:
-    """The model with the entries of every weight permuted: the same numbers, nothing learnt."""
+    """The model with the entries of every weight permuted: its numbers stay, it knows nothing."""
     proto = onnx.load_from_string(model)
     generator = np.random.default_rng(seed)
     for tensor in proto.graph.initializer:

@@ -76,7 +76,7 @@ class Prediction(NamedTuple):
 
 
 def concatenated(parts: Sequence[Prediction]) -> Prediction:
-    """The predictions of some pictures after those of others."""
+    """Several predictions as one, in order."""
     evidence = [part.evidence for part in parts if part.evidence is not None]
     return Prediction(
         np.concatenate([part.embedding for part in parts]),
@@ -88,7 +88,7 @@ def concatenated(parts: Sequence[Prediction]) -> Prediction:
 
 
 class AnyPredictor(Protocol):
-    """What an explainer needs of a predictor: the service's gathers batches."""
+    """The part of a predictor that an explainer uses. The service has one that gathers batches."""
 
     input_size: int
     provider: str
@@ -114,7 +114,7 @@ class Predictor:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or cpu_count()
         options.inter_op_num_threads = 1
-        # Threads that wait for the next operator sleep: spinning takes the CPU from what decodes.
+        # Threads that wait for the next operator sleep: spinning would take the CPU from decoding.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors only: its warnings are about graph optimisation
         try:
@@ -162,7 +162,7 @@ class Predictor:
         )
 
     def run(self, names: Sequence[str], pixels: Pixels, batch_size: int = 64) -> list[Floats]:
-        """The outputs of these names, whatever the graph has, for pixels as in `__call__`."""
+        """The graph's outputs of these names, for pixels as in `__call__`."""
         parts = [self._session.run(names, {"pixels": b}) for b in _batches(pixels, batch_size)]
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 

@@ -1,4 +1,4 @@
-"""Progress bars for long work, on stderr, and a parallel map that shows one."""
+"""Progress bars for long work, on stderr, and a parallel map with such a bar."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Rate(TextColumn):
 
 
 def progress() -> Progress:
-    """A bar with count, rate and time left; it vanishes when done and on a pipe says nothing."""
+    """A bar with count, rate and time left. It vanishes at the end, and a pipe gets nothing."""
     console = Console(stderr=True)
     return Progress(
         SpinnerColumn(),

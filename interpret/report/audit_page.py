@@ -1,4 +1,4 @@
-"""What an audit found, by class and as one self-contained page with the pictures."""
+"""The findings of an audit: counts by class, and a self-contained page with the pictures."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from interpret.trust.audit import TITLES, Audit, Finding, Kind
 MOST = 120  # findings of a kind with their pictures; the CSV has them all
 _WHAT: dict[Kind, str] = {
     "label": "The classifier, a linear probe on the other folds and the nearest other pictures "
-    "together prefer another class. Surest first; the score is how much surer they are of it.",
-    "leak": "The same picture, or nearly, in two splits: what is measured on one was learnt on "
-    "the other. The score is the correlation of the two.",
-    "duplicate": "The same picture, or nearly, twice in one split. With two labels, one is wrong.",
-    "outlier": "Far from all other pictures for one of its class: of something else, or badly "
-    "cut. The score is in robust standard deviations.",
+    "together prefer another class. The score is the probability that the label is wrong, highest "
+    "first.",
+    "leak": "Nearly the same picture in two splits: a model was trained on a picture that it is "
+    "measured on. The score is the correlation of the two.",
+    "duplicate": "Nearly the same picture twice in one split. If the labels differ, one is wrong.",
+    "outlier": "Farther from all other pictures than is usual in its class: perhaps of something "
+    "else, or badly cropped. The score is in robust standard deviations.",
 }
 
 

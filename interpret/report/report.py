@@ -1,4 +1,4 @@
-"""One page about a bundle: its figures, how it lies on its sphere, its classes and examples."""
+"""One page about a bundle: its metrics, its embedding space, its classes and their examples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLES = 8  # training images of each class
 
 
 class ClassSummary(NamedTuple):
-    """A class on the page: its nearest rival, its pictures, the ones that stand nearest to it."""
+    """A class on the page: its nearest rival, its nearest training images, and its strays."""
 
     label: str
     pictures: int
@@ -64,14 +64,14 @@ def report_page(bundle: Bundle) -> str:
 
 
 def sphere_data(bundle: Bundle) -> SphereData:
-    """The gallery around the prototypes; beyond three dimensions, as /map shows them."""
+    """The gallery around the prototypes. More than three dimensions are projected as on /map."""
     seen = Projection(np.concatenate([bundle.prototypes, bundle.embeddings]))
     points, centres = seen(bundle.embeddings), seen(bundle.prototypes)
     return SphereData(points, bundle.gallery.labels, bundle.manifest.class_names, centres)
 
 
 def _scores(manifest: Manifest) -> list[tuple[str, str]]:
-    """The large figures at the top: value and what it is."""
+    """The large numbers at the top: each value with its name."""
     metrics, found = manifest.metrics, manifest.calibration
     shown = [
         (f"{metrics.accuracy:.2%}", f"accuracy, {metrics.examples:,} pictures of {metrics.split}"),
@@ -92,7 +92,7 @@ def _scores(manifest: Manifest) -> list[tuple[str, str]]:
 
 
 def _novelty(manifest: Manifest) -> list[tuple[str, list[str]]]:
-    """Rows of the table of AUROCs: the score, and its figure on each set."""
+    """The table of AUROCs: a row for each score, a value for each set of pictures."""
     found = manifest.calibration.out_of_distribution if manifest.calibration else []
     if not found:
         return []
@@ -174,7 +174,7 @@ def _angle_figure(bundle: Bundle, limit: float | None) -> Figure:
 
 
 def _reliability_figure(found: Calibration) -> Figure:
-    """How often answers of a probability are right; the points' sizes are their numbers."""
+    """The share of right answers by their probability. A point's size is its number of answers."""
     figure = Figure(figsize=(4.2, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")

@@ -33,7 +33,7 @@ class Gallery:
         return int(self._index.ntotal)
 
     def search(self, queries: NDArray[np.float32], k: int) -> Neighbours:
-        """The k nearest gallery rows to each query (Q, d); all there are when k is larger."""
+        """The k nearest gallery rows to each query (Q, d); the whole gallery when k is larger."""
         if k < 0:
             raise ValueError(f"k is {k}")
         k = min(k, len(self))
@@ -42,7 +42,8 @@ class Gallery:
             empty = (len(queries), 0)
             return Neighbours(np.empty(empty, np.int64), np.empty(empty, np.float32))
         _, rows = self._index.search(queries, k)
-        # FAISS expands ‖a−b‖² into products, which loses digits near 0: measure the few again.
+        # FAISS expands ‖a−b‖² into products, which loses digits near 0: the distances that were
+        # found are measured again.
         distances = np.linalg.norm(queries[:, None] - self._embeddings[rows], axis=2)
         order = np.argsort(distances, axis=1, kind="stable")
         return Neighbours(

@@ -1,4 +1,4 @@
-"""The embedding space seen in three dimensions: the sphere of the prototypes as one can draw it."""
+"""A view of the embedding space in three dimensions, with the prototypes' sphere in its centre."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ AXES = 3
 
 
 class Projection:
-    """A view of d-dimensional points; up to 3 dimensions nothing is lost.
+    """A view of d-dimensional points. Up to 3 dimensions it shows them as they are.
 
-    Beyond that it is onto the three principal directions about the origin, not about the mean:
-    the centre of the sphere stays in the centre.
+    More dimensions are projected onto the three principal directions about the origin, not about
+    the mean, so that the centre of the sphere stays in the centre. `kept` is the share of the
+    squared lengths that is left.
     """
 
     def __init__(self, points: NDArray[np.float32]) -> None:
-        """`points` (N, d) are those that the view is chosen for."""
+        """The view is chosen for `points` (N, d)."""
         size = points.shape[1]
         if size <= AXES:
             self._directions = np.eye(size, AXES, dtype=np.float32)
@@ -30,6 +31,6 @@ class Projection:
         self.kept = float(strengths[-AXES:].sum() / strengths.sum())
 
     def __call__(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Points (N, d) as (N, 3); `kept` is the share of their squared lengths that is left."""
+        """Points (N, d) as they appear in the view, (N, 3)."""
         seen: NDArray[np.float32] = points @ self._directions
         return seen

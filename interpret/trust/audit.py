@@ -1,9 +1,9 @@
 """Auditing a labelled data set by a model's embeddings: label errors, duplicates, leaks, outliers.
 
-A label is suspect when what lies around the picture speaks against it. Three witnesses are heard:
-the classifier, a linear probe fitted to the *other* folds, and the *other* pictures nearby. The
-last two have not seen the picture's own label, so that a training set can be audited by the very
-model that learnt it; what a training picture's label is worth, that model knows by heart.
+A label is suspect when three witnesses together prefer another class: the classifier, a linear
+probe fitted to the *other* folds, and the *other* pictures nearby. Probe and neighbours have not
+seen the picture's own label, so a model can audit its own training set. The classifier counts less
+there, for it has learnt the labels by heart, the wrong ones too.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ FOLDS = 5
 _LEARNT = "train"  # the split whose labels the classifier has seen
 # Weights of classifier, probe and neighbours: on labels that the classifier has seen, and others.
 _WEIGHTS = ((0.25, 0.5, 0.25), (0.6, 0.3, 0.1))
-_RATE = 0.05  # of wrong labels, to start from
+_RATE = 0.05  # of wrong labels: the first guess
 _ROUNDS = 30  # of expectation and maximisation
-_SURE = 0.9  # probability of a class from which a picture counts as one of it
-_PRIOR = 0.5  # of a class's mistakes, spread evenly over the others beforehand
+_SURE = 0.9  # a picture counts as one of a class from this probability on
+_PRIOR = 0.5  # this share of a class's mistakes is added, spread evenly over the other classes
 _ITERATIONS = 200  # of a probe
-_CONTRADICTED = 0.05  # probability of the own label, below which a probe's second round leaves it
-_RARE = 1e-9  # probabilities below this are taken for it
+_CONTRADICTED = 0.05  # a probe's second round leaves out labels of a smaller probability
+_RARE = 1e-9  # smaller probabilities are raised to this
 NEIGHBOURS = 15
-SIGNATURE = 16  # pixels a side of the small picture that duplicates are found by
-SAME = 0.985  # correlation of two such pictures, from which they are near-duplicates
-_CONTRAST = 6.0  # standard deviation of its 0–255 values, below which a picture has no signature
-FAR = 4.0  # robust standard deviations from the class's usual distance to its neighbours
+SIGNATURE = 16  # pixels a side of the small pictures in which duplicates are looked for
+SAME = 0.985  # two such pictures are near-duplicates from this correlation on
+_CONTRAST = 6.0  # a picture whose 0–255 values have a smaller standard deviation has no signature
+FAR = 4.0  # an outlier's score is above this
 
 
 class Finding(NamedTuple):
@@ -104,16 +104,16 @@ def label_suspicion(
     labels: Labels,
     learnt: NDArray[np.bool_],
 ) -> tuple[Floats, Labels]:
-    """How much speaks against each label (N,), in [0, 1], and the class that the witnesses together
-    prefer (N,): where it is the label's own, the label is not suspect.
+    """The suspicion of each label (N,), in [0, 1], and the class that the witnesses prefer (N,).
 
-    `learnt` (N,) tells which of the labels the classifier was trained on: there it counts less.
+    A label that is the preferred class is not suspect. `learnt` (N,) tells which labels the
+    classifier was trained on; it counts less there.
 
-    p is the weighted geometric mean of the witnesses' probabilities. With the rates at which the
-    classes are mistaken for each other (`mislabelling`), Bayes' rule gives the probability of each
-    class for a picture *with that label*: where cats are called dogs all the time, a cat that is
-    called a dog is no riddle. The suspicion is the probability of all others than the label's own.
-    The classifier is first held to the labels by a temperature: it may be far too sure of itself.
+    The classifier's probabilities are first calibrated by a temperature, for it may be far too
+    sure. The weighted geometric mean of the witnesses' probabilities and the rates at which labels
+    are mistaken (`mislabelling`) give, by Bayes' rule, the probability of each class for a picture
+    *with that label*. So a cat labelled dog is the more suspect, the more often cats are labelled
+    dogs. The suspicion is the probability that the class is not the label.
     """
     classes = probabilities.shape[1]
     heard = (
@@ -133,19 +133,19 @@ def label_suspicion(
 
 
 def mislabelling(probabilities: Floats, labels: Labels) -> Floats:
-    """How often a picture of class j (row) has the label k (column), (M, M), by expectation and
-    maximisation (Dempster et al. 1977) from the class probabilities (N, M) of pictures.
+    """How often a picture of class j (row) has the label k (column), (M, M).
 
-    Only pictures whose class is hardly in doubt count, or the classifier's own confusions would
-    pass for mislabelling. Half a class's mistakes more are spread evenly beforehand, so that a
-    few pictures do not make a habit.
+    Found by expectation and maximisation (Dempster et al. 1977) from the class probabilities
+    (N, M) of pictures. Only pictures of a nearly certain class count, or the classifier's own
+    confusions would pass for mislabelling. Some mistakes are added evenly to every pair of
+    classes, so that a few pictures do not look like a habit.
     """
     classes = probabilities.shape[1]
     others = 1 - np.eye(classes)
     start = np.eye(classes) * (1 - _RATE) + others * _RATE / max(classes - 1, 1)
     rates: Floats = start
     for _ in range(_ROUNDS):
-        counts = start.copy()  # a picture of each class beforehand: some may have none
+        counts = start.copy()  # as if there were one more picture of each class: some have none
         posterior = _given_label(probabilities, labels, rates) * (probabilities > _SURE)
         np.add.at(counts.T, labels, posterior)
         mistaken = 1 - np.trace(counts) / counts.sum()
@@ -166,7 +166,7 @@ def probe_probabilities(
 ) -> Floats:
     """Class probabilities (N, M) of a logistic regression on the *other* folds.
 
-    Twice: pictures that the first round strongly contradicts are not learnt from in the second.
+    It is fitted twice. The second fit leaves out pictures that the first strongly contradicts.
     """
     folds = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
     spread = embeddings.std(0)
@@ -193,7 +193,7 @@ def _regression(
         result[:, present] = 1
         return result
     with warnings.catch_warnings():
-        # Close enough: it is one witness of three.
+        # A fit that has not converged is close enough for one witness of three.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(max_iter=_ITERATIONS).fit(points, labels)
     result[:, model.classes_] = model.predict_proba(asked)
@@ -203,9 +203,7 @@ def _regression(
 def neighbour_probabilities(
     embeddings: NDArray[np.float32], labels: Labels, classes: int
 ) -> Floats:
-    """Class probabilities (N, M) by a vote of the nearest other pictures, nearer ones counting
-    more.
-    """
+    """Class probabilities (N, M): a vote of the nearest other pictures, nearer ones count more."""
     rows, away = nearest_others(embeddings, NEIGHBOURS)
     reach = away.mean(1, keepdims=True)
     weights = np.exp(-away / np.where(reach > 0, reach, 1))
@@ -226,7 +224,8 @@ def nearest_others(
     index = faiss.IndexFlatL2(points.shape[1])
     index.add(points)
     _, rows = index.search(points, k + 1)
-    # Itself comes first, but for exact copies: there another one is left out in its place.
+    # Each point finds itself first. Among exact copies it may not find itself: then the farthest
+    # of its neighbours is left out.
     own = rows == np.arange(len(points))[:, None]
     own[~own.any(1), -1] = True
     others = rows[~own].reshape(len(points), k)
@@ -250,8 +249,10 @@ def outlier_scores(embeddings: NDArray[np.float32], labels: Labels) -> Floats:
 
 
 def signature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Small pictures (N, 16, 16, 3) as unit vectors (N, 768) without brightness and contrast:
-    their products are correlations. A picture without contrast gives zeros, like nothing else.
+    """Small pictures (N, 16, 16, 3) as unit vectors (N, 768) without brightness and contrast.
+
+    The product of two is their correlation. A picture without contrast gives zeros, so that it is
+    like no other.
     """
     flat = pixels.reshape(len(pixels), -1).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)
@@ -262,8 +263,9 @@ def signature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def near_duplicates(signatures: NDArray[np.float32]) -> list[tuple[int, int, float]]:
-    """Pairs of pictures whose correlation is SAME or more, most alike first; of a cluster, each
-    picture with its nearest ones.
+    """Pairs of pictures (a, b, correlation) whose correlation is at least SAME, most alike first.
+
+    Of a large cluster not all pairs are found, but for each picture those with its nearest five.
     """
     index = faiss.IndexFlatIP(signatures.shape[1])
     index.add(signatures)

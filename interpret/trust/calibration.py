@@ -1,18 +1,18 @@
 """A calibrated verdict: limits for each class by split-conformal prediction, and a temperature.
 
-Two limits guard an answer, found on held-out pictures. What the stated coverage leaves is theirs,
-half for the first, and for the second what the first does not use, for it gives up whole pictures:
+Two limits for each class guard an answer. Both are found on held-out pictures:
 
-- `max_distance`, among the pictures *answered* with a class: stranger than nearly all of them,
-  by the distance to the prototype and the novelty together, is `none_of_these`.
-- `min_margin`, from the margins of the pictures that *are* of a class (their nearest other
-  prototype's distance less their own's). The classes whose margin is large enough are a conformal
-  prediction set, which misses the true class in few pictures. One class alone in it is an
-  `accept`; several, or none, are `ambiguous`.
+- `max_distance` is a high quantile of the OOD scores of the pictures *answered* with the class. A
+  larger score gives `none_of_these`.
+- `min_margin` comes from the margins of the pictures that *are* of the class: the distance to the
+  nearest other prototype less the distance to the class's own. The classes whose margin is large
+  enough form a conformal prediction set. An answer alone in the set is an `accept`; with several
+  classes in it, or none, it is `ambiguous`.
 
-So for a new picture of any class, the chance that its class is kept (in the set, not called
-strange) is at least the coverage, whatever the network, as far as it comes from where the
-held-out ones came from.
+The class of a new picture is kept when it is in the set and the answer is not `none_of_these`. The
+chance of that is at least the stated coverage for every network, if new pictures are like the
+held-out ones. `max_distance` may lose half of the share that the coverage leaves, and `min_margin`
+as much of it as `max_distance` does not use.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Labels = NDArray[np.int64]
 COVERAGE = 0.95
 _HALVES = 10  # random halves of the held-out pictures that the limits are tried on
 _CONFUSIONS = 12  # kept in the manifest
-_TINIEST = 1e-30  # a probability that float32 rounded to 0 is taken for this
+_TINIEST = 1e-30  # a probability that float32 rounded to 0 is raised to this
 _TEMPERATURES = (0.05, 50.0)
 
 
@@ -46,10 +46,10 @@ class Limits(NamedTuple):
     pooled: NDArray[np.bool_]
 
     def min_margin(self) -> Floats:
-        """The margin (M,) an answer needs to stand alone in the prediction set.
+        """The margin (M,) that an answer needs to stand alone in the prediction set.
 
-        The answer's own class must be in it and no other. The nearest rival's margin is the
-        answer's with the sign changed, so that a rival with a negative limit comes in up to it.
+        Its own class must be in the set. The nearest rival must not: the rival's margin is the
+        answer's with the sign changed, so the answer's must be above the rival's limit negated.
         """
         rivals = np.array(
             [np.delete(-self.margin, own).max(initial=-np.inf) for own in range(len(self.margin))]
@@ -59,21 +59,24 @@ class Limits(NamedTuple):
 
 
 def conformal_quantile(scores: Floats, coverage: float) -> float:
-    """The ⌈(n + 1)·coverage⌉-th smallest score: a new one is above it with at most the chance
-    1 − coverage. Infinite when n is too small to promise that.
+    """The ⌈(n + 1)·coverage⌉-th smallest of n scores; infinite when there are too few.
+
+    The chance that a new score is above it is at most 1 − coverage.
     """
     rank = math.ceil((len(scores) + 1) * coverage - 1e-9)
     return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else math.inf
 
 
 def fewest(coverage: float) -> int:
-    """The pictures it takes, in each half of them, to promise that coverage."""
+    """The number of pictures that it takes to promise the coverage from one half of them."""
     share = (1 + coverage) / 2
     return 2 * math.ceil(share / (1 - share) - 1e-9)
 
 
 def label_margins(distances: NDArray[np.floating], labels: Labels) -> Floats:
-    """For each picture (N,), its nearest other prototype's distance less its label's own."""
+    """The margin of each picture's label (N,): the distance to the nearest other prototype less the
+    distance to the label's own.
+    """
     rows = np.arange(len(labels))
     others = distances.astype(np.float64)
     own = others[rows, labels].copy()
@@ -85,7 +88,7 @@ def label_margins(distances: NDArray[np.floating], labels: Labels) -> Floats:
 def find_limits(prediction: Prediction, labels: Labels, coverage: float) -> Limits:
     """The limits of every class from held-out pictures and their labels (N,).
 
-    A class with too few pictures takes those of all classes together.
+    A class with too few pictures gets the limits of all classes together.
     """
     answers, classes = prediction.answers, prediction.distances.shape[1]
     far, few, lost = _quantiles(prediction.ood_score, answers, classes, (1 + coverage) / 2)
@@ -97,8 +100,8 @@ def find_limits(prediction: Prediction, labels: Labels, coverage: float) -> Limi
 def _quantiles(
     scores: Floats, groups: Labels, classes: int, share: float
 ) -> tuple[Floats, NDArray[np.bool_], Floats]:
-    """The conformal quantile of each class's scores (M,), those of all classes together where it
-    has too few; which ones those are; and the share of new scores above it.
+    """For each class (M,): the conformal quantile of its scores, whether it is that of all classes
+    together, since the class has too few, and the share of new scores above it.
     """
     found = np.array([conformal_quantile(scores[groups == c], share) for c in range(classes)])
     pooled = np.isinf(found)
@@ -127,10 +130,10 @@ def _near(prediction: Prediction, limits: Limits) -> NDArray[np.bool_]:
 
 
 def find_temperature(probabilities: NDArray[np.floating], labels: Labels) -> float:
-    """What the logits are best divided by: it minimises −log p of the labels, and ½ log²T.
+    """The temperature T that minimises the sum of −log p of the labels, plus ½ log²T.
 
-    That prior is worth less than one picture that is wrong; without it a model that is right on
-    all held-out pictures would be made certain without limit.
+    The second term weighs less than one wrong picture. Without it a model that is right on all
+    held-out pictures would get ever smaller temperatures.
     """
     from scipy.optimize import minimize_scalar  # here: the service does not need SciPy
     from scipy.special import log_softmax
@@ -195,8 +198,8 @@ def calibrate(
 def coverage_on(
     held_out: tuple[Prediction, Labels], others: tuple[Prediction, Labels], coverage: float
 ) -> tuple[float, float]:
-    """The shares of other labelled pictures that keep their class and that are accepted, with the
-    limits found on the held-out ones.
+    """The shares of other labelled pictures that keep their class, and that are accepted, with the
+    limits of the held-out ones.
     """
     trial, labels = others
     limits = find_limits(*held_out, coverage)
@@ -219,7 +222,7 @@ def reliability(confidence: Floats, right: NDArray[np.bool_]) -> list[Reliabilit
 def _on_other_halves(
     prediction: Prediction, labels: Labels, coverage: float
 ) -> dict[str, float | None]:
-    """Limits from one random half, tried on the other, averaged: what a new picture meets."""
+    """What new pictures can expect: limits of a random half, tried on the other half, averaged."""
     kept_share, accepted_share, right = [], 0, 0
     for seed in range(_HALVES):
         order = np.random.default_rng(seed).permutation(len(labels))

@@ -1,4 +1,4 @@
-"""Figures of merit of an exported model, from what ONNX Runtime computed for labelled pictures."""
+"""The manifest's metrics of an exported model, from its predictions for labelled pictures."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TOO_FAR, TOO_CLOSE = 0.01, 0.02
 
 
 class Scored(NamedTuple):
-    """What is kept of a prediction for N labelled pictures."""
+    """The answers to N labelled pictures, with the numbers that metrics and thresholds need."""
 
     labels: NDArray[np.int64]  # (N,)
     predicted: NDArray[np.int64]  # (N,), by inner product: the classifier's answer
     nearest: NDArray[np.int64]  # (N,), by Euclidean distance, measured anew from the embedding
     confidence: NDArray[np.float64]  # (N,), probability of the answer
     distance: NDArray[np.float64]  # (N,), to the answer's prototype
-    margin: NDArray[np.float64]  # (N,), nearest other prototype's distance less that
+    margin: NDArray[np.float64]  # (N,), the nearest other prototype's distance less `distance`
     ood_score: NDArray[np.float64]  # (N,), `distance` plus the novelty
     rank: NDArray[np.int64]  # (N,), classes that are more probable than the label's; 0 is right
 
@@ -87,7 +87,7 @@ def metrics(
     train_accuracy: float | None = None,
     valid_accuracy: float | None = None,
 ) -> Metrics:
-    """The manifest's figures for a split, beside the geometry of the training embeddings."""
+    """The manifest's metrics of a split, with the geometry of the training embeddings."""
     figures = class_figures(
         confusion_matrix(scored.labels, scored.predicted, len(class_names)), class_names
     )
@@ -136,7 +136,8 @@ def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_
 def thresholds(scored: Scored, split: str) -> Thresholds:
     """When to answer `none_of_these` and `ambiguous`, from correctly classified pictures.
 
-    `max_distance` gives up the strangest 1 % of them, `min_margin` the closest calls, 2 %.
+    `max_distance` leaves out the 1 % with the highest OOD scores, `min_margin` the 2 % with the
+    smallest margins.
     """
     right = scored.right
     if not right.any():  # an untrained model: nothing is refused, nothing is clear

@@ -1,7 +1,8 @@
-"""Telling pictures of no class from the model's own: scores, and how well each one does it.
+"""Scores that tell pictures of no class from the model's own, and how well each one does.
 
-Every score is larger for stranger pictures. Those of the prototypes and the evidence stand beside
-three rivals of the literature: maximum softmax, energy, and the k-th nearest neighbour.
+Every score is larger for pictures that are less like the training pictures. Three are known from
+the literature: maximum softmax, energy, and the distance to the k-th nearest neighbour. The others
+come from the prototypes and the evidence.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _TINY = 1e-12
 
 @dataclass(frozen=True)
 class Reference:
-    """What the scores need of a bundle: its gallery, and each class's usual distance (M,)."""
+    """The numbers of a bundle that the scores need, each class's usual distance (M,) and more."""
 
     gallery: Gallery
     usual_distance: Floats
@@ -37,7 +38,7 @@ class Reference:
 
     @classmethod
     def of(cls, bundle: Bundle) -> Reference:
-        """Measured on the gallery; a class without pictures there takes the others' median."""
+        """Measured on the gallery. A class without pictures there gets the median of all."""
         own = np.linalg.norm(bundle.embeddings - bundle.prototypes[bundle.gallery.labels], axis=1)
         whole = float(np.median(own)) if len(own) else 1.0
         labels = bundle.gallery.labels
@@ -99,7 +100,7 @@ def compare(
     manifest: Manifest,
     name: str,
 ) -> OutOfDistribution:
-    """The AUROC of every score on a set of strange pictures, and what verdicts they get."""
+    """The AUROC of every score on pictures of no class, and the share of each verdict there."""
     found = scores(strange, reference)
     return OutOfDistribution(
         data=name,
@@ -123,7 +124,7 @@ def verdict_shares(prediction: Prediction, manifest: Manifest) -> dict[str, floa
 
 
 def noise(size: int, count: int = NOISE) -> NDArray[np.uint8]:
-    """Pictures (N, S, S, 3) of nothing: half of single pixels, half of coarse blots."""
+    """Pictures (N, S, S, 3) of noise: one half of single pixels, the other of coarse blots."""
     generator = np.random.default_rng(0)
     fine = generator.integers(0, 256, (count - count // 2, size, size, 3))
     cells = max(2, size // 8)

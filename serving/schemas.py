@@ -46,7 +46,10 @@ Picture = Annotated[
 Label = Annotated[str, BeforeValidator(_unquoted)]
 Count = Annotated[int, Field(ge=1, le=MAX_K)]
 
-_PICTURE = "a JPEG, PNG, WebP, BMP or GIF (first frame) of any mode; its declared type is ignored"
+_PICTURE = (
+    "a JPEG, PNG, WebP, BMP, GIF, HEIC or AVIF (first frame) of any mode; its declared type is "
+    "ignored"
+)
 _COUNT = "how many training images to show; all there are when the gallery is smaller"
 
 

@@ -10,7 +10,10 @@ from interpret.bundle.errors import DpnpError
 Kind = Literal["pictures", "figures", "pages", "tables", "plain tables"]
 
 SUFFIXES: dict[Kind, tuple[str, ...]] = {
-    "pictures": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"),
+    "pictures": (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"),
+        *(".heic", ".heif", ".avif"),
+    ),
     "figures": (".png", ".pdf", ".svg"),
     "pages": (".html", ".htm"),
     "tables": (".parquet", ".csv"),

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import ImageError
 from interpret.bundle.gallery_table import GalleryTable, pixel_hash
-from interpret.model.images import Preprocessing, open_image, pictures_in, thumbnail
+from interpret.model.images import Preprocessing, open_image, thumbnail
+from interpret.model.picture_files import pictures_in
 from interpret.model.predictor import Prediction, Predictor, concatenated
 from interpret.model.progress import parallel_map
 

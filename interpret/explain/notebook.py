@@ -15,7 +15,8 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import ImageError
 from interpret.explain.answers import Classification, Example, Explanation, PrototypeDistance
 from interpret.explain.evidence import AGAINST, FOR, TINY
-from interpret.model.images import Picture, Preprocessing, as_image, data_uri
+from interpret.model.images import Picture, Preprocessing, as_image
+from interpret.model.picture_formats import data_uri
 
 _SIDE, _SMALL = 176, 72  # pixels on the screen: of the picture, of a training image
 _CELL = "padding:2px 14px 2px 0;border:0"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import re
 import struct
+import threading
 import warnings
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFilter, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageFilter, ImageOps
 
 from interpret.bundle.errors import (
     BrokenImageError,
@@ -21,17 +21,18 @@ from interpret.bundle.errors import (
     NotAnImageError,
     TooManyPixelsError,
 )
-from interpret.bundle.file_suffixes import has_suffix
 from interpret.bundle.manifest import Manifest
+from interpret.model.picture_formats import FORMATS, format_of, open_header
 
 # What the public functions take: a file's path, a file's bytes, a picture in memory, or an array
 # of uint8: RGB (H, W, 3), RGBA (H, W, 4) or grey (H, W).
 Picture = str | Path | bytes | Image.Image | NDArray[np.uint8]
 PICTURE_TYPES = (str, Path, bytes, Image.Image, np.ndarray)
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 THUMBNAIL_SIDE = 96  # pixels at most; small pictures keep their size
-MAX_PIXELS = 40_000_000  # 120 MB as RGB: larger than any camera's JPEG, far below a bomb
+MAX_PIXELS = 64_000_000  # of a picture from elsewhere: a phone's 48 megapixels, far below a bomb
+MAX_FILE_PIXELS = 250_000_000  # of a file of one's own: the largest phones' and scans
+WHOLE_PIXELS = 40_000_000  # 160 MB as RGB: a larger picture is decoded at a half or less
 
 # The rule `fit_square` follows, in words, for the manifest of every bundle.
 PREPROCESSING = (
@@ -43,10 +44,6 @@ PREPROCESSING = (
 # error or good enough, so these warnings would only clutter a log.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_SIGNATURE = re.compile(  # of each format, by the name that it has in media types
-    rb"(?P<jpeg>\xff\xd8\xff)|(?P<png>\x89PNG)|(?P<webp>RIFF....WEBP)|(?P<bmp>BM)|(?P<gif>GIF8)",
-    re.DOTALL,
-)
 _UPRIGHT = {  # by the EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -56,10 +53,13 @@ _UPRIGHT = {  # by the EXIF orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = {_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
+_SCALABLE = ("JPEG", "MPO")  # what Pillow decodes at a half, a quarter or an eighth
 
 # What Pillow's decoders raise for bytes that are not what their header says.
 _DECODER_ERRORS = (
     OSError,
+    RuntimeError,
     SyntaxError,
     ValueError,
     EOFError,
@@ -70,6 +70,9 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
+
+_LARGE = threading.Lock()  # one picture above WHOLE_PIXELS at a time: threads share the memory
+_STRIP_PIXELS = 4_000_000  # of a large picture, turned to RGB at a time
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,16 @@ class Preprocessing:
         return fit_square(image, self.size)
 
 
-def as_image(picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def as_image(picture: Picture, max_pixels: int | None = None) -> Image.Image:
     """Any kind of picture as an upright RGB one. A path is opened, bytes are decoded.
 
     Raises ImageError for a picture that cannot be read, ValueError for an array of another shape
     or dtype, and TypeError for what is no picture.
     """
     if isinstance(picture, str | Path):
-        return open_image(picture, max_pixels)
+        return open_image(picture, max_pixels or MAX_FILE_PIXELS)
     if isinstance(picture, bytes):
-        return decode(picture, max_pixels)
+        return decode(picture, max_pixels or MAX_PIXELS)
     if isinstance(picture, np.ndarray):
         grey, coloured = picture.ndim == 2, picture.ndim == 3 and picture.shape[2] in (3, 4)
         if picture.dtype != np.uint8 or not (grey or coloured) or not picture.size:
@@ -114,62 +117,50 @@ def as_image(picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decode a JPEG, PNG, WebP, BMP or GIF (first frame) of any mode to an upright RGB picture.
+    """Decode a picture in one of FORMATS (its first frame) and any mode to an upright RGB one.
 
     The pixel count is read from the header and held against `max_pixels` before anything is
-    decoded. Raises NotAnImageError, TooManyPixelsError or BrokenImageError.
+    decoded. A picture of more than WHOLE_PIXELS is halved, and again until it has no more.
+    Raises NotAnImageError, TooManyPixelsError or BrokenImageError.
     """
-    if not data:
-        raise NotAnImageError("the picture is empty (0 bytes)")
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise TooManyPixelsError(f"the picture is over the limit of {max_pixels} pixels") from error
-    except UnidentifiedImageError as error:
-        if _SIGNATURE.match(data):  # Pillow gives up on a header cut short with the same error
-            raise BrokenImageError("the picture's header is corrupt") from error
-        raise NotAnImageError(
-            f"not a picture in a format we read ({', '.join(FORMATS)})"
-        ) from error
-    except _DECODER_ERRORS as error:
-        raise BrokenImageError(f"the picture's header is corrupt: {error}") from error
+    image = _opened(data, max_pixels)
     width, height = image.size
-    if width * height > max_pixels:
-        raise TooManyPixelsError(
-            f"the picture has {width}×{height} pixels; the limit is {max_pixels}"
-        )
-    if not width * height:
-        raise BrokenImageError("the picture has no pixels")
-    return _upright_rgb(image)
+    return _decoded(image, _factor(width, height))
 
 
-def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def open_image(path: str | Path, max_pixels: int = MAX_FILE_PIXELS) -> Image.Image:
     """Decode the file at `path` as `decode` does; the error names the file. Raises ImageError."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror or error}") from error
+    data = read_picture(path)
     try:
         return decode(data, max_pixels)
     except ImageError as error:
         raise type(error)(f"{path}: {error}") from error
 
 
+def read_picture(path: str | Path) -> bytes:
+    """The bytes of a file. Raises ImageError."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror or error}") from error
+
+
+def checked_size(data: bytes, max_pixels: int = MAX_FILE_PIXELS) -> tuple[int, int]:
+    """Width and height, upright, of a picture that `decode` takes; raises what `decode` raises.
+
+    All of it is decoded, a JPEG at an eighth of its size: every byte is seen at a fraction of the
+    cost.
+    """
+    image = _opened(data, max_pixels)
+    width, height = image.size
+    _decoded(image, 8 if image.format in _SCALABLE else _factor(width, height))
+    return (height, width) if _turn(image) in _SIDEWAYS else (width, height)
+
+
 def fit_square(image: Image.Image, size: int) -> NDArray[np.uint8]:
     """The largest centred square of an RGB picture as uint8 (size, size, 3): see PREPROCESSING."""
     square = ImageOps.fit(image, (size, size), method=Image.Resampling.BILINEAR)
     return np.asarray(square, dtype=np.uint8)
-
-
-def media_type(data: bytes) -> str:
-    """The media type of an encoded picture by its first bytes, "image/png" and the like."""
-    found = _SIGNATURE.match(data)
-    return f"image/{found.lastgroup}" if found else "application/octet-stream"
-
-
-def data_uri(image: bytes) -> str:
-    """An encoded picture as an address that holds it."""
-    return f"data:{media_type(image)};base64,{base64.b64encode(image).decode()}"
 
 
 def thumbnail(picture: Image.Image) -> bytes:
@@ -182,11 +173,6 @@ def thumbnail(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """The files below a folder that are pictures by their suffix, sorted."""
-    return sorted(f for f in folder.rglob("*") if has_suffix(f, "pictures") and f.is_file())
-
-
 def featureless(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The picture (S, S, 3) blurred until only its arrangement of colours is left.
 
@@ -197,21 +183,79 @@ def featureless(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(blurred, dtype=np.uint8)
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
+def _opened(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
+    """The picture with its header read and its size within the limit."""
+    if not data:
+        raise NotAnImageError("the picture is empty (0 bytes)")
+    name = format_of(data)
+    if name is None:
+        raise NotAnImageError(f"not a picture in a format we read ({', '.join(FORMATS)})")
+    try:
+        image = open_header(data, name)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixelsError(f"the picture is over the limit of {max_pixels} pixels") from error
+    except _DECODER_ERRORS as error:
+        raise BrokenImageError(f"the picture's header is corrupt: {_line(error)}") from error
+    width, height = image.size
+    if width * height > max_pixels:
+        raise TooManyPixelsError(
+            f"the picture has {width}×{height} pixels; the limit is {max_pixels}"
+        )
+    if not width * height:
+        raise BrokenImageError("the picture has no pixels")
+    return image
+
+
+def _factor(width: int, height: int) -> int:
+    """The power of two that brings a picture's sides down to WHOLE_PIXELS."""
+    factor = 1
+    while width * height > WHOLE_PIXELS * factor**2:
+        factor *= 2
+    return factor
+
+
+def _decoded(image: ImageFile.ImageFile, factor: int) -> Image.Image:
+    """The picture as upright RGB, its sides divided by `factor`; a JPEG by at most 8."""
+    width, height = image.size
+    with _LARGE if width * height > WHOLE_PIXELS else nullcontext():
+        if factor > 1 and image.format in _SCALABLE:  # decoded at that size at once
+            image.draft(None, (max(width // factor, 1), max(height // factor, 1)))
+        return _upright_rgb(image, _factor(*image.size))
+
+
+def _upright_rgb(image: Image.Image, factor: int = 1) -> Image.Image:
     try:
         image.load()
-        return _to_rgb(_upright(image))
+        rgb = _to_rgb(image) if factor == 1 else _reduced(image, factor)
+        turn = _turn(image)
+        return rgb if turn is None else rgb.transpose(turn)
     except _DECODER_ERRORS as error:
-        raise BrokenImageError(f"the {image.format} picture is corrupt: {error}") from error
+        problem = f"the {image.format} picture is corrupt: {_line(error)}"
+        raise BrokenImageError(problem) from error
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """How a picture must be turned to stand upright."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except _DECODER_ERRORS:  # damaged metadata: the pixels are as good as ever
-        return image
-    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if method is None else image.transpose(method)
+        return None
+    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """A loaded picture as RGB, each `factor` × `factor` pixels averaged, in strips."""
+    width, height = image.size
+    rows = max(_STRIP_PIXELS // width // factor, 1) * factor
+    result = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(top + rows, height)))
+        result.paste(_to_rgb(strip).reduce(factor), (0, top // factor))
+    return result
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from interpret.model.images import data_uri
+from interpret.model.picture_formats import data_uri
 from interpret.report import html_page as web
 from interpret.trust.audit import TITLES, Audit, Finding, Kind
 

@@ -17,7 +17,7 @@ from interpret.figures.sphere_3d import sphere_plot
 from interpret.figures.sphere_map import SphereData
 from interpret.geometry import geometry
 from interpret.geometry.packing import widest_angle
-from interpret.model.images import data_uri
+from interpret.model.picture_formats import data_uri
 from interpret.report import html_page as web
 from interpret.retrieval.gallery import Gallery
 from interpret.retrieval.projection import Projection

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from interpret.model.picture_formats import FORMATS
+
 _CAT = {"label": "cat", "index": 3, "distance": 20.98, "angle_deg": 25.2}
 _DOG = {"label": "dog", "index": 5, "distance": 56.02, "angle_deg": 78.0}
 _MODEL = {"name": "cifar10-dpnp-9d", "fingerprint": "8be491bf" + "0" * 56}
@@ -76,7 +78,7 @@ def _refused(code: str, message: str, detail: Any = None) -> dict[str, Any]:
 ERRORS: dict[int, dict[str, Any]] = {
     401: _refused("unauthorized", "send the header Authorization: Bearer TOKEN"),
     413: _refused("too_large", "the body is over the limit of 10485760 bytes", {"limit": 10485760}),
-    415: _refused("not_an_image", "not a picture in a format we read (JPEG, PNG, WEBP, BMP, GIF)"),
+    415: _refused("not_an_image", f"not a picture in a format we read ({', '.join(FORMATS)})"),
     422: _refused(
         "invalid_field",
         "k: Input should be less than or equal to 100",

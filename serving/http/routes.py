@@ -17,7 +17,7 @@ from starlette.types import Scope
 from interpret.bundle.errors import DpnpError, UnknownExampleError
 from interpret.figures import palette
 from interpret.figures.content_policy import EXPLORER
-from interpret.model.images import media_type
+from interpret.model.picture_formats import media_type
 from serving.engine import Engine, EngineHolder
 from serving.http.access import PAGE
 from serving.http.endpoint import MODEL_HEADER

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from interpret.bundle.errors import ImageError
-from interpret.model.images import open_image, pictures_in
+from interpret.model.images import open_image
+from interpret.model.picture_files import pictures_in
 from interpret.model.progress import parallel_map
 from training.config.errors import DataError
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.manifest import Manifest, OutOfDistribution
-from interpret.model.images import fit_square, open_image, pictures_in
+from interpret.model.images import fit_square, open_image
+from interpret.model.picture_files import pictures_in
 from interpret.model.predictor import Prediction, Predictor
 from interpret.model.progress import parallel_map
 from interpret.trust import ood_scores

@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, colour in (("red", (255, 51, 0)), ("green", (0, 255, 0)), ("grey", (128, 128, 0))):
         Image.new("RGB", (8, 8), colour).save(folder / f"{name}.png")
     (folder / "broken.png").write_text("text named png")
-    (folder / "bomb.png").write_bytes(png_header(13_000, 13_000))
+    (folder / "bomb.png").write_bytes(png_header(20_000, 20_000))
     return folder
 
 
@@ -255,7 +255,7 @@ def test_a_process_from_start_to_end(bundle: str, folder: Path) -> None:
     assert done.returncode == 2
     assert [d["label"] for d in json.loads(done.stdout)] == ["red"]
     assert done.stderr == (
-        f"error: {folder}/bomb.png: the picture has 13000×13000 pixels; the limit is 40000000\n"
+        f"error: {folder}/bomb.png: the picture has 20000×20000 pixels; the limit is 250000000\n"
     )
 
 

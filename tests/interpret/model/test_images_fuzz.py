@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,12 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (13, 17, 3), d
 def _encode(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _heif(image: Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image).save(buffer, **options)
     return buffer.getvalue()
 
 
@@ -43,10 +50,19 @@ def _files() -> list[bytes]:
         _encode(NOISE, "BMP"),
         _encode(NOISE.convert("P"), "BMP"),
         _encode(NOISE, "GIF", save_all=True, append_images=[turned]),
+        _encode(NOISE, "AVIF", exif=exif),
+        _encode(NOISE, "AVIF", save_all=True, append_images=[turned]),
+        _encode(NOISE.convert("RGBA"), "AVIF"),
+        _heif(NOISE),
+        _heif(NOISE.convert("RGBA")),
     ]
 
 
 FILES = _files()
+SIGNATURES = [
+    *(b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM"),
+    *(b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypavif"),
+]
 
 
 @st.composite
@@ -92,6 +108,11 @@ def test_damaged_files(data: bytes) -> None:
 
 
 @BOUNDED
-@given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM"]), st.binary())
+@given(
+    st.sampled_from(
+        [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"\0\0\0\x18ftypheic"]
+    ),
+    st.binary(),
+)
 def test_arbitrary_bytes_behind_a_signature(signature: bytes, data: bytes) -> None:
     assert _ends_well(signature + data)

@@ -1,0 +1,62 @@
+import io
+from collections.abc import Callable
+
+import pillow_heif
+import pytest
+from PIL import Image
+
+from interpret.model.picture_formats import FORMATS, format_of, open_header, unread_format
+
+
+def encoded(kind: str) -> bytes:
+    image, buffer = Image.new("RGB", (16, 12)), io.BytesIO()
+    if kind == "HEIF":
+        pillow_heif.from_pillow(image).save(buffer)
+    else:
+        image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_each_format_is_told_from_its_first_bytes_and_opened(kind: str) -> None:
+    data = encoded(kind)
+    assert format_of(data[:64]) == kind
+    assert unread_format(data) is None
+    header = open_header(data, kind)
+    assert (header.format, header.size) == (kind, (16, 12))
+
+
+@pytest.mark.parametrize(
+    ("brands", "expected"),
+    [
+        (b"heic\0\0\0\0mif1heic", "HEIF"),
+        (b"mif1\0\0\0\0mif1heic", "HEIF"),
+        (b"mif1\0\0\0\0mif1avif", "AVIF"),
+        (b"avis\0\0\0\0avifavis", "AVIF"),
+        (b"mif1\0\0\0\0mif1", None),
+        (b"isom\0\0\0\0isommp42", None),
+    ],
+)
+def test_containers_are_told_by_their_brands(brands: bytes, expected: str | None) -> None:
+    data = b"\0\0\0\x20ftyp" + brands
+    assert format_of(data) == expected
+    assert unread_format(data) == (None if expected else "video")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (lambda: encoded("TIFF"), "TIFF"),
+        (lambda: encoded("PPM"), "PNM"),
+        (lambda: encoded("ICO"), "ICO"),
+        (lambda: encoded("JPEG2000"), "JPEG 2000"),
+        (lambda: b"8BPS\0\1", "Photoshop"),
+        (lambda: b"<?xml version='1.0'?>\n<svg xmlns='x'/>", "SVG"),
+        (lambda: b"%PDF-1.7", "PDF"),
+        (lambda: b"just some text\n", None),
+        (lambda: b"", None),
+    ],
+)
+def test_formats_that_are_not_read_have_a_name(data: Callable[[], bytes], name: str | None) -> None:
+    assert format_of(data()) is None
+    assert unread_format(data()[:64]) == name

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from interpret.model.images import open_image
     from interpret.model.predictor import Predictor
 
+__version__ = "0.1.0"  # of the whole package: pyproject.toml reads it here
 __all__ = ["Bundle", "Explainer", "Predictor", "open_image"]
 
 _HOMES = {

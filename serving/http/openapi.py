@@ -1,4 +1,4 @@
-"""The OpenAPI document: BentoML's, with our own routes described in full, errors included."""
+"""The OpenAPI document: BentoML's, with this service's routes and their errors in full."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from interpret import __version__
 from interpret.explain.answers import Classification, Explanation
 from serving.http import openapi_examples as examples
 from serving.http.errors import ErrorAnswer
@@ -31,25 +32,25 @@ _ENDPOINTS = {
 }
 _ERRORS = {
     400: "the request is malformed: no form, or one that cannot be parsed",
-    401: "the service has a token, and the request does not bear it",
-    403: "the service has no token, and answers its own machine only",
+    401: "the service asks for a token, and the request does not bear it",
+    403: "the service has no token, so it answers clients on its own machine only",
     408: "the body took too long to arrive",
     413: "the body has too many bytes, or the picture too many pixels",
-    415: "the body is no form, or the file no picture we read",
-    422: "a field is missing or out of range, or the prototype's label unknown",
+    415: "the body is no form, or the file no picture in a format that is read",
+    422: "a field is missing or out of range, or no class has this label",
     429: "too many requests at once; Retry-After says when to try again",
-    500: "something went wrong on our side",
-    503: "overloaded; Retry-After says when to try again",
+    500: "something went wrong in the service",
+    503: "the service is overloaded; Retry-After says when to try again",
 }
 _WITHOUT_BODY = (401, 403, 429, 500, 503)  # what can go wrong when no body is read
 _SECURITY: list[dict[str, list[str]]] = [{"token": []}, {}]  # {}: without, where none is set
+_UNCHANGED = {"description": "the bundle is still the one that If-None-Match names by its ETag"}
 _DIALECT = "3.1.0"  # pydantic's JSON Schema; 3.0 has no null type
 
 
 def describe(document: dict[str, Any], about: str | None) -> dict[str, Any]:
-    """BentoML's document with the paths and schemas of this service put in."""
-    version = document["info"]["version"]
-    info = {"title": "DPNP", "version": version, "description": about or ""}
+    """BentoML's document, completed: the routes beside its endpoints, all schemas and errors."""
+    info = {"title": "DPNP", "version": __version__, "description": about or ""}
     paths = document["paths"]
     for route, (form, answer) in _ENDPOINTS.items():
         operation = paths[route]["post"]
@@ -112,7 +113,7 @@ def _responses(answer: str, has_body: bool) -> dict[str, Any]:
 def _good(answer: str) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": _ref(answer)}
     if answer in examples.ANSWERS:
-        content["examples"] = {"a digit": {"value": examples.ANSWERS[answer]}}
+        content["examples"] = {"a picture of a cat": {"value": examples.ANSWERS[answer]}}
     return {"description": "the answer", "content": {"application/json": content}}
 
 
@@ -131,7 +132,7 @@ def _get_map(tags: list[str]) -> dict[str, Any]:
     return {
         "tags": tags,
         "description": "Prototypes and training images in three dimensions.",
-        "responses": {"200": _good(Map.__name__)} | _guarded(),
+        "responses": {"200": _good(Map.__name__), "304": _UNCHANGED} | _guarded(),
     }
 
 
@@ -160,6 +161,7 @@ def _gallery(tags: list[str]) -> dict[str, Any]:
                 "description": "the thumbnail",
                 "content": {f"image/{kind}": picture for kind in ("webp", "jpeg", "png")},
             },
+            "304": _UNCHANGED,
             "404": _error("no training image has this id"),
         }
         | _guarded(),

@@ -1,82 +1,15 @@
-"""Bad requests to a real server: the documented status, the schema, at once, and no harm done."""
+"""Bad requests to a real server: the documented status, the schema, and no harm done."""
 
 import io
 import socket
-import statistics
-import struct
-import time
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from PIL import Image
 
-from tests.serving.servers import RED, Server, encode, plain, upload
-
-SECONDS = 0.2
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = zlib.crc32(kind + data)
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
-
-
-def bomb(side: int = 13_000) -> bytes:
-    """A PNG of some 20 KB whose header announces side² pixels, and keeps the promise."""
-    rows = zlib.compress(bytes(side // 8 + 1) * side, 9)
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    chunks = chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
-JPEG = encode(Image.effect_noise((64, 64), 60).convert("RGB"), "JPEG")
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://127.0.0.1/x"/></svg>'
-TIFF = encode(Image.new("RGB", (4, 4)), "TIFF")
-PNG = plain(RED)
-RAW_PNG = {"content": PNG, "headers": {"content-type": "image/png"}}
-PICKLE = {"content": b"\x80\x04.", "headers": {"content-type": "application/vnd.bentoml+pickle"}}
-NO_BOUNDARY = {"content": PNG, "headers": {"content-type": "multipart/form-data"}}
-BOTH = {"files": upload(PNG), "data": {"prototype": "red"}}
-
-BAD = {
-    "garbage": ("/predict", {"files": upload(bytes(range(256)))}, 415, "not_an_image"),
-    "empty file": ("/predict", {"files": upload(b"")}, 415, "not_an_image"),
-    "text called .png": ("/predict", {"files": upload(b"hello")}, 415, "not_an_image"),
-    "svg": ("/predict", {"files": upload(SVG, "x.svg", "image/svg+xml")}, 415, "not_an_image"),
-    "tiff": ("/predict", {"files": upload(TIFF)}, 415, "not_an_image"),
-    "truncated jpeg": ("/predict", {"files": upload(JPEG[:-200])}, 415, "broken_image"),
-    "truncated png": ("/predict", {"files": upload(PNG[:-20])}, 415, "broken_image"),
-    "bomb": ("/predict", {"files": upload(bomb())}, 413, "too_many_pixels"),
-    "bomb, explained": ("/explain", {"files": upload(bomb())}, 413, "too_many_pixels"),
-    "large": ("/predict", {"files": upload(bytes(300_000))}, 413, "too_large"),
-    "empty body": ("/predict", {}, 400, "malformed"),
-    "no boundary": ("/predict", NO_BOUNDARY, 400, "malformed"),
-    "json": ("/predict", {"json": {"image": "x"}}, 415, "unsupported_media_type"),
-    "pickle": ("/predict", PICKLE, 415, "unsupported_media_type"),
-    "raw body": ("/predict", RAW_PNG, 415, "unsupported_media_type"),
-    "other field": ("/predict", {"files": {"picture": PNG}}, 422, "invalid_field"),
-    "text field": ("/predict", {"data": {"image": "http://127.0.0.1/"}}, 422, "invalid_field"),
-    "k 0": ("/explain", {"files": upload(PNG), "data": {"k": "0"}}, 422, "invalid_field"),
-    "k -1": ("/explain", {"files": upload(PNG), "data": {"k": "-1"}}, 422, "invalid_field"),
-    "k 1000": ("/similar", {"files": upload(PNG), "data": {"k": "1000"}}, 422, "invalid_field"),
-    "k abc": ("/similar", {"files": upload(PNG), "data": {"k": "abc"}}, 422, "invalid_field"),
-    "pink": ("/similar", {"data": {"prototype": "pink"}}, 422, "unknown_prototype"),
-    "rival pink": (
-        "/explain",
-        {"files": upload(PNG), "data": {"rival": "pink"}},
-        422,
-        "unknown_prototype",
-    ),
-    "own rival": ("/explain", {"files": upload(PNG), "data": {"rival": "red"}}, 422, "own_rival"),
-    "both": (
-        "/similar",
-        {"files": upload(PNG), "data": {"prototype": "red"}},
-        422,
-        "invalid_field",
-    ),
-    "neither": ("/similar", {"data": {"k": "3"}}, 422, "invalid_field"),
-}
+from tests.serving.bad_requests import BAD, PNG
+from tests.serving.servers import Server, upload
 
 
 def expect_error(response: httpx.Response, status: int, code: str) -> None:
@@ -92,13 +25,7 @@ def expect_error(response: httpx.Response, status: int, code: str) -> None:
 @pytest.mark.parametrize("name", BAD)
 def test_bad_request(client: httpx.Client, name: str) -> None:
     path, sent, status, code = BAD[name]
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        response = client.post(path, **sent)
-        seconds.append(time.perf_counter() - start)
-        expect_error(response, status, code)
-    assert statistics.median(seconds) < SECONDS
+    expect_error(client.post(path, **sent), status, code)
 
 
 @pytest.mark.parametrize(

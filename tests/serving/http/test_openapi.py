@@ -1,15 +1,18 @@
 """The OpenAPI document: what a reader of /docs.json learns."""
 
 import json
+import tomllib
 
 import httpx
 import pytest
 from pydantic import BaseModel
 
+from interpret import __version__
 from interpret.explain.answers import Classification, Explanation
 from serving.http.errors import ErrorAnswer
 from serving.http.openapi_examples import ANSWERS, ERRORS
 from serving.schemas import Prototypes, Reload, Similar
+from tests.serving.servers import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,13 @@ def test_every_reference_is_defined(document: dict) -> None:
     used = {part.split('"')[0] for part in text.split('"$ref": "')[1:]}
     assert used <= known
     assert document["openapi"] == "3.1.0"
+
+
+def test_the_version_is_the_package_s(document: dict) -> None:
+    assert document["info"]["version"] == __version__
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"]["attr"] == "interpret.__version__"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +80,7 @@ def test_other_paths(document: dict) -> None:
     paths = document["paths"]
     assert "requestBody" not in paths["/prototypes"]["post"]
     gallery = paths["/gallery/{id}"]["get"]["responses"]
-    assert set(gallery) == {"200", "401", "403", "404"}
+    assert set(gallery) == {"200", "304", "401", "403", "404"}
     assert "image/webp" in gallery["200"]["content"]
     assert {"/livez", "/readyz", "/metrics"} <= set(paths)
     assert paths["/map"]["get"]["responses"]["200"]
@@ -81,6 +91,7 @@ def test_other_paths(document: dict) -> None:
 @pytest.mark.parametrize("model", [Classification, Explanation, Similar, Prototypes, Reload])
 def test_examples_are_answers(document: dict, model: type[BaseModel]) -> None:
     text = json.dumps(document)
+    assert "a digit" not in text
     model.model_validate(ANSWERS[model.__name__])
     assert json.dumps(ANSWERS[model.__name__]) in text
 

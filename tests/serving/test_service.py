@@ -89,21 +89,6 @@ def test_explain_why_not_another_class(client: httpx.Client) -> None:
     assert answer["point"] == [1, 0, 0]
 
 
-def test_map(client: httpx.Client, toy_bundle: Bundle) -> None:
-    answer = client.get("/map").json()
-    assert answer == {
-        "kept": 1.0,
-        "radius": 1.0,
-        "class_names": ["red", "green", "blue"],
-        "colours": ["#0072b2", "#e69f00", "#009e73"],
-        "prototypes": np.eye(3).tolist(),
-        "ids": [10, 11, 12, 13, 14, 15],
-        "labels": [0, 1, 2, 0, 1, 2],
-        "points": toy_bundle.embeddings.tolist(),
-        "model": {"name": "toy", "fingerprint": toy_bundle.manifest.fingerprint},
-    }
-
-
 def test_explain_shows_six_by_default(client: httpx.Client) -> None:
     answer = post(client, "/explain", plain(RED))
     assert len(answer["neighbours"]) == 6
@@ -155,20 +140,6 @@ def test_prototypes(client: httpx.Client, body: dict) -> None:
         "distance": pytest.approx(ROOT2),
         "angle_deg": pytest.approx(90),
     }
-
-
-def test_gallery(client: httpx.Client, toy_bundle: Bundle) -> None:
-    response = client.get("/gallery/12")
-    assert response.status_code == 200
-    assert response.headers["content-type"] == "image/webp"
-    assert response.headers["x-content-type-options"] == "nosniff"
-    assert response.content == toy_bundle.gallery.thumbnails[2]
-    assert Image.open(io.BytesIO(response.content)).convert("RGB").getpixel((0, 0)) == (0, 0, 255)
-
-
-def test_every_thumbnail_in_an_answer_is_served(client: httpx.Client) -> None:
-    for example in post(client, "/explain", plain(RED))["neighbours"]:
-        assert client.get(example["thumbnail"]).status_code == 200
 
 
 GREY = 32768 / 65535

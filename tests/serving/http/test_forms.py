@@ -59,18 +59,6 @@ def test_fields_arrive_in_any_chunking() -> None:
     assert (form.image, form.k) == (b"\x89PNG\r\n--X", 3)
 
 
-def test_defaults() -> None:
-    assert parse(ExplainForm, body(image=b"x")).k == 6
-    assert parse(SimilarForm, body(image=b"x")).k == 9
-
-
-@pytest.mark.parametrize(
-    ("text", "label"), [("3", "3"), ('"3"', "3"), ('"', '"'), ('"a"b"', '"a"b"'), ("null", "null")]
-)
-def test_a_label_may_be_a_json_string(text: str, label: str) -> None:
-    assert parse(SimilarForm, body(prototype=text)).prototype == label
-
-
 LARGE = body(image=b"x" * 20_000)
 REFUSED = {
     "no type": (PredictForm, body(image=b"x"), {"content_type": None}, 400),

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.serving.browser import Browser, browse, needs_chromium
@@ -174,17 +173,3 @@ def test_the_token_is_asked_for(tmp_path: Path) -> None:
         upload(page)
         assert page.text("#label") == "8"
         page.wait("[...document.querySelectorAll('#examples img')].every(e => e.naturalWidth > 0)")
-
-
-def test_the_page_comes_under_a_strict_policy(client: httpx.Client) -> None:
-    response = client.get("/ui/")
-    assert response.headers["content-type"].startswith("text/html")
-    policy = response.headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
-    assert "http" not in policy
-    assert client.get("/ui").headers["location"].endswith("/ui/")
-    assert client.get("/ui/nothing.js").json()["error"]["code"] == "not_found"
-    assert client.get("/ui/palette.css").headers["content-security-policy"] == policy
-    for path in ("/ui/..%2f..%2fservice.py", "/ui/%2e%2e/service.py"):
-        assert client.get(path).status_code == 404

@@ -1,0 +1,45 @@
+"""A record of the log as one line of JSON."""
+
+import json
+import logging
+import sys
+from datetime import datetime
+
+from serving.telemetry.logs import REQUEST_ID, JsonFormatter
+
+
+def line(record: logging.LogRecord) -> dict:
+    text = JsonFormatter().format(record)
+    assert "\n" not in text
+    return json.loads(text)
+
+
+def record(message: str, *values: object, **extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("name", logging.WARNING, "file.py", 1, message, values, None)
+    made.__dict__.update(extra)
+    return made
+
+
+def test_time_level_logger_and_message() -> None:
+    entry = line(record("%d of %s", 3, "a\nb", created=1_700_000_000.25))
+    assert datetime.fromisoformat(entry["time"]).timestamp() == 1_700_000_000.25
+    assert (entry["level"], entry["logger"]) == ("warning", "name")
+    assert entry["message"] == "3 of a\nb"
+    assert "request_id" not in entry
+
+
+def test_fields_and_the_request_s_id() -> None:
+    token = REQUEST_ID.set("an-id")
+    try:
+        entry = line(record("message", fields={"status": 200, "label": "red"}))
+    finally:
+        REQUEST_ID.reset(token)
+    assert (entry["request_id"], entry["status"], entry["label"]) == ("an-id", 200, "red")
+
+
+def test_an_exception_stays_on_its_line() -> None:
+    try:
+        raise ZeroDivisionError("a reason")
+    except ZeroDivisionError:
+        entry = line(record("failed", exc_info=sys.exc_info()))
+    assert entry["exception"].endswith("ZeroDivisionError: a reason")

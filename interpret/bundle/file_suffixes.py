@@ -7,9 +7,9 @@ from typing import Literal
 
 from interpret.bundle.errors import DpnpError
 
-Kind = Literal["pictures", "figures", "pages", "tables", "plain tables"]
+FileKind = Literal["pictures", "figures", "pages", "tables", "plain tables"]
 
-SUFFIXES: dict[Kind, tuple[str, ...]] = {
+SUFFIXES: dict[FileKind, tuple[str, ...]] = {
     "pictures": (
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"),
         *(".heic", ".heif", ".avif"),
@@ -21,12 +21,12 @@ SUFFIXES: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def has_suffix(path: Path, kind: Kind) -> bool:
+def has_suffix(path: Path, kind: FileKind) -> bool:
     """Whether the path ends in one of the kind's suffixes, in upper or lower case."""
     return path.suffix.lower() in SUFFIXES[kind]
 
 
-def check_suffix(path: Path, kind: Kind) -> None:
+def check_suffix(path: Path, kind: FileKind) -> None:
     """Raise a DpnpError that lists the kind's suffixes when the path has none of them."""
     if not has_suffix(path, kind):
         *others, last = SUFFIXES[kind]

@@ -32,15 +32,14 @@ from interpret.explain.evidence import evidence_map
 from interpret.explain.fine_evidence import fine_evidence
 from interpret.model.images import Preprocessing, decode, featureless
 from interpret.model.onnx_to_torch import TorchNetwork
-from interpret.model.predictor import Predictor
+from interpret.model.predictor import Pixels, Predictor
 
-Pixels = NDArray[np.uint8]
-TOLERANCE = 1e-4  # of torch against ONNX Runtime, relative to the embedding's largest number
-STEPS = 32  # of integrated gradients
-SAMPLES, SAMPLE_STEPS = 12, 8  # of the noise tunnel, and of the integrated gradients in each
-NOISE = 12.0  # its standard deviation, of pixels in [0, 255]
-BASELINES = 24  # training images that Gradient SHAP starts from
-PASSES = 32  # pictures in torch at a time: bounds the memory
+_TOLERANCE = 1e-4  # of torch against ONNX Runtime, relative to the embedding's largest number
+_STEPS = 32  # of integrated gradients
+_SAMPLES, _SAMPLE_STEPS = 12, 8  # of the noise tunnel, and of the integrated gradients in each
+_NOISE = 12.0  # its standard deviation, of pixels in [0, 255]
+_BASELINES = 24  # training images that Gradient SHAP starts from
+_PASSES = 32  # pictures in torch at a time: bounds the memory
 _WINDOWS = 8  # occlusion windows across the picture; they move by half their side
 
 
@@ -124,7 +123,7 @@ class Attributor:
         x, blurred = as_batch(pixels), as_batch(featureless(pixels))
         if method == "ig":
             found = IntegratedGradients(margin).attribute(
-                x, baselines=blurred, n_steps=STEPS, internal_batch_size=PASSES
+                x, baselines=blurred, n_steps=_STEPS, internal_batch_size=_PASSES
             )
             return found, blurred
         if method == "noise-tunnel":
@@ -132,11 +131,11 @@ class Attributor:
             found = tunnel.attribute(
                 x,
                 nt_type="smoothgrad",
-                nt_samples=SAMPLES,
-                nt_samples_batch_size=PASSES // SAMPLE_STEPS,
-                stdevs=NOISE,
+                nt_samples=_SAMPLES,
+                nt_samples_batch_size=_PASSES // _SAMPLE_STEPS,
+                stdevs=_NOISE,
                 baselines=blurred,
-                n_steps=SAMPLE_STEPS,
+                n_steps=_SAMPLE_STEPS,
             )
             return found, blurred
         if method == "gradient-shap":
@@ -152,7 +151,7 @@ class Attributor:
                 sliding_window_shapes=(3, window, window),
                 strides=(3, max(1, window // 2), max(1, window // 2)),
                 baselines=blurred,
-                perturbations_per_eval=PASSES,
+                perturbations_per_eval=_PASSES,
             )
             return found / 3, None  # Captum gives each channel the whole
         layer = self.network.pooled
@@ -174,7 +173,7 @@ class Attributor:
         fitted = Preprocessing.of(self.bundle.manifest)
         if not len(thumbnails):
             return torch.zeros(1, 3, fitted.size, fitted.size)
-        rows = np.unique(np.linspace(0, len(thumbnails) - 1, BASELINES).astype(int)).tolist()
+        rows = np.unique(np.linspace(0, len(thumbnails) - 1, _BASELINES).astype(int)).tolist()
         pictures = np.stack([fitted(decode(thumbnails[row])) for row in rows])
         return as_batch(pictures)
 
@@ -185,7 +184,7 @@ class Attributor:
         with torch.no_grad():
             found = self.network(as_batch(noise)).numpy()
         difference = float(np.abs(found - expected).max())
-        if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        if not difference <= _TOLERANCE * max(1.0, float(np.abs(expected).max())):
             raise BundleError(f"{source}: torch differs from ONNX Runtime by {difference:.2g}")
 
 

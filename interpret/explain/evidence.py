@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float32]
-
 # Blue speaks against, red for. Readers with any kind of colour blindness tell the two apart.
 # `interpret.figures.palette` hands the pair on to all other drawings.
 AGAINST, FOR = (33, 102, 172), (214, 47, 39)

@@ -21,17 +21,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
 from interpret.explain.attribution import Attributor
 from interpret.explain.attribution_methods import LOCAL, TITLES, Attribution, AttributionMethod
+from interpret.geometry.geometry import Array
 from interpret.model.images import featureless
 from interpret.model.onnx_weights import shuffled
+from interpret.model.predictor import Pixels
 from interpret.model.progress import progress
 
-Floats = NDArray[np.float64]
-Pixels = NDArray[np.uint8]
 RANDOM = "random"
 STEPS = 16  # of the curves
 BLOCKS = 24  # blurred, one at a time, for the infidelity
@@ -42,8 +41,8 @@ _NUDGES, _NUDGE = 3, 4.0  # for the sensitivity: how many, and how far a pixel o
 class Curves(NamedTuple):
     """Margins (STEPS + 1,) as more of a picture is changed."""
 
-    deletion: Floats
-    insertion: Floats
+    deletion: Array
+    insertion: Array
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def available(attributor: Attributor) -> list[AttributionMethod]:
     return [m for m in TITLES if m not in LOCAL or attributor.predictor.has_evidence]
 
 
-def curves(attributor: Attributor, picture: Pixels, values: Floats, pair: Sequence[int]) -> Curves:
+def curves(attributor: Attributor, picture: Pixels, values: Array, pair: Sequence[int]) -> Curves:
     """The margins as the pixels are blurred, and as they come back, most positive first."""
     size = len(picture)
     # All pixels of a location have the same value: a hair of noise puts them in a random order.
@@ -102,7 +101,7 @@ def curves(attributor: Attributor, picture: Pixels, values: Floats, pair: Sequen
 
 
 def infidelity(
-    attributor: Attributor, picture: Pixels, values: Floats, pair: Sequence[int], seed: int
+    attributor: Attributor, picture: Pixels, values: Array, pair: Sequence[int], seed: int
 ) -> float:
     """min over β of E(β·Σ values − fall)² / E fall², over random blocks (Yeh et al., 2019)."""
     size, generator = len(picture), np.random.default_rng(seed)
@@ -120,15 +119,15 @@ def infidelity(
     return 1 - float((told * fall).sum()) ** 2 / energy if energy else 1.0
 
 
-def pair_margins(attributor: Attributor, pixels: Pixels, pair: Sequence[int]) -> Floats:
+def pair_margins(attributor: Attributor, pixels: Pixels, pair: Sequence[int]) -> Array:
     """‖h − c_negative‖² − ‖h − c_positive‖² of pictures (N, S, S, 3), by ONNX Runtime."""
     h = attributor.predictor(pixels).embedding.astype(np.float64)
     near, far = attributor.bundle.prototypes[list(pair)].astype(np.float64)
-    margin: Floats = 2 * h @ (near - far) + far @ far - near @ near
+    margin: Array = 2 * h @ (near - far) + far @ far - near @ near
     return margin
 
 
-def enlarged(values: Floats, size: int) -> Floats:
+def enlarged(values: Array, size: int) -> Array:
     """A map (h, w) at (size, size), each location's value over its pixels."""
     rows, cols = (np.arange(size) * side // size for side in values.shape)
     return values[np.ix_(rows, cols)]
@@ -179,7 +178,7 @@ def _one(
 
 def _map(
     attributor: Attributor, picture: Pixels, method: str, pair: list[int], seed: int
-) -> tuple[Floats, float | None]:
+) -> tuple[Array, float | None]:
     """A method's map, and the relative error of its sum."""
     if method == RANDOM:
         shape = picture.shape[:2]
@@ -192,7 +191,7 @@ def _map(
     return found.values, float(error)
 
 
-def rank_correlation(a: Floats, b: Floats) -> float:
+def rank_correlation(a: Array, b: Array) -> float:
     """Spearman's rank correlation of two maps of one shape; 0 for a constant map."""
     from scipy.stats import spearmanr  # here: the service does not need it
 

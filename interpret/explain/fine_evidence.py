@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.explain.evidence import evidence_map
+from interpret.geometry.geometry import Array
 from interpret.model.predictor import Predictor
 
-Floats = NDArray[np.float64]
 FACTOR = 4
 
 
@@ -24,7 +24,7 @@ def fine_evidence(
     positive: NDArray[np.floating],
     negative: NDArray[np.floating],
     factor: int = FACTOR,
-) -> Floats | None:
+) -> Array | None:
     """The evidence of one picture (S, S, 3) on a grid `factor` times finer each way.
 
     Returns (h·factor, w·factor): the sum over each block of factor × factor is the plain map's
@@ -43,7 +43,7 @@ def fine_evidence(
     return refine(coarse, maps, shifts, factor)
 
 
-def refine(coarse: Floats, maps: Floats, shifts: list[tuple[int, int]], factor: int) -> Floats:
+def refine(coarse: Array, maps: Array, shifts: list[tuple[int, int]], factor: int) -> Array:
     """The average of the maps (K, h, w) of shifted pictures, each moved back, on the fine grid.
 
     `shifts` are in fine cells. The sum of each block is that of the coarse map (h, w).
@@ -58,7 +58,7 @@ def refine(coarse: Floats, maps: Floats, shifts: list[tuple[int, int]], factor: 
     fine = total / count
     blocks = fine.reshape(rows, factor, cols, factor)
     missing = (coarse - blocks.sum((1, 3))) / factor**2
-    exact: Floats = fine + np.kron(missing, np.ones((factor, factor)))
+    exact: Array = fine + np.kron(missing, np.ones((factor, factor)))
     return exact
 
 

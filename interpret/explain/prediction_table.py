@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 from interpret.bundle.errors import DpnpError, ImageError
 from interpret.bundle.file_suffixes import SUFFIXES, check_suffix
 from interpret.explain.answers import Classification
-from interpret.explain.explainer import Explainer
+from interpret.explain.explainer import BATCH, Explainer
 from interpret.model.devices import cpu_count
 from interpret.model.images import open_image
 from interpret.model.picture_files import pictures_in
 from interpret.model.progress import progress
-
-BATCH = 64  # pictures decoded and classified at a time
 
 _SCHEMA = pa.schema(
     [

@@ -8,9 +8,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from interpret.geometry.geometry import Array
 
 # Tammes' problem in three dimensions: the widest smallest angle between M points, in degrees. Only
 # proven values, and only those that no formula below gives.

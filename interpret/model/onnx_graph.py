@@ -25,7 +25,7 @@ def unused_name(graph: onnx.GraphProto, name: str) -> str:
     return name
 
 
-def checked(proto: onnx.ModelProto) -> bytes:
+def model_bytes(proto: onnx.ModelProto) -> bytes:
     """The model as bytes; raises onnx.checker.ValidationError for one that is malformed."""
     onnx.checker.check_model(proto)
     content: bytes = proto.SerializeToString()

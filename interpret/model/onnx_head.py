@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from interpret.bundle.errors import BundleError
-from interpret.model.onnx_graph import checked, needed_nodes, unused_name
+from interpret.model.onnx_graph import model_bytes, needed_nodes, unused_name
 
 _SAME = 1e-5  # relative difference of squared norms that rounding alone makes
 
@@ -32,7 +32,7 @@ def with_temperature(model: bytes, temperature: float) -> bytes:
     division = helper.make_node("Div", [softmax.input[0], divisor], [scaled])
     softmax.input[0] = scaled
     graph.node.insert(list(graph.node).index(softmax), division)
-    return checked(proto)
+    return model_bytes(proto)
 
 
 def with_prototypes(
@@ -67,7 +67,7 @@ def with_prototypes(
         [*initializers, *tail.initializer],
     )
     proto.graph.CopyFrom(new)
-    return checked(proto)
+    return model_bytes(proto)
 
 
 def radius_of(model: bytes) -> float | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from interpret.bundle.errors import BundleError
-from interpret.model.onnx_graph import checked, needed_nodes
+from interpret.model.onnx_graph import model_bytes, needed_nodes
 
 _ACTIVATIONS = ("Relu", "LeakyRelu", "Clip", "HardSwish", "Gelu", "Elu")
 _EARLY = 4  # the side of an early map is at most the picture's divided by this
@@ -30,7 +30,7 @@ def with_features(model: bytes) -> bytes | None:
     _without_novelty(proto.graph)
     _append(proto.graph, _feature_nodes(maps), {"novelty.space": np.array([2, 3], np.int64)})
     _add_output(proto.graph, "features", 2)
-    return checked(proto)
+    return model_bytes(proto)
 
 
 def with_novelty(
@@ -70,7 +70,7 @@ def with_novelty(
     }
     _append(proto.graph, [*_feature_nodes(maps), *nodes], constants)
     _add_output(proto.graph, "novelty", 1)
-    return checked(proto)
+    return model_bytes(proto)
 
 
 def _early_maps(proto: onnx.ModelProto) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from interpret.model.onnx_graph import checked, unused_name
+from interpret.model.onnx_graph import model_bytes, unused_name
 
 _LARGE = 4096  # a filter of so many entries or more is stored in half precision
 
@@ -29,7 +29,7 @@ def halved(model: bytes) -> bytes:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-    return checked(proto)
+    return model_bytes(proto)
 
 
 def widened(model: bytes) -> bytes:
@@ -42,7 +42,7 @@ def widened(model: bytes) -> bytes:
         values = numpy_helper.to_array(tensor).astype(np.float32)
         tensor.CopyFrom(numpy_helper.from_array(values, cast.output[0]))
         graph.node.remove(cast)
-    return checked(proto)
+    return model_bytes(proto)
 
 
 def shuffled(model: bytes, seed: int) -> bytes:
@@ -54,4 +54,4 @@ def shuffled(model: bytes, seed: int) -> bytes:
         if values.dtype in (np.float32, np.float16) and values.ndim >= 2:
             mixed = generator.permutation(values.ravel()).reshape(values.shape)
             tensor.CopyFrom(numpy_helper.from_array(mixed, tensor.name))
-    return checked(proto)
+    return model_bytes(proto)

@@ -17,9 +17,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from interpret.geometry.geometry import Array
 from interpret.trust.calibration import find_temperature, tempered
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 Kind = Literal["label", "duplicate", "leak", "outlier"]
 TITLES: dict[Kind, str] = {
@@ -62,7 +62,7 @@ class Audit:
     """All findings, each kind ranked, surest first; and every picture's label suspicion (N,)."""
 
     findings: list[Finding]
-    suspicion: Floats
+    suspicion: Array
 
     def of(self, kind: Kind) -> list[Finding]:
         """The findings of one kind, surest first."""
@@ -103,7 +103,7 @@ def label_suspicion(
     probabilities: NDArray[np.floating],
     labels: Labels,
     learnt: NDArray[np.bool_],
-) -> tuple[Floats, Labels]:
+) -> tuple[Array, Labels]:
     """The suspicion of each label (N,), in [0, 1], and the class that the witnesses prefer (N,).
 
     A label that is the preferred class is not suspect. `learnt` (N,) tells which labels the
@@ -132,7 +132,7 @@ def label_suspicion(
     return 1 - posterior[np.arange(len(labels)), labels], mean.argmax(1)
 
 
-def mislabelling(probabilities: Floats, labels: Labels) -> Floats:
+def mislabelling(probabilities: Array, labels: Labels) -> Array:
     """How often a picture of class j (row) has the label k (column), (M, M).
 
     Found by expectation and maximisation (Dempster et al. 1977) from the class probabilities
@@ -143,7 +143,7 @@ def mislabelling(probabilities: Floats, labels: Labels) -> Floats:
     classes = probabilities.shape[1]
     others = 1 - np.eye(classes)
     start = np.eye(classes) * (1 - _RATE) + others * _RATE / max(classes - 1, 1)
-    rates: Floats = start
+    rates: Array = start
     for _ in range(_ROUNDS):
         counts = start.copy()  # as if there were one more picture of each class: some have none
         posterior = _given_label(probabilities, labels, rates) * (probabilities > _SURE)
@@ -154,16 +154,16 @@ def mislabelling(probabilities: Floats, labels: Labels) -> Floats:
     return rates
 
 
-def _given_label(probabilities: Floats, labels: Labels, rates: Floats) -> Floats:
+def _given_label(probabilities: Array, labels: Labels, rates: Array) -> Array:
     """Probabilities (N, M) of the true classes of pictures that were given `labels` (N,)."""
     joint = probabilities * rates[:, labels].T
-    result: Floats = joint / np.maximum(joint.sum(1, keepdims=True), np.finfo(np.float64).tiny)
+    result: Array = joint / np.maximum(joint.sum(1, keepdims=True), np.finfo(np.float64).tiny)
     return result
 
 
 def probe_probabilities(
     embeddings: NDArray[np.float32], labels: Labels, classes: int, seed: int = 0
-) -> Floats:
+) -> Array:
     """Class probabilities (N, M) of a logistic regression on the *other* folds.
 
     It is fitted twice. The second fit leaves out pictures that the first strongly contradicts.
@@ -184,7 +184,7 @@ def probe_probabilities(
 
 def _regression(
     points: NDArray[np.floating], labels: Labels, asked: NDArray[np.floating], classes: int
-) -> Floats:
+) -> Array:
     from sklearn.exceptions import ConvergenceWarning  # here: nothing else needs it
     from sklearn.linear_model import LogisticRegression
 
@@ -200,9 +200,7 @@ def _regression(
     return result
 
 
-def neighbour_probabilities(
-    embeddings: NDArray[np.float32], labels: Labels, classes: int
-) -> Floats:
+def neighbour_probabilities(embeddings: NDArray[np.float32], labels: Labels, classes: int) -> Array:
     """Class probabilities (N, M): a vote of the nearest other pictures, nearer ones count more."""
     rows, away = nearest_others(embeddings, NEIGHBOURS)
     reach = away.mean(1, keepdims=True)
@@ -211,7 +209,7 @@ def neighbour_probabilities(
     np.add.at(result, (np.arange(len(labels))[:, None], labels[rows]), weights)
     # Half a vote for every class together: a few neighbours never make certain.
     share = 0.5 / classes
-    votes: Floats = (result + share) / (weights.sum(1, keepdims=True) + 0.5)
+    votes: Array = (result + share) / (weights.sum(1, keepdims=True) + 0.5)
     return votes
 
 
@@ -233,7 +231,7 @@ def nearest_others(
     return others, away
 
 
-def outlier_scores(embeddings: NDArray[np.float32], labels: Labels) -> Floats:
+def outlier_scores(embeddings: NDArray[np.float32], labels: Labels) -> Array:
     """How far each picture (N,) is from its neighbours of any class, in robust standard
     deviations of that distance within its label, on a log scale.
     """

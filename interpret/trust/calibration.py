@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.manifest import Calibration, ReliabilityBin
+from interpret.geometry.geometry import Array
 from interpret.model.predictor import Prediction
 from interpret.trust.confusion import confusion_matrix, confusions
 from interpret.trust.metrics import BINS, calibration_error
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 COVERAGE = 0.95
 _HALVES = 10  # random halves of the held-out pictures that the limits are tried on
@@ -41,11 +41,11 @@ _TEMPERATURES = (0.05, 50.0)
 class Limits(NamedTuple):
     """The two thresholds of each class (M,), and which classes had too few pictures."""
 
-    max_distance: Floats
-    margin: Floats  # of a class, to be in the prediction set; may be negative
+    max_distance: Array
+    margin: Array  # of a class, to be in the prediction set; may be negative
     pooled: NDArray[np.bool_]
 
-    def min_margin(self) -> Floats:
+    def min_margin(self) -> Array:
         """The margin (M,) that an answer needs to stand alone in the prediction set.
 
         Its own class must be in the set. The nearest rival must not: the rival's margin is the
@@ -54,11 +54,11 @@ class Limits(NamedTuple):
         rivals = np.array(
             [np.delete(-self.margin, own).max(initial=-np.inf) for own in range(len(self.margin))]
         )
-        needed: Floats = np.maximum(self.margin, np.nextafter(rivals, np.inf))
+        needed: Array = np.maximum(self.margin, np.nextafter(rivals, np.inf))
         return needed
 
 
-def conformal_quantile(scores: Floats, coverage: float) -> float:
+def conformal_quantile(scores: Array, coverage: float) -> float:
     """The ⌈(n + 1)·coverage⌉-th smallest of n scores; infinite when there are too few.
 
     The chance that a new score is above it is at most 1 − coverage.
@@ -73,7 +73,7 @@ def fewest(coverage: float) -> int:
     return 2 * math.ceil(share / (1 - share) - 1e-9)
 
 
-def label_margins(distances: NDArray[np.floating], labels: Labels) -> Floats:
+def label_margins(distances: NDArray[np.floating], labels: Labels) -> Array:
     """The margin of each picture's label (N,): the distance to the nearest other prototype less the
     distance to the label's own.
     """
@@ -81,7 +81,7 @@ def label_margins(distances: NDArray[np.floating], labels: Labels) -> Floats:
     others = distances.astype(np.float64)
     own = others[rows, labels].copy()
     others[rows, labels] = np.inf
-    nearest: Floats = others.min(1) - own
+    nearest: Array = others.min(1) - own
     return nearest
 
 
@@ -98,8 +98,8 @@ def find_limits(prediction: Prediction, labels: Labels, coverage: float) -> Limi
 
 
 def _quantiles(
-    scores: Floats, groups: Labels, classes: int, share: float
-) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    scores: Array, groups: Labels, classes: int, share: float
+) -> tuple[Array, NDArray[np.bool_], Array]:
     """For each class (M,): the conformal quantile of its scores, whether it is that of all classes
     together, since the class has too few, and the share of new scores above it.
     """
@@ -107,7 +107,7 @@ def _quantiles(
     pooled = np.isinf(found)
     found[pooled] = conformal_quantile(scores, share)
     number = np.where(pooled, len(scores), np.bincount(groups, minlength=classes)) + 1
-    lost: Floats = 1 - np.ceil(number * share - 1e-9) / number
+    lost: Array = 1 - np.ceil(number * share - 1e-9) / number
     return found, pooled, lost
 
 
@@ -148,12 +148,12 @@ def find_temperature(probabilities: NDArray[np.floating], labels: Labels) -> flo
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
 
 
-def tempered(probabilities: NDArray[np.floating], temperature: float) -> Floats:
+def tempered(probabilities: NDArray[np.floating], temperature: float) -> Array:
     """The probabilities (N, M) that the logits divided by `temperature` give."""
     from scipy.special import softmax  # here: the service does not need SciPy
 
     logits = np.log(np.maximum(probabilities.astype(np.float64), _TINIEST))
-    scaled: Floats = softmax(logits / temperature, axis=1)
+    scaled: Array = softmax(logits / temperature, axis=1)
     return scaled
 
 
@@ -206,7 +206,7 @@ def coverage_on(
     return float(kept(trial, labels, limits).mean()), float(accepted(trial, limits).mean())
 
 
-def reliability(confidence: Floats, right: NDArray[np.bool_]) -> list[ReliabilityBin]:
+def reliability(confidence: Array, right: NDArray[np.bool_]) -> list[ReliabilityBin]:
     """The bins of the calibration error that hold pictures."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import Manifest, OutOfDistribution
+from interpret.geometry.geometry import Array
 from interpret.model.predictor import Prediction
 from interpret.retrieval.gallery import Gallery
 from interpret.trust.calibration import label_margins
 from interpret.trust.verdict import Verdict, verdict
 
-Floats = NDArray[np.float64]
 RIVALS = ("maximum softmax", "energy", "k-th neighbour")
 NEIGHBOUR = 10
 NOISE = 500  # pictures of the built-in noise
@@ -28,16 +28,16 @@ _TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Reference:
+class GalleryStatistics:
     """The numbers of a bundle that the scores need, each class's usual distance (M,) and more."""
 
     gallery: Gallery
-    usual_distance: Floats
+    usual_distance: Array
     usual_norm: float
     scale: float  # of the inner products in the softmax
 
     @classmethod
-    def of(cls, bundle: Bundle) -> Reference:
+    def of(cls, bundle: Bundle) -> GalleryStatistics:
         """Measured on the gallery. A class without pictures there gets the median of all."""
         own = np.linalg.norm(bundle.embeddings - bundle.prototypes[bundle.gallery.labels], axis=1)
         whole = float(np.median(own)) if len(own) else 1.0
@@ -55,7 +55,7 @@ class Reference:
         )
 
 
-def scores(prediction: Prediction, reference: Reference) -> dict[str, Floats]:
+def scores(prediction: Prediction, reference: GalleryStatistics) -> dict[str, Array]:
     """Each score (N,) of N pictures; those of the evidence only where the network has it."""
     from scipy.special import logsumexp  # here: the service does not need it
 
@@ -66,7 +66,7 @@ def scores(prediction: Prediction, reference: Reference) -> dict[str, Floats]:
     ranked = np.sort(away, axis=1)
     norm = np.linalg.norm(prediction.embedding.astype(np.float64), axis=1)
     nearest = reference.gallery.search(prediction.embedding, NEIGHBOUR).distances
-    found: dict[str, Floats] = {
+    found: dict[str, Array] = {
         "maximum softmax": 1 - probabilities.max(1),
         # −log Σ exp(logits) up to a constant: on the sphere ‖h−c‖² = ‖h‖² + α² − 2 c·h.
         "energy": -logsumexp((norm[:, None] ** 2 - away**2) / (2 * reference.scale), axis=1),
@@ -85,7 +85,7 @@ def scores(prediction: Prediction, reference: Reference) -> dict[str, Floats]:
     return found
 
 
-def auroc(strange: Floats, usual: Floats) -> float:
+def auroc(strange: Array, usual: Array) -> float:
     """The chance that a strange picture scores higher than a usual one, ties counted half."""
     from sklearn.metrics import roc_auc_score  # here: the service does not need it
 
@@ -94,9 +94,9 @@ def auroc(strange: Floats, usual: Floats) -> float:
 
 
 def compare(
-    usual: dict[str, Floats],
+    usual: dict[str, Array],
     strange: Prediction,
-    reference: Reference,
+    reference: GalleryStatistics,
     manifest: Manifest,
     name: str,
 ) -> OutOfDistribution:

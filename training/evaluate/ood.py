@@ -56,7 +56,7 @@ def compare_ood(
     """The AUROC of every score on noise and on each set of files, against the `usual` pictures,
     and the share of each verdict with the limits of `manifest`.
     """
-    reference = ood_scores.Reference.of(bundle)
+    reference = ood_scores.GalleryStatistics.of(bundle)
     own = ood_scores.scores(usual, reference)
     found = []
     for name, pixels in _ood_pictures(predictor.input_size, files):

@@ -3,14 +3,15 @@ from pathlib import Path
 import pytest
 
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.file_suffixes import SUFFIXES, Kind, check_suffix, has_suffix
+from interpret.bundle.file_suffixes import SUFFIXES, FileKind, check_suffix, has_suffix
 
 
 @pytest.mark.parametrize("kind", SUFFIXES)
-def test_every_suffix_of_a_kind_passes_in_any_case(kind: Kind) -> None:
+def test_every_suffix_of_a_kind_passes_in_any_case(kind: FileKind) -> None:
     for suffix in SUFFIXES[kind]:
         check_suffix(Path(f"a{suffix}"), kind)
         check_suffix(Path(f"a.b{suffix.upper()}"), kind)
+        assert has_suffix(Path(f"a.b{suffix.upper()}"), kind)
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a", "a.png.txt", ".png"])

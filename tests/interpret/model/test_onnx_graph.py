@@ -1,7 +1,7 @@
 import onnx.parser
 import pytest
 
-from interpret.model.onnx_graph import checked, needed_nodes, unused_name
+from interpret.model.onnx_graph import model_bytes, needed_nodes, unused_name
 from tests.conftest import TOY_MODEL
 
 TOY = onnx.parser.parse_model(TOY_MODEL)
@@ -26,5 +26,5 @@ def test_a_malformed_graph_is_refused():
     broken = onnx.ModelProto.FromString(TOY.SerializeToString())
     del broken.graph.node[0]
     with pytest.raises(onnx.checker.ValidationError):
-        checked(broken)
-    assert checked(TOY) == TOY.SerializeToString()
+        model_bytes(broken)
+    assert model_bytes(TOY) == TOY.SerializeToString()

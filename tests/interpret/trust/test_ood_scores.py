@@ -7,7 +7,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.model.predictor import Predictor
 from interpret.trust.ood_scores import (
     RIVALS,
-    Reference,
+    GalleryStatistics,
     auroc,
     compare,
     noise,
@@ -25,7 +25,7 @@ def test_auroc_by_hand():
 def test_every_score_is_larger_for_black_than_for_a_pure_colour(toy_bundle: Bundle):
     pictures = np.zeros((2, 4, 4, 3), np.uint8)
     pictures[0, ..., 0] = 255  # red, on its prototype; the other is black, of no class
-    found = scores(Predictor(toy_bundle)(pictures, evidence=True), Reference.of(toy_bundle))
+    found = scores(Predictor(toy_bundle)(pictures, evidence=True), GalleryStatistics.of(toy_bundle))
     assert set(RIVALS) < set(found)
     del found["k-th neighbour"]  # of a gallery of six, the farthest
     for name, (red, black) in found.items():
@@ -43,7 +43,7 @@ def test_compare_and_noise(toy_bundle: Bundle):
     pictures = noise(4, 60)
     assert (pictures.shape, pictures.dtype) == ((60, 4, 4, 3), np.uint8)
     np.testing.assert_array_equal(pictures, noise(4, 60))
-    predictor, reference = Predictor(toy_bundle), Reference.of(toy_bundle)
+    predictor, reference = Predictor(toy_bundle), GalleryStatistics.of(toy_bundle)
     pure = np.zeros((3, 4, 4, 3), np.uint8)
     for c in range(3):
         pure[c, ..., c] = 255

@@ -6,13 +6,7 @@ from pathlib import Path
 
 import pytest
 
-
-def loaded_by(statement: str) -> set[str]:
-    code = f"{statement}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    return set(done.stdout.split())
+from tests.interpret.fresh_process import loaded_by
 
 
 def test_interpret_stands_on_neither_training_nor_serving() -> None:

@@ -12,6 +12,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.explain.explainer import Explainer
 from interpret.model.images import open_image
 from interpret.model.predictor import Predictor
+from tests.interpret.fresh_process import loaded_by
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,18 +29,10 @@ def test_another_name() -> None:
         _ = interpret.Explain  # type: ignore[attr-defined]
 
 
-def loaded(statement: str) -> set[str]:
-    code = f"{statement}; import sys; print(*{{n.split('.')[0] for n in sys.modules}})"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    return set(done.stdout.split())
-
-
 def test_importing_the_package_is_cheap_and_using_it_needs_no_torch() -> None:
     heavy = {"numpy", "onnxruntime", "faiss", "pyarrow", "pydantic", "PIL", "torch", "sklearn"}
-    assert not heavy & loaded("import interpret")
-    used = loaded("from interpret import Bundle, Explainer, Predictor, open_image")
+    assert not heavy & loaded_by("import interpret")
+    used = loaded_by("from interpret import Bundle, Explainer, Predictor, open_image")
     assert {"numpy", "onnxruntime"} <= used
     assert not {"torch", "sklearn", "scipy", "matplotlib"} & used
 

@@ -1,4 +1,4 @@
-"""Batches of what happens to wait: no delay for a lone request, one inference for many."""
+"""Batches without a delay: all pictures that wait when the model gets free share an inference."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ class _Item:
 
     def __init__(self, pixels: Pixels, evidence: bool) -> None:
         self.pixels, self.evidence = pixels, evidence
-        self.outcome: Prediction | Exception | None = None  # None on its turn: it leads
-        self.turn = threading.Lock()  # held until then; an Event takes longer to make and to set
+        # Still None on the picture's turn: its caller runs the next inference.
+        self.outcome: Prediction | Exception | None = None
+        self.turn = threading.Lock()  # held until the turn; an Event takes longer to make and set
         self.turn.acquire()
 
 
@@ -25,8 +26,8 @@ class BatchingPredictor:
     """A predictor whose calls from many threads share inferences of at most `max_batch` pictures.
 
     A call that finds the predictor free runs at once, in its own thread. Calls that come
-    meanwhile wait, and the first of them runs the next inference for all that then wait. They
-    hold checked pixels, so none can spoil the others' batch.
+    meanwhile wait, and the first of them runs the next inference for all that then wait. The
+    pixels are checked before they get here, so no picture can spoil the batch of the others.
     """
 
     def __init__(self, predictor: AnyPredictor, max_batch: int) -> None:
@@ -37,7 +38,7 @@ class BatchingPredictor:
         self._busy = False
 
     def __call__(self, pixels: Pixels, *, evidence: bool = False) -> Prediction:
-        """What the predictor computes for one picture, uint8 RGB (1, S, S, 3)."""
+        """The prediction for one picture, uint8 RGB (1, S, S, 3)."""
         with metrics().inference.time():
             return self._wait_or_lead(_Item(pixels, evidence))
 
@@ -61,7 +62,7 @@ class BatchingPredictor:
             batch = [first, *(self._waiting.popleft() for _ in range(others))]
         try:
             self._run(batch)
-        except Exception as error:  # the edge of the batch: each of its callers gets it
+        except Exception as error:  # the edge of the batch: every caller gets the error
             for item in batch:
                 item.outcome = error
         with self._lock:

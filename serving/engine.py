@@ -1,4 +1,4 @@
-"""A verified bundle that is ready to answer, and its replacement while requests come in."""
+"""The engine: a verified bundle that is ready to answer. Its holder exchanges it under traffic."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ from serving.telemetry.logs import LOG
 from serving.telemetry.metrics import metrics
 
 WATCH_SECONDS = 1.0
-# On CPUs batches of large pictures gain nothing, and each takes its memory for good.
+# Pixels of one inference on CPUs: larger batches of large pictures are no faster, and the memory
+# that they take is never given back.
 CPU_BATCH_PIXELS = 16 * 64**2
 MAP_POINTS = 2000  # of the gallery, at most: what a browser draws without effort
 _DECIMALS = 3  # of the map
 
 
 class Engine:
-    """One bundle with its answers that never change, warmed up. Raises BundleError."""
+    """One bundle, warmed up, with the answers that are the same for every request.
+
+    Raises BundleError for a bundle that is not whole.
+    """
 
     def __init__(self, settings: Settings) -> None:
         bundle = Bundle.load(settings.bundle_path)
@@ -39,7 +43,7 @@ class Engine:
         batch = settings.max_batch
         if predictor.provider == "CPUExecutionProvider":
             batch = max(1, min(batch, CPU_BATCH_PIXELS // size**2))
-        # The first inference allocates memory and picks kernels; no client shall wait for that.
+        # The first inference allocates memory and picks kernels: no client has to wait for it.
         blank = np.zeros((batch, size, size, 3), np.uint8)
         for pictures in (blank[:1], blank):
             predictor(pictures, evidence=True)
@@ -78,17 +82,18 @@ class EngineHolder:
         _trim()
 
     def reload(self) -> bool:
-        """Read the folder; True when it holds another bundle, which then answers.
+        """Read the folder again. Returns True when it holds another bundle, which then answers.
 
-        It is verified and warmed up first, and swapped in by one assignment: requests under way
-        end with the engine they began with. Raises DpnpError, the old engine stays.
+        The new bundle is verified and warmed up first, then one assignment exchanges the engines:
+        requests under way end with the engine they began with. Raises DpnpError for a bad bundle;
+        the old engine stays.
         """
         with self._lock:
             self._stamp = _stamp(self._settings.bundle_path)
             old = self.engine
             try:
                 new = Engine(self._settings)
-            except Exception as error:  # whatever it is, the old bundle keeps serving
+            except Exception as error:  # the edge: the old bundle keeps serving whatever happens
                 metrics().reloads.labels("refused").inc()
                 still = f"{old.model.name} ({old.model.fingerprint:.12}) keeps serving"
                 ours = isinstance(error, DpnpError)
@@ -113,17 +118,17 @@ class EngineHolder:
                 try:
                     self.reload()
                 except DpnpError:
-                    continue  # said in the log; the next change is the next chance
+                    continue  # the log says why; the next change of the folder is tried again
 
 
 def _trim() -> None:
-    """Return to the system what loading took and freed, which glibc would keep: some 25 MB."""
+    """Give back the memory that loading has freed. glibc would keep it: some 25 MB."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int, int], ...]:
-    """What changes when a bundle does; () while there is none."""
+    """Name, inode, time and size of each file: another bundle has others. () without a folder."""
     try:
         files = sorted(path.iterdir())
         stats = [(file.name, file.stat()) for file in files]

@@ -1,4 +1,4 @@
-"""The requests that the service takes, and those of its answers that are not `interpret`'s."""
+"""The forms of the requests, and the answers that the explainer itself does not give."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ _PICTURE = (
     "a JPEG, PNG, WebP, BMP, GIF, HEIC or AVIF (first frame) of any mode; its declared type is "
     "ignored"
 )
-_COUNT = "how many training images to show; all there are when the gallery is smaller"
+_COUNT = "how many training images to show; a smaller gallery shows all it has"
 
 
 class Unread:
-    """A request on its way through BentoML, its body not read yet."""
+    """A request whose body is not read yet, on its way through BentoML to the endpoint."""
 
-    model_fields = ("request",)  # what BentoML passes on, by name
+    model_fields = ("request",)  # BentoML passes these on as arguments, by name
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -65,12 +65,12 @@ class Unread:
 class Form(bentoml.IODescriptor):  # type: ignore[misc]
     """Base of the request forms.
 
-    BentoML's own parsing would fetch URLs, write temporary files, and log a traceback for each
-    malformed body, so the endpoint reads the body itself: see `forms.read`.
+    The endpoint reads the body itself, by `forms.read`: BentoML's parser would fetch URLs, write
+    temporary files, and log a traceback for each malformed body.
     """
 
     media_type: ClassVar[str | None] = "multipart/form-data"
-    # BentoML asks for it with every request, and pydantic is slow to say that there is none.
+    # BentoML reads it with every request, and pydantic takes long to find that there is none.
     __root_input__: ClassVar[bool] = False
 
     @classmethod
@@ -91,7 +91,7 @@ class ExplainForm(Form):
     image: Picture = Field(description=_PICTURE)
     k: Count = Field(6, description=_COUNT)
     rival: Label | None = Field(
-        None, description="why not this class? It takes the negative's place in the answer"
+        None, description="a class to compare with; it becomes the answer's negative prototype"
     )
 
 
@@ -99,7 +99,7 @@ class SimilarForm(Form):
     """The form of /similar: `image` or `prototype`."""
 
     image: Picture | None = Field(None, description=_PICTURE)
-    prototype: Label | None = Field(None, description="a class name: search around its prototype")
+    prototype: Label | None = Field(None, description="a class: search around its prototype")
     k: Count = Field(9, description=_COUNT)
 
     @model_validator(mode="after")
@@ -121,7 +121,7 @@ class _Answer(BaseModel):
 
 
 class Query(_Answer):
-    """What was searched for."""
+    """The picture or prototype that was searched for."""
 
     kind: Literal["image", "prototype"]
     label: str | None = Field(description="the prototype's class; null for an image")
@@ -139,28 +139,31 @@ class Prototypes(_Answer):
     """Every class's prototype."""
 
     radius: float | None = Field(
-        description="the norm of every prototype; null: each has its own (CE, CL, CPN)"
+        description="the norm of every prototype; null when each has its own (CE, CL, CPN)"
     )
     prototypes: list[PrototypeSummary] = Field(description="in the order of the class index")
     model: ModelInfo
 
 
 class Map(_Answer):
-    """Prototypes and gallery in three dimensions: as they are, or onto the principal directions."""
+    """Prototypes and training images in three dimensions.
 
-    kept: float = Field(description="share of the squared lengths that the view shows")
-    radius: float = Field(description="of the sphere of the prototypes: their mean norm")
+    An embedding space of more dimensions is projected onto its principal directions.
+    """
+
+    kept: float = Field(description="share of the squared lengths that the projection keeps")
+    radius: float = Field(description="the prototypes' mean norm: the radius of their sphere")
     class_names: list[str]
-    colours: list[str] = Field(description="of each class, #rrggbb, the same as in figures")
-    prototypes: list[list[float]] = Field(description="x, y, z of each class")
-    ids: list[int] = Field(description="of the training images, at most 2,000")
-    labels: list[int] = Field(description="their classes, by index")
-    points: list[list[float]] = Field(description="their x, y, z")
+    colours: list[str] = Field(description="#rrggbb of each class, the same as in figures")
+    prototypes: list[list[float]] = Field(description="x, y, z of each class's prototype")
+    ids: list[int] = Field(description="the training images on the map, at most 2,000")
+    labels: list[int] = Field(description="the class of each training image, by index")
+    points: list[list[float]] = Field(description="x, y, z of each training image")
     model: ModelInfo
 
 
 class Reload(_Answer):
-    """What a reload came to, in the worker that answered; the others follow within seconds."""
+    """The outcome of a reload in the worker that answered; the others follow within seconds."""
 
-    swapped: bool = Field(description="false: the folder holds the bundle that is served already")
-    model: ModelInfo = Field(description="what is served now")
+    swapped: bool = Field(description="true: the folder held another bundle, which took over")
+    model: ModelInfo = Field(description="the bundle that is served now")

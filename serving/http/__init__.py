@@ -1,1 +1,1 @@
-"""How a request is let in, read, worked on and answered."""
+"""How a request is admitted, read, worked on and answered."""

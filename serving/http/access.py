@@ -18,7 +18,7 @@ from serving.telemetry.metrics import metrics
 
 PAGE = "/ui"  # the explorer's own files: it asks for the token itself
 _OPEN = {"/healthz", "/livez", "/readyz", PAGE}
-# Anything else that is asked for is counted as "other": a scanner makes no new time series.
+# Every other path is counted as "other", so that a scanner makes no new time series.
 _COUNTED = {
     "/predict",
     "/explain",
@@ -30,8 +30,8 @@ _COUNTED = {
     "/docs.json",
     "/admin/reload",
 } | _OPEN
-_QUIET = {"/healthz", "/livez", "/readyz", "/metrics"}  # asked for all the time; not logged
-# BentoML refuses it as well, but logs a traceback each time.
+_QUIET = {"/healthz", "/livez", "/readyz", "/metrics"}  # asked for all the time: not logged
+# BentoML refuses pickles as well, but logs a traceback each time.
 _PICKLE = "application/vnd.bentoml+pickle"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
@@ -40,7 +40,8 @@ class Access:
     """ASGI middleware around all others of the service.
 
     With a token in the settings every request must bear it, except those for health and for the
-    page's own files. Without one, only clients on this machine are answered, and /admin nobody.
+    page's own files. Without a token only clients on this machine are answered, and nobody at
+    /admin.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -83,10 +84,14 @@ class Access:
             return None
         if self._token is None:
             if path.startswith("/admin/"):
-                return ServiceError(403, "token_not_set", "this needs a service with a token")
+                return ServiceError(
+                    403, "token_not_set", "this address is open only when the service has a token"
+                )
             if not _loopback(scope):
                 return ServiceError(
-                    403, "token_not_set", "without a token this service answers its machine only"
+                    403,
+                    "token_not_set",
+                    "this service has no token, so it answers clients on its own machine only",
                 )
             return None
         scheme, _, token = headers.get("authorization", "").partition(" ")

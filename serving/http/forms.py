@@ -1,4 +1,4 @@
-"""From a request's body to a checked form: capped while it streams in, in memory only."""
+"""Reads a request's body into a checked form, in memory only and never beyond the size limit."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _MULTIPART, _URLENCODED = "multipart/form-data", "application/x-www-form-urlenco
 _WANTED = f"send a form: {_MULTIPART}, with the picture as a file in the field `image`"
 _MAX_FIELDS = 16
 
-logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the refusal says it
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the answer says what is wrong
 
 
 async def read(request: Request, form: type[F], max_bytes: int, seconds: float) -> F:
-    """The request's form, checked.
+    """Read the request's form and check it. For a form without fields no body is read.
 
-    Raises ServiceError: 400 for a body that cannot be parsed, 408 when it takes longer than
-    `seconds`, 413 over `max_bytes`, 415 for a content type that is no form, 422 for a field that
-    is missing or out of range. A form without fields reads no body.
+    Raises ServiceError: 400 for a body that cannot be parsed, 408 for one that takes longer than
+    `seconds`, 413 for one over `max_bytes`, 415 for a content type that is no form, and 422 for a
+    field that is missing or out of range.
     """
     if not form.model_fields:
         return form()
@@ -92,10 +92,10 @@ async def _capped(request: Request, max_bytes: int) -> AsyncGenerator[bytes, Non
         413, "too_large", f"the body is over the limit of {max_bytes} bytes", {"limit": max_bytes}
     )
     if int(request.headers.get("content-length", 0)) > max_bytes:
-        raise error  # before a byte is read
+        raise error  # no byte has been read
     received = 0
     async for chunk in request.stream():
-        received += len(chunk)  # the header may be missing
+        received += len(chunk)  # the header may be missing, or wrong
         if received > max_bytes:
             raise error
         yield chunk

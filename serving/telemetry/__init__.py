@@ -1,1 +1,1 @@
-"""What the service tells of itself: log, metrics, drift."""
+"""The service's log, metrics and drift scores."""

@@ -1,4 +1,4 @@
-"""Whether today's pictures lie where the training images lay: ranks and a score per class."""
+"""Drift: whether today's pictures lie as far from their prototypes as the training images do."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from interpret.bundle.bundle import Bundle
 from interpret.geometry.geometry import distances
 
-WINDOW = 200  # answers of a class that its score looks back on
-ENOUGH = 30  # answers and training images below which there is no score
+WINDOW = 200  # latest answers of a class, from which its score is computed
+ENOUGH = 30  # fewer answers, or fewer training images of the class, give no score
 
 
 class Reference:
     """Distances and margins of the gallery's training images, class by class.
 
-    A new picture's rank is the share of its class's training images with a smaller value: evenly
-    spread over [0, 1] as long as pictures are like those of the training.
+    The rank of a new picture is the share of its class's training images with a smaller value.
+    Ranks spread evenly over [0, 1] as long as new pictures are like the training images.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -31,7 +31,7 @@ class Reference:
         ]
 
     def ranks(self, index: int, distance: float, margin: float) -> tuple[float, float] | None:
-        """The ranks of an answer's distance and margin; None for a class with few images."""
+        """The ranks of an answer's distance and margin; None if its class has too few images."""
         own = self._sorted[index]
         count = own.shape[1]
         if count < ENOUGH:
@@ -46,14 +46,15 @@ class Drift:
     """How far the latest answers of each class are from the training reference.
 
     The score is the Kolmogorov-Smirnov distance of their distance ranks from an even spread: 0
-    when they lie as the training images do, near 1 when all are farther away (or all nearer).
+    when the pictures lie as the training images do, near 1 when all lie farther out, or all
+    nearer.
     """
 
     def __init__(self, classes: int) -> None:
         self._latest = [deque[float](maxlen=WINDOW) for _ in range(classes)]
 
     def add(self, index: int, rank: float) -> float | None:
-        """The score of a class after one more answer; None as long as there are few."""
+        """The score of a class after one more answer; None while there are too few answers."""
         latest = self._latest[index]
         latest.append(rank)
         if len(latest) < ENOUGH:

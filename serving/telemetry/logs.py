@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line. No picture, no token and no form field ever gets into them."""
+"""The log: one JSON object a line. It never holds a picture, a token or a form's field."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from bentoml import server_context
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 
-# Under BentoML's logger, which shows its INFO.
+# A child of BentoML's logger, which shows records from INFO upwards.
 LOG = logging.getLogger("bentoml.dpnp")
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, worker, message; the request's id; what `extra` has in `fields`."""
+    """Writes time, level, logger, worker, message, the request's id, and the record's `fields`.
+
+    A caller adds fields by `LOG.info(…, extra={"fields": {…}})`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """The record as one line."""
         entry: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -1,6 +1,6 @@
-"""What Prometheus reads at /metrics: right over all workers, with a bounded number of series.
+"""The numbers at /metrics, for Prometheus: summed over all workers, a bounded number of series.
 
-BentoML's own HTTP metrics are off: they take every path that anyone ever asked for as a label.
+BentoML's own HTTP metrics are off: every path that anyone ever asked for becomes a label there.
 """
 
 from __future__ import annotations
@@ -35,11 +35,10 @@ _SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 
 
 def share_folder() -> None:
-    """Make the folder in which several workers put their numbers together; in their parent.
+    """Make the folder through which several workers share their numbers. Their parent calls it.
 
-    A worker that is alone is asked for its numbers itself, which takes less time.
-
-    Not BentoML's: that one is the same for all servers of a user, and emptied by each that starts.
+    A lone worker needs no folder: it counts in memory, which is faster. BentoML's own folder will
+    not do: all servers of a user share it, and each that starts empties it.
     """
     folder = tempfile.mkdtemp(prefix="dpnp-metrics-")
     os.environ[FOLDER] = folder
@@ -98,7 +97,7 @@ class Metrics:
         self.reloads = counter("dpnp_reloads", "Bundles read anew, by outcome", ["outcome"])
 
     def serving(self, new: ModelInfo, old: ModelInfo | None) -> None:
-        """Tell which bundle this worker serves from now on, and that `old` is out."""
+        """Note that this worker serves `new` from now on, and `old` no longer."""
         if old is not None:
             self._workers.labels(old.name, old.fingerprint).set(0)
             for label in self._scored:
@@ -106,7 +105,7 @@ class Metrics:
         self._workers.labels(new.name, new.fingerprint).set(1)
 
     def answered(self, answer: Classification, reference: Reference, drift: Drift) -> None:
-        """Count an answer, and hold it against the training reference."""
+        """Count an answer, and compare it with the training reference."""
         self._predictions.labels(answer.label, answer.verdict).inc()
         ranks = reference.ranks(answer.index, answer.positive.distance, answer.margin)
         if ranks is None:

@@ -71,8 +71,10 @@ def test_every_client_is_there() -> None:
     assert len(blocks("javascript")) == 1
 
 
-def test_every_setting_is_told() -> None:
+def test_every_setting_is_told_in_its_own_words() -> None:
     from serving.settings import Settings
 
-    told = set(re.findall(r"^\| `(DPNP_\w+)` \|", TEXT, re.MULTILINE))
-    assert told == {f"DPNP_{name.upper()}" for name in Settings.model_fields}
+    told = re.findall(r"^\| `(DPNP_\w+)` \| .+? \| (.+) \|$", TEXT, re.MULTILINE)
+    assert told == [
+        (f"DPNP_{name.upper()}", field.description) for name, field in Settings.model_fields.items()
+    ]

@@ -7,8 +7,9 @@ The new bundle names its parent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from interpret.bundle.bundle import NORM_TOLERANCE, Bundle, write_bundle
 from interpret.bundle.errors import BundleError, DpnpError
 from interpret.bundle.gallery_table import GalleryTable
-from interpret.bundle.manifest import Change, Manifest, Metrics
+from interpret.bundle.manifest import Change, ClassFigures, Metrics
 from interpret.geometry import geometry
 from interpret.model.onnx_head import radius_of, with_prototypes
 from interpret.model.predictor import Predictor
@@ -48,7 +49,7 @@ def write_changed(
     """
     manifest, model = bundle.manifest, bundle.read("model.onnx")
     weights = bundle.read("weights.safetensors")
-    update = {
+    update: dict[str, Any] = {
         **changes,
         "name": out.name,
         "changes": [*manifest.changes, Change(parent=manifest.fingerprint, what=what)],
@@ -58,7 +59,8 @@ def write_changed(
         radius = sphere_radius(bundle)
         on_sphere = np.allclose(np.linalg.norm(prototypes, axis=1), radius, rtol=NORM_TOLERANCE)
         update["radius"] = radius if on_sphere else None
-        update["metrics"] = _stale(manifest, prototypes)
+        names: list[str] = update.get("class_names", manifest.class_names)
+        update["metrics"] = _stale(manifest.metrics, prototypes, names)
         temperature = manifest.calibration.temperature if manifest.calibration else 1.0
         model = with_prototypes(model, prototypes, radius, temperature)
         _check(model, bundle, prototypes)
@@ -102,18 +104,32 @@ def with_class_vectors(weights: bytes, prototypes: Floats) -> bytes:
     return saved
 
 
-def _stale(manifest: Manifest, prototypes: Floats) -> Metrics:
-    """The parent's figures, named as such, with what can be known without pictures: the angles."""
-    nearest, before = geometry.nearest_angles(prototypes), manifest.metrics
+def _stale(before: Metrics, prototypes: Floats, class_names: Sequence[str]) -> Metrics:
+    """The parent's figures, named as such, for the classes that there are now, with what can be
+    known without pictures: the angles.
+    """
+    nearest = geometry.nearest_angles(prototypes)
     angles = {
         "min_sep_deg": float(nearest.min()),
         "mean_sep_deg": float(nearest.mean()),
         "std_deg": float(nearest.std()),
     }
     split = before.split.removesuffix(_BEFORE) + _BEFORE
+    per_class = None
+    if before.per_class is not None:
+        known = {figures.label: figures for figures in before.per_class}
+        per_class = [known.get(name) or _unmeasured(name) for name in class_names]
     return before.model_copy(
-        update={"split": split, "geometry": before.geometry.model_copy(update=angles)}
+        update={
+            "split": split,
+            "geometry": before.geometry.model_copy(update=angles),
+            "per_class": per_class,
+        }
     )
+
+
+def _unmeasured(label: str) -> ClassFigures:
+    return ClassFigures(label=label, examples=0, answers=0, recall=None, precision=None, f1=None)
 
 
 def _check(model: bytes, bundle: Bundle, prototypes: Floats) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,26 +14,50 @@ from onnx import TensorProto, helper, numpy_helper
 from interpret.bundle.errors import BundleError
 from interpret.model.onnx_graph import model_bytes, needed_nodes, unused_name
 
+# Names of divisors that are temperatures: those of `with_temperature` and of `_tail`.
+_TEMPERATURE = re.compile(r"temperature_*|tail\.temperature")
 _SAME = 1e-5  # relative difference of squared norms that rounding alone makes
 
 
 def with_temperature(model: bytes, temperature: float) -> bytes:
-    """The model with its logits divided by `temperature`: only `probabilities` change.
+    """The model with its own logits divided by `temperature`, which takes the place of an earlier
+    one: only `probabilities` change.
 
     Raises BundleError when the probabilities do not come from a softmax.
     """
     proto = onnx.load_from_string(model)
     graph = proto.graph
-    makers = [node for node in graph.node if "probabilities" in node.output]
-    if not makers or makers[0].op_type != "Softmax":
-        raise BundleError("model.onnx: its probabilities do not come from a softmax")
-    softmax = makers[0]
+    softmax = _untempered_softmax(graph)
     divisor, scaled = unused_name(graph, "temperature"), unused_name(graph, "tempered_logits")
     graph.initializer.append(numpy_helper.from_array(np.array(temperature, np.float32), divisor))
     division = helper.make_node("Div", [softmax.input[0], divisor], [scaled])
     softmax.input[0] = scaled
     graph.node.insert(list(graph.node).index(softmax), division)
     return model_bytes(proto)
+
+
+def without_temperature(model: bytes) -> bytes:
+    """The model with the probabilities of its own logits. Raises as `with_temperature` does."""
+    proto = onnx.load_from_string(model)
+    _untempered_softmax(proto.graph)
+    return model_bytes(proto)
+
+
+def _untempered_softmax(graph: onnx.GraphProto) -> onnx.NodeProto:
+    """The node that makes the probabilities, once the divisions by a temperature before it are
+    taken out: there are several in bundles that older releases calibrated more than once.
+    """
+    makers: dict[str, onnx.NodeProto] = {o: node for node in graph.node for o in node.output}
+    softmax = makers.get("probabilities")
+    if softmax is None or softmax.op_type != "Softmax":
+        raise BundleError("model.onnx: its probabilities do not come from a softmax")
+    while (node := makers.get(softmax.input[0])) is not None:
+        if node.op_type != "Div" or not _TEMPERATURE.fullmatch(node.input[1]):
+            break
+        softmax.input[0], divisor = node.input
+        graph.node.remove(node)
+        graph.initializer.remove(next(t for t in graph.initializer if t.name == divisor))
+    return softmax
 
 
 def with_prototypes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count, takewhile
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,12 @@ def with_novelty(
 
 
 def _early_maps(proto: onnx.ModelProto) -> list[str]:
+    """The maps that an earlier novelty was measured on; without one, the first small ones."""
+    # INT8 takes activations into the convolutions: what was found before is not found again.
+    makers = {node.output[0]: node for node in proto.graph.node}
+    names = takewhile(makers.__contains__, map(_mean_of_map, count()))
+    if earlier := [makers[name].input[0] for name in names]:
+        return earlier
     graph = onnx.shape_inference.infer_shapes(proto).graph
     sides = {}
     for value in graph.value_info:
@@ -96,7 +103,7 @@ def _early_maps(proto: onnx.ModelProto) -> list[str]:
 
 
 def _feature_nodes(maps: Sequence[str]) -> list[onnx.NodeProto]:
-    means = [f"novelty.mean_{number}" for number in range(len(maps))]
+    means = [_mean_of_map(number) for number in range(len(maps))]
     nodes = [
         helper.make_node(
             "ReduceMean", [source, "novelty.space"], [mean], name=f"{mean}.node", keepdims=0
@@ -104,6 +111,10 @@ def _feature_nodes(maps: Sequence[str]) -> list[onnx.NodeProto]:
         for source, mean in zip(maps, means, strict=True)
     ]
     return [*nodes, helper.make_node("Concat", means, ["features"], name="features.node", axis=1)]
+
+
+def _mean_of_map(number: int) -> str:
+    return f"novelty.mean_{number}"
 
 
 def _without_novelty(graph: onnx.GraphProto) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def compare_ood(
     bundle: Bundle,
     predictor: Predictor,
     usual: Prediction,
-    files: dict[str, list[Path]],
+    files: Mapping[str, Sequence[Path]],
     manifest: Manifest,
 ) -> list[OutOfDistribution]:
     """The AUROC of every score on noise and on each set of files, against the `usual` pictures,
@@ -66,7 +66,7 @@ def compare_ood(
 
 
 def _ood_pictures(
-    size: int, files: dict[str, list[Path]]
+    size: int, files: Mapping[str, Sequence[Path]]
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     yield "noise", ood_scores.noise(size)
     for name, own in files.items():

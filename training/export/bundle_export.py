@@ -22,7 +22,6 @@ from interpret.bundle.manifest import (
     TrainingCost,
 )
 from interpret.model.images import PREPROCESSING, Preprocessing, thumbnail
-from interpret.model.onnx_head import with_temperature
 from interpret.model.onnx_weights import halved
 from interpret.model.predictor import Prediction, Predictor
 from interpret.model.progress import parallel_map
@@ -30,8 +29,8 @@ from interpret.trust import calibration
 from interpret.trust import metrics as evaluation
 from training.config.training_job import TrainingJob
 from training.data.datasets import DataSet, Split
-from training.evaluate.labelled import predict_split
-from training.export.novelty_fit import add_novelty
+from training.evaluate.labelled import LabelledData, predict_split
+from training.export.calibrate import calibrate_model
 from training.export.onnx_export import ServedModel, export, run_torch
 from training.model.networks import PrototypeNetwork
 
@@ -93,7 +92,7 @@ def export_and_measure(
     predictions = {"train": predict_split(predictor, train, size, "embedding train")}
     embeddings = predictions["train"].embedding
     certificate = certify(model, predictor, train, embeddings)
-    served, calibrated, on_valid = _calibrate(served, data, size)
+    served, calibrated, on_valid = _calibrate(served, data)
     if on_valid is not None:
         predictions["valid"] = on_valid
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
@@ -146,22 +145,18 @@ def export_and_measure(
     return Exported(bundle, predictions)
 
 
-def _calibrate(
-    model: bytes, data: DataSet, size: int
-) -> tuple[bytes, Calibration | None, Prediction | None]:
+def _calibrate(model: bytes, data: DataSet) -> tuple[bytes, Calibration | None, Prediction | None]:
     """The model with novelty and temperature, limits from the valid split, and what the new model
     says of it; as it is without a valid split, or with too few pictures.
     """
     held_out = data.splits.get("valid")
     if held_out is None or len(held_out) < calibration.fewest(calibration.COVERAGE):
         return model, None, None
-    model, fitted = add_novelty(model, data.splits["train"])
-    prediction = predict_split(Predictor(model), held_out, size, "embedding valid")
-    found = calibration.calibrate(prediction, held_out.labels, data.class_names, "valid")
-    calibrated = found.model_copy(update={"novelty": fitted})
-    cooled = calibration.tempered(prediction.probabilities, found.temperature)
-    on_valid = prediction._replace(probabilities=cooled.astype(np.float32))
-    return with_temperature(model, found.temperature), calibrated, on_valid
+    labelled = LabelledData(data, {name: split.labels for name, split in data.splits.items()})
+    done = calibrate_model(model, labelled, data.class_names, "valid")
+    cooled = calibration.tempered(done.prediction.probabilities, done.calibration.temperature)
+    on_valid = done.prediction._replace(probabilities=cooled.astype(np.float32))
+    return done.model, done.calibration, on_valid
 
 
 def _weights(network: PrototypeNetwork, half: bool) -> bytes:

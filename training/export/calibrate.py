@@ -1,20 +1,33 @@
-"""A bundle with limits for each class and a temperature, found on held-out pictures."""
+"""A bundle with limits for each class, a temperature and a novelty, found on labelled pictures.
+
+Everything is found on the network alone, without what an earlier calibration left in its graph.
+So a calibrated bundle, calibrated again on the same pictures, is the same again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from interpret.bundle.bundle import Bundle, write_bundle
-from interpret.bundle.manifest import Change
-from interpret.model.onnx_head import with_temperature
-from interpret.model.predictor import Predictor
+from interpret.bundle.manifest import Calibration, Change
+from interpret.model.onnx_head import with_temperature, without_temperature
+from interpret.model.predictor import Prediction, Predictor
 from interpret.trust import calibration
-from training.evaluate.labelled import DataSource, load_labelled, predict_split
+from training.evaluate.labelled import DataSource, LabelledData, load_labelled, predict_split
 from training.evaluate.ood import compare_ood, ood_files
 from training.export.novelty_fit import add_novelty
+
+
+class CalibratedModel(NamedTuple):
+    """A graph with novelty and temperature, and how it was found."""
+
+    model: bytes
+    calibration: Calibration
+    untempered: Predictor  # the graph with novelty and without the temperature
+    prediction: Prediction  # what that one computes for the held-out pictures
 
 
 class Trial(NamedTuple):
@@ -31,6 +44,55 @@ class Calibrated(NamedTuple):
 
     bundle: Bundle
     trial: Trial | None
+
+
+def calibrate_model(
+    model: bytes,
+    data: LabelledData,
+    class_names: list[str],
+    split: str,
+    coverage: float = calibration.COVERAGE,
+    *,
+    evidence: bool = False,
+) -> CalibratedModel:
+    """Find novelty on the training split, and limits and temperature on the split `split`.
+
+    What an earlier calibration put into the graph is replaced. The labels of `data` index the
+    class names; `evidence` keeps that of the held-out pictures, too. Raises DpnpError for too few
+    pictures.
+    """
+    model, fitted = add_novelty(without_temperature(model), data.splits["train"])
+    predictor = Predictor(model)
+    prediction = predict_split(
+        partial(predictor, evidence=evidence), data.splits[split], predictor.input_size, split
+    )
+    found = calibration.calibrate(prediction, data.labels[split], class_names, split, coverage)
+    return CalibratedModel(
+        with_temperature(model, found.temperature),
+        found.model_copy(update={"novelty": fitted}),
+        predictor,
+        prediction,
+    )
+
+
+def recalibrated(
+    bundle: Bundle,
+    model: bytes,
+    data: LabelledData,
+    split: str,
+    coverage: float,
+    ood: Mapping[str, Sequence[Path]],
+) -> CalibratedModel:
+    """`calibrate_model` for a bundle with this `model` in place of its own, with AUROCs against
+    noise and the picture files in `ood`, by name.
+    """
+    names = bundle.manifest.class_names
+    done = calibrate_model(model, data, names, split, coverage, evidence=True)
+    limited = bundle.manifest.model_copy(update={"calibration": done.calibration})
+    apart = compare_ood(bundle, done.untempered, done.prediction, ood, limited)
+    return done._replace(
+        calibration=done.calibration.model_copy(update={"out_of_distribution": apart})
+    )
 
 
 def calibrate_bundle(
@@ -50,31 +112,18 @@ def calibrate_bundle(
     bundle, strangers = Bundle.load(path), ood_files(ood)
     data = load_labelled(bundle, source)
     split = data.chosen(split or data.held_out)
-    model, fitted = add_novelty(bundle.read("model.onnx"), data.splits["train"])
-    predictor = Predictor(model)
-    size, manifest = predictor.input_size, bundle.manifest
-    prediction = predict_split(partial(predictor, evidence=True), data.splits[split], size, split)
-    found = calibration.calibrate(
-        prediction, data.labels[split], manifest.class_names, split, coverage
-    )
-    limited = manifest.model_copy(update={"calibration": found})
-    apart = compare_ood(bundle, predictor, prediction, strangers, limited)
-    # The graph may hold a temperature already: what was found is relative to it.
-    earlier = manifest.calibration.temperature if manifest.calibration else 1.0
-    model = with_temperature(model, found.temperature)
-    found = found.model_copy(
-        update={
-            "temperature": earlier * found.temperature,
-            "novelty": fitted,
-            "out_of_distribution": apart,
-        }
-    )
-    what = f"calibrated on {len(data.labels[split]):,} pictures of {data.name}'s {split}"
-    history = [*manifest.changes, Change(parent=manifest.fingerprint, what=what)]
+    done = recalibrated(bundle, bundle.read("model.onnx"), data, split, coverage, strangers)
+    manifest, labels = bundle.manifest, data.labels[split]
+    what = f"calibrated on {len(labels):,} pictures of {data.name}'s {split}"
+    update = {
+        "name": out.name,
+        "calibration": done.calibration,
+        "changes": [*manifest.changes, Change(parent=manifest.fingerprint, what=what)],
+    }
     written = write_bundle(
         out,
-        manifest.model_copy(update={"calibration": found, "changes": history, "name": out.name}),
-        model=model,
+        manifest.model_copy(update=update),
+        model=done.model,
         prototypes=bundle.prototypes,
         embeddings=bundle.embeddings,
         gallery=bundle.gallery,
@@ -82,8 +131,8 @@ def calibrate_bundle(
     )
     if (final := data.final) == split:
         return Calibrated(written, None)
-    on_final = predict_split(predictor, data.splits[final], size, final)
+    on_final = predict_split(done.untempered, data.splits[final], manifest.input_size, final)
     kept, accepted = calibration.coverage_on(
-        (prediction, data.labels[split]), (on_final, data.labels[final]), coverage
+        (done.prediction, labels), (on_final, data.labels[final]), coverage
     )
     return Calibrated(written, Trial(final, len(on_final.distances), kept, accepted))

@@ -13,24 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnxruntime import quantization
 
 from interpret.bundle.bundle import Bundle, write_bundle
-from interpret.bundle.manifest import Metrics, Quantization
+from interpret.bundle.manifest import Calibration
 from interpret.model.images import Preprocessing, decode
 from interpret.model.onnx_weights import widened
-from interpret.model.predictor import Pixels, Prediction, Predictor
-from interpret.retrieval.gallery import Gallery
+from interpret.model.predictor import Pixels, Predictor
 from interpret.trust import metrics as evaluation
 from training.config.errors import QuantizationError
 from training.evaluate.labelled import DataSource, LabelledData, load_labelled, predict_split
-from training.export.bundle_export import NEIGHBOURS
+from training.export.calibrate import recalibrated
+from training.export.int8_certificate import compare_with_fp32, refuse
 
-CALIBRATION_PICTURES = 256
+CALIBRATION_PICTURES = 256  # of the gallery, that the ranges of activations are found on
 _BATCH = 32
-_EVIDENCE_PICTURES = 64
-_EVIDENCE_TOLERANCE = 1e-4  # of the largest embedding: float32 rounding
 _INTEGER_OPS = ["Conv", "Relu", "Clip", "Add", "MaxPool", "AveragePool", "Concat"]
 
 
@@ -45,7 +42,9 @@ def export_int8(
 ) -> Bundle:
     """Write at `out` the bundle at `path` with its model in INT8, measured on a data set.
 
-    Raises QuantizationError, and writes nothing, when it passes one of the bounds (fractions).
+    Thresholds are those of the INT8 model; a calibrated bundle is calibrated anew with it, on the
+    same split and for the same coverage. Raises QuantizationError, and writes nothing, when the
+    model passes one of the bounds (fractions), and DpnpError for too few pictures to calibrate on.
     """
     bundle = Bundle.load(path)
     if bundle.manifest.quantization is not None:
@@ -54,15 +53,16 @@ def export_int8(
     data = load_labelled(bundle, source)
     pictures = gallery_pictures(bundle, CALIBRATION_PICTURES)
     model = quantise(widened(bundle.read("model.onnx")), pictures)
-
+    model, calibration = _calibrated(bundle, model, data)
     held_out = data.held_out
     predictor = Predictor(model)
-    certificate, metrics = compare_with_fp32(bundle, predictor, data, pictures[:_EVIDENCE_PICTURES])
+    certificate, metrics = compare_with_fp32(bundle, predictor, data, pictures)
     refuse(certificate, max_accuracy_drop, min_agreement, max_distance_error)
     prediction = predict_split(
         predictor, data.splits[held_out], manifest.input_size, f"INT8 {held_out}"
     )
-    thresholds = evaluation.thresholds(_score(bundle, prediction, data, held_out), held_out)
+    scored = evaluation.score(prediction, data.labels[held_out], bundle.prototypes)
+    thresholds = evaluation.thresholds(scored, held_out)
     return write_bundle(
         out,
         manifest.model_copy(
@@ -71,6 +71,7 @@ def export_int8(
                 "thresholds": thresholds,
                 "metrics": metrics,
                 "quantization": certificate,
+                "calibration": calibration,
             }
         ),
         model=model,
@@ -81,33 +82,19 @@ def export_int8(
     )
 
 
-def compare_with_fp32(
-    bundle: Bundle, int8: Predictor, data: LabelledData, pictures: Pixels
-) -> tuple[Quantization, Metrics]:
-    """How the INT8 model stands against the bundle's own on the data's final split.
+def _calibrated(
+    bundle: Bundle, model: bytes, data: LabelledData
+) -> tuple[bytes, Calibration | None]:
+    """The model calibrated as the bundle is; as it is where the bundle is not calibrated.
 
-    The evidence is looked at on `pictures`, pixels (N, S, S, 3).
+    Of the pictures of no class only noise is at hand to be measured again.
     """
-    final, manifest = data.final, bundle.manifest
-    actual, expected = (
-        predict_split(predictor, data.splits[final], manifest.input_size, f"{name} {final}")
-        for name, predictor in (("INT8", int8), ("fp32", Predictor(bundle)))
-    )
-    after, before = (_score(bundle, p, data, final) for p in (actual, expected))
-    metrics = evaluation.metrics(after, final, manifest.metrics.geometry, manifest.class_names)
-    fp32_accuracy = float(np.mean(before.predicted == before.labels))
-    certificate = Quantization(
-        parent=manifest.fingerprint,
-        calibration_pictures=min(CALIBRATION_PICTURES, len(bundle.gallery.ids)),
-        split=f"{data.name} {final}",
-        examples=metrics.examples,
-        accuracy_difference=metrics.accuracy - fp32_accuracy,
-        argmax_agreement=float(np.mean(before.predicted == after.predicted)),
-        distance_error=_relative(actual.distances, expected.distances),
-        neighbour_overlap=_overlap(bundle, actual, expected),
-        evidence_error=_evidence_error(int8, pictures),
-    )
-    return certificate, metrics
+    earlier = bundle.manifest.calibration
+    if earlier is None:
+        return model, None
+    split = earlier.split if earlier.split in data.splits else data.held_out
+    done = recalibrated(bundle, model, data, split, earlier.coverage, {})
+    return done.model, done.calibration
 
 
 def quantise(model: bytes, pictures: Pixels) -> bytes:
@@ -145,24 +132,6 @@ def gallery_pictures(bundle: Bundle, count: int) -> Pixels:
     return np.stack([fitted(decode(thumbnails[row])) for row in rows])
 
 
-def refuse(
-    certificate: Quantization,
-    max_accuracy_drop: float,
-    min_agreement: float,
-    max_distance_error: float,
-) -> None:
-    """Raise QuantizationError that names every bound the certificate passes."""
-    measured = (
-        ("accuracy falls by", -certificate.accuracy_difference, max_accuracy_drop),
-        ("answers that differ:", 1 - certificate.argmax_agreement, 1 - min_agreement),
-        ("distances are off by", certificate.distance_error, max_distance_error),
-        ("evidence is off by", certificate.evidence_error, _EVIDENCE_TOLERANCE),
-    )
-    failed = [f"{what} {value:.3%} (bound {b:.3%})" for what, value, b in measured if value > b]
-    if failed:
-        raise QuantizationError(f"INT8 is not good enough, nothing written: {'; '.join(failed)}")
-
-
 class _Pictures(quantization.CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, pictures: Pixels) -> None:
         self._batches: Iterator[Pixels] = iter(
@@ -197,30 +166,3 @@ def _backbone(model: onnx.ModelProto) -> set[str]:
         for node in model.graph.node
         if node.name in found and node.op_type not in ("Gemm", "MatMul", "ReduceMean")
     }
-
-
-def _score(
-    bundle: Bundle, prediction: Prediction, data: LabelledData, split: str
-) -> evaluation.Scored:
-    return evaluation.score(prediction, data.labels[split], bundle.prototypes)
-
-
-def _relative(actual: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    return float(np.abs(actual - expected).mean() / expected.mean())
-
-
-def _overlap(bundle: Bundle, actual: Prediction, expected: Prediction) -> float:
-    gallery = Gallery(bundle)
-    found = [gallery.search(p.embedding, NEIGHBOURS).rows for p in (actual, expected)]
-    if not found[0].shape[1]:
-        return 1.0
-    shared = [len(np.intersect1d(a, b)) / len(a) for a, b in zip(*found, strict=True)]
-    return float(np.mean(shared))
-
-
-def _evidence_error(predictor: Predictor, pictures: Pixels) -> float:
-    prediction = predictor(pictures, evidence=True)
-    if prediction.evidence is None:
-        return 0.0
-    difference = prediction.evidence.mean((2, 3)) - prediction.embedding
-    return float(np.abs(difference).max() / np.abs(prediction.embedding).max())

@@ -9,11 +9,11 @@ from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError, ImageError, UnknownLabelError
-from interpret.bundle.manifest import Confusion
+from interpret.bundle.manifest import ClassFigures, Confusion
 from interpret.edit.classes import accuracy_cost, add_class, remove_class
 from interpret.explain.explainer import Explainer
 from interpret.model.predictor import Predictor
-from tests.conftest import write_toy_bundle
+from tests.conftest import toy_manifest, write_toy_bundle
 from tests.interpret.trust.simulated import calibration
 
 
@@ -126,6 +126,22 @@ def test_a_removed_class_is_in_no_confusion(tmp_path: Path):
     assert found is not None
     left = [(pair.label, pair.answer) for pair in found.confusions]
     assert left == [("red", "blue"), ("blue", "red")]
+
+
+def test_figures_are_of_the_classes_that_there_are(yellows: Path, tmp_path: Path):
+    figures = [
+        ClassFigures(label=label, examples=5, answers=4, recall=0.6, precision=0.75, f1=2 / 3)
+        for label in ("red", "green", "blue")
+    ]
+    metrics = toy_manifest().metrics.model_copy(update={"per_class": figures})
+    bundle = write_toy_bundle(tmp_path / "toy", metrics=metrics)
+    less = remove_class(bundle, "green", tmp_path / "less")
+    assert less.manifest.metrics.per_class == [figures[0], figures[2]]
+    more = add_class(less, "yellow", yellows, tmp_path / "more")
+    assert more.manifest.metrics.per_class is not None
+    assert more.manifest.metrics.per_class[:2] == [figures[0], figures[2]]
+    new = more.manifest.metrics.per_class[2]
+    assert (new.label, new.examples, new.recall) == ("yellow", 0, None)
 
 
 def test_an_id_is_never_given_again(toy_bundle: Bundle, yellows: Path, tmp_path: Path):

@@ -1,5 +1,7 @@
 """The head changed: what must stay, and what must be as computed from the embedding."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -7,11 +9,17 @@ import pytest
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError
 from interpret.geometry import geometry
-from interpret.model.onnx_head import radius_of, with_prototypes, with_temperature
+from interpret.model.onnx_head import (
+    radius_of,
+    with_prototypes,
+    with_temperature,
+    without_temperature,
+)
 from interpret.model.predictor import Predictor
 from interpret.trust.calibration import tempered
 from tests.conftest import TOY_MODEL
 
+MODELS = Path(__file__).parents[3] / "models"
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
 
 
@@ -22,12 +30,34 @@ def model(toy_bundle: Bundle) -> bytes:
 
 def test_a_temperature_changes_the_probabilities_alone(model: bytes):
     before = Predictor(model)(PIXELS, evidence=True)
-    # Twice: a calibrated bundle may be calibrated again.
+    # Twice, as a calibrated bundle may be calibrated again: the second one counts.
     after = Predictor(with_temperature(with_temperature(model, 4.0), 0.5))(PIXELS, evidence=True)
-    np.testing.assert_allclose(after.probabilities, tempered(before.probabilities, 2.0), atol=1e-6)
+    np.testing.assert_allclose(after.probabilities, tempered(before.probabilities, 0.5), atol=1e-6)
     for a, b in zip(before[:2], after[:2], strict=True):
         np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(before.evidence, after.evidence)
+
+
+def test_the_temperature_is_taken_out_without_a_trace(model: bytes):
+    plain = without_temperature(model)
+    assert without_temperature(with_temperature(with_temperature(model, 4.0), 0.5)) == plain
+    tail = with_prototypes(model, np.eye(3, dtype=np.float32), 1.0, temperature=3.0)
+    models = (tail, without_temperature(tail))
+    hot, cold = (Predictor(each)(PIXELS).probabilities for each in models)
+    np.testing.assert_allclose(hot, tempered(cold, 3.0), atol=1e-6)
+    np.testing.assert_allclose(cold, Predictor(model)(PIXELS).probabilities, atol=1e-6)
+
+
+def test_several_temperatures_of_older_releases_are_one():
+    """The committed bundle was calibrated twice, one division after the other."""
+    bundle = Bundle.load(MODELS / "cifar10-dpnp-9d")
+    assert bundle.manifest.calibration is not None
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    model = bundle.read("model.onnx")
+    own = Predictor(without_temperature(model))(pixels).probabilities
+    temperature = bundle.manifest.calibration.temperature
+    expected = tempered(own, temperature)
+    np.testing.assert_allclose(Predictor(model)(pixels).probabilities, expected, atol=1e-5)
 
 
 def test_no_softmax_no_temperature():

@@ -71,3 +71,17 @@ def test_a_network_without_early_maps():
     assert with_features(toy) is None
     with pytest.raises(BundleError, match="no early activation maps"):
         with_novelty(toy, np.zeros(3), np.eye(3), 0)
+
+
+def test_maps_of_an_earlier_novelty_are_taken_again():
+    """Also where the activations that they were found by are gone, as in INT8."""
+    pictures, nothing = random_pictures(5), np.zeros(3)
+    first = with_novelty(model(), nothing, np.eye(3), 0)
+    proto = onnx.load_from_string(first)
+    for node in proto.graph.node:
+        if node.op_type == "Relu":
+            node.op_type = "Identity"  # all that comes before is positive
+    assert with_features(onnx.parser.parse_model(TOY_MODEL).SerializeToString()) is None
+    again = with_novelty(proto.SerializeToString(), nothing, 2 * np.eye(3), 0)
+    doubled = 2 * Predictor(first)(pictures).novelty
+    np.testing.assert_allclose(Predictor(again)(pictures).novelty, doubled, rtol=1e-6)

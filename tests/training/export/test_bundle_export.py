@@ -13,96 +13,22 @@ from torchvision.models import VisionTransformer
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.gallery_table import pixel_hash
 from interpret.explain.attribution import Attributor
-from interpret.explain.evidence import evidence_map
 from interpret.explain.explainer import Explainer
 from interpret.geometry import geometry
 from interpret.model.onnx_weights import widened
 from interpret.model.predictor import Predictor
 from tests.training.conftest import quick_config
-from training.config.train_config import TrainConfig
 from training.config.training_job import ExportConfig, TrainingJob
 from training.data.datasets import DataSet
 from training.export.bundle_export import export_and_measure, export_bundle, gallery_rows, thumbnail
-from training.export.onnx_export import ServedModel, export, run_torch
 from training.model.backbones import backbone, load_weights, without_head
 from training.model.methods import method_of
-from training.model.networks import PrototypeNetwork, build_network
-
-
-def random_network(name: str, size: int, dim: int | None, **options: object) -> PrototypeNetwork:
-    config = TrainConfig.of(
-        data="digits", backbone=name, embedding_dim=dim, prototype_init="random", **options
-    )
-    network = build_network(config, 10, size, ([128.0] * 3, [64.0] * 3))
-    for module in network.modules():  # statistics as after some training, not 0 and 1
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    return network.eval()
+from training.model.networks import PrototypeNetwork
 
 
 def kept(**options: object) -> TrainingJob:
     """A quick job whose export is told something."""
     return TrainingJob(quick_config(), ExportConfig(**options))
-
-
-def random_pixels(count: int, size: int) -> np.ndarray:
-    generator = np.random.default_rng(0)
-    return generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "dim"),
-    [
-        ("small", 32, 3),
-        ("small", 32, None),
-        ("resnet18", 32, None),
-        ("resnet18-reduced", 32, 3),
-        ("torchvision:mobilenet_v3_small", 64, 10),
-    ],
-)
-def test_onnx_equals_torch_and_evidence_sums_to_the_margin(name: str, size: int, dim: int | None):
-    model = ServedModel(random_network(name, size, dim))
-    predictor = Predictor(export(model, size))
-    prototypes = model.network.head.prototypes.detach().numpy()
-    for count in (1, 2, 7):
-        pixels = random_pixels(count, size)
-        expected, actual = run_torch(model, pixels), predictor(pixels, evidence=True)
-        for a, b in zip(expected, actual, strict=True):
-            np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-3)
-    for i in range(count):
-        near, far = np.argsort(actual.distances[i])[:2]
-        split = evidence_map(actual.evidence[i], prototypes[near], prototypes[far])
-        # In float64: an untrained network's margin is a small difference of squares near α².
-        squares = geometry.distances(actual.embedding[i : i + 1], prototypes)[0] ** 2
-        assert split.sum() == pytest.approx(squares[far] - squares[near], rel=1e-3)
-        np.testing.assert_allclose(actual.distances[i] ** 2, squares, rtol=1e-5)
-
-
-def test_distances_are_euclidean_and_ordered_as_the_logits():
-    model = ServedModel(random_network("small", 32, 3))
-    prediction = run_torch(model, random_pixels(50, 32))
-    prototypes = model.network.head.prototypes.detach().numpy()
-    measured = geometry.distances(prediction.embedding, prototypes)
-    np.testing.assert_allclose(prediction.distances, measured, rtol=1e-5)
-    assert (prediction.probabilities.argmax(1) == prediction.distances.argmin(1)).all()
-
-
-@pytest.mark.parametrize("method", ["ce", "cl", "cpn", "ccl", "sccl", "dpp"])
-def test_every_method_is_served_with_distances_to_its_own_centres(method: str):
-    """Also where the centres have norms of their own, and where weights are not the centres."""
-    network = random_network("small", 32, 3, method=method)
-    if not network.head.on_sphere:
-        with torch.no_grad():
-            network.head.prototypes.mul_(torch.linspace(0.5, 1.5, 10)[:, None])
-    model, pixels = ServedModel(network), random_pixels(20, 32)
-    expected, actual = run_torch(model, pixels), Predictor(export(model, 32))(pixels, evidence=True)
-    for a, b in zip(expected, actual, strict=True):
-        np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-3)
-    measured = geometry.distances(actual.embedding, network.head.prototypes.detach().numpy())
-    np.testing.assert_allclose(actual.distances, measured, rtol=1e-4)
-    logits = network.head.logits(torch.from_numpy(actual.embedding))
-    np.testing.assert_allclose(actual.probabilities, logits.softmax(1).detach(), atol=1e-5)
 
 
 def test_a_class_token_network_serves_without_evidence(digits: DataSet, tmp_path: Path):

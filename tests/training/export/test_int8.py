@@ -9,13 +9,15 @@ import onnx
 import pytest
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.manifest import Quantization
 from interpret.explain.explainer import Explainer
+from interpret.model.onnx_head import without_temperature
 from interpret.model.predictor import Predictor
+from interpret.trust.calibration import find_limits, tempered
 from tests.interpret.bundle.forge import bundle_without_evidence
 from training.config.errors import QuantizationError
-from training.evaluate.labelled import DataSource
-from training.export.int8 import export_int8, gallery_pictures, quantise, refuse
+from training.evaluate.labelled import DataSource, load_labelled
+from training.export.calibrate import calibrate_bundle
+from training.export.int8 import export_int8, gallery_pictures, quantise
 
 DIGITS = Path(__file__).parents[3] / "models" / "digits-dpnp"
 BOUNDS = {"max_accuracy_drop": 0.002, "min_agreement": 0.98, "max_distance_error": 0.05}
@@ -42,6 +44,31 @@ def test_the_certificate_holds(int8: Bundle) -> None:
     assert same.mean() >= certificate.argmax_agreement - 0.02
     away = np.abs(actual.distances - expected.distances).mean() / expected.distances.mean()
     assert away == pytest.approx(certificate.distance_error, rel=1)
+
+
+def test_a_calibrated_bundle_is_calibrated_anew(tmp_path: Path) -> None:
+    source = DataSource("digits")
+    fp32 = calibrate_bundle(DIGITS, source, tmp_path / "fp32", coverage=0.9).bundle
+    bundle = export_int8(fp32.path, source, tmp_path / "int8", **BOUNDS)
+    earlier, found = fp32.manifest.calibration, bundle.manifest.calibration
+    assert earlier is not None
+    assert found is not None
+    assert (found.split, found.examples, found.coverage) == ("valid", 179, 0.9)
+    assert found.novelty == earlier.novelty  # of as many pictures and maps
+    assert found.max_distance != earlier.max_distance
+    assert found.temperature != earlier.temperature
+    data = load_labelled(bundle, source)
+    pixels = data.splits["valid"].pixels(32, "")
+    prediction = Predictor(bundle)(pixels)
+    limits = find_limits(prediction, data.labels["valid"], 0.9)
+    np.testing.assert_allclose(found.max_distance, limits.max_distance, rtol=1e-5)
+    own = Predictor(without_temperature(bundle.read("model.onnx")))(pixels).probabilities
+    expected = tempered(own, found.temperature)
+    np.testing.assert_allclose(prediction.probabilities, expected, atol=1e-6)
+    # Calibrated again, it is the same again.
+    again = calibrate_bundle(bundle.path, source, tmp_path / "again", coverage=0.9).bundle
+    assert again.manifest.calibration == found
+    assert again.read("model.onnx") == bundle.read("model.onnx")
 
 
 def test_the_evidence_is_exact(int8: Bundle) -> None:
@@ -77,26 +104,6 @@ def test_a_model_without_evidence(tmp_path: Path) -> None:
         node.name = f"node{number}"
     with pytest.raises(QuantizationError, match="no convolution"):
         quantise(model.SerializeToString(), gallery_pictures(bundle, 4))
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"accuracy_difference": -0.003}, "accuracy falls by 0.300% (bound 0.200%)"),
-        ({"argmax_agreement": 0.9}, "answers that differ: 10.000%"),
-        ({"distance_error": 0.06}, "distances are off by 6.000%"),
-        ({"evidence_error": 0.01}, "evidence is off by 1.000%"),
-    ],
-)
-def test_a_bound_that_is_passed_is_named(
-    int8: Bundle, change: dict[str, float], named: str
-) -> None:
-    assert int8.manifest.quantization is not None
-    good = int8.manifest.quantization
-    refuse(good, **BOUNDS)
-    with pytest.raises(QuantizationError) as caught:
-        refuse(Quantization(**good.model_dump() | change), **BOUNDS)
-    assert named in str(caught.value)
 
 
 def test_the_command(int8: Bundle, tmp_path: Path) -> None:

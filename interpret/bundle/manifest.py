@@ -37,7 +37,7 @@ class EvidenceGrid(_Strict):
 
 
 class Thresholds(_Strict):
-    """When an answer is `none_of_these` or `ambiguous`; see `explanation.verdict`."""
+    """When an answer is `none_of_these` or `ambiguous`; see interpret.trust.verdict."""
 
     max_distance: float = Field(
         description="a nearest prototype farther than this, novelty included, is no match"
@@ -60,7 +60,7 @@ class Geometry(_Strict):
 
 
 class ClassFigures(_Strict):
-    """What was measured on one class; null where there are no pictures to measure it on."""
+    """Figures of one class; null without pictures to measure one on."""
 
     label: str
     examples: Annotated[int, Field(ge=0, description="pictures of the class")]
@@ -115,7 +115,7 @@ class Quantization(_Strict):
 class OutOfDistribution(_Strict):
     """How well pictures of no class are told from the model's own."""
 
-    data: str = Field(description="the strange pictures")
+    data: str = Field(description="the pictures of no class")
     examples: int
     auroc: dict[str, float] = Field(description="by score; 1 tells them apart always, 0.5 never")
     verdicts: dict[str, float] | None = Field(None, description="the share of each verdict")
@@ -138,14 +138,14 @@ class Confusion(_Strict):
 
 
 class NoveltyFit(_Strict):
-    """What the graph's output `novelty` was found on; see training.export.novelty_fit."""
+    """Numbers of pictures and maps that the output `novelty` was fitted on."""
 
     pictures: int = Field(description="of the training split")
     features: int = Field(description="channels of the early activation maps")
 
 
 class Calibration(_Strict):
-    """What held-out pictures say about how far the answers can be trusted."""
+    """Limits of the verdicts, and a temperature, with their figures on held-out pictures."""
 
     split: str = Field(description="the pictures it was found on")
     examples: int
@@ -168,7 +168,7 @@ class Calibration(_Strict):
 
 
 class TrainingCost(_Strict):
-    """What the training took."""
+    """Time and device of the training."""
 
     seconds: float = Field(description="of all epochs, without reading the data")
     device: str

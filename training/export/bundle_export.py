@@ -49,7 +49,7 @@ PACKAGES = (
 
 
 class Exported(NamedTuple):
-    """A bundle that was written, and what its model said of the pictures of the data's splits.
+    """A bundle that was written, and its model's predictions for the data's splits.
 
     Probabilities of the train split are those before the temperature.
     """
@@ -146,8 +146,8 @@ def export_and_measure(
 
 
 def _calibrate(model: bytes, data: DataSet) -> tuple[bytes, Calibration | None, Prediction | None]:
-    """The model with novelty and temperature, limits from the valid split, and what the new model
-    says of it; as it is without a valid split, or with too few pictures.
+    """The model with novelty and temperature, limits from the valid split, and the new model's
+    predictions for it. Without a valid split, or with too few pictures, the model stays as it is.
     """
     held_out = data.splits.get("valid")
     if held_out is None or len(held_out) < calibration.fewest(calibration.COVERAGE):

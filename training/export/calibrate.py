@@ -22,16 +22,16 @@ from training.export.novelty_fit import add_novelty
 
 
 class CalibratedModel(NamedTuple):
-    """A graph with novelty and temperature, and how it was found."""
+    """A graph with novelty and temperature, its limits, and the predictions they come from."""
 
     model: bytes
     calibration: Calibration
     untempered: Predictor  # the graph with novelty and without the temperature
-    prediction: Prediction  # what that one computes for the held-out pictures
+    prediction: Prediction  # of `untempered`, for the held-out pictures
 
 
 class Trial(NamedTuple):
-    """What the limits do on pictures that they were not found on."""
+    """Shares of verdicts on pictures that the limits were not found on."""
 
     split: str
     examples: int

@@ -107,7 +107,7 @@ def ensemble_of(
 
 @torch.no_grad()
 def _scale_(network: PrototypeNetwork, data: DataSet, size: int) -> None:
-    """Scale the embedding so that it is nearest to the pictures' prototypes in the mean square."""
+    """Scale the embedding to the least mean squared distance from the pictures' prototypes."""
     train = data.splits["train"]
     step = max(1, len(train) // SAMPLE)
     some = train.subset(torch.arange(0, len(train), step).numpy())

@@ -1,8 +1,8 @@
 """A bundle whose network computes in 8-bit integers: quantised, measured, and refused when worse.
 
-Weights per channel, activations calibrated on gallery pictures. The first convolution and all
-that comes after the last feature map stay in float32: embedding, distances and evidence are
-computed from the same features, so the mean of the evidence still is the embedding.
+Weights are quantised per channel; the ranges of activations are found on gallery pictures. The
+first convolution, and everything after the last feature map, stay in float32. So embedding,
+distances and evidence come from the same features, and the evidence's mean is the embedding.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ def export_int8(
 def _calibrated(
     bundle: Bundle, model: bytes, data: LabelledData
 ) -> tuple[bytes, Calibration | None]:
-    """The model calibrated as the bundle is; as it is where the bundle is not calibrated.
+    """The model calibrated as the bundle is: not at all, or on the same split and coverage.
 
-    Of the pictures of no class only noise is at hand to be measured again.
+    Folders of pictures of no class are not at hand here: AUROCs are measured on noise alone.
     """
     earlier = bundle.manifest.calibration
     if earlier is None:

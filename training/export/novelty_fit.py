@@ -1,9 +1,9 @@
-"""How unlike the training pictures a picture looks before any class is recognised in it.
+"""Novelty: how unusual a picture's colours and textures are, against the training pictures.
 
-A network maps many a picture of nothing close to a prototype: what it was never shown, it does not
-separate. But its early maps, of colours and textures, still tell. Their means over the picture
-follow a Gaussian closely enough, and the distance to that Gaussian's centre, in its own measure,
-finds what is strange (Mahalanobis distance; Lee et al. 2018, arXiv:1807.03888).
+A network often maps a picture of no class close to a prototype, for training never asked it to
+separate such pictures. Its early maps, of colours and textures, still tell them apart. The maps'
+means over the picture nearly follow a Gaussian on the training pictures; novelty is the
+Mahalanobis distance to its centre (Lee et al. 2018, arXiv:1807.03888).
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ PICTURES = 10_000  # of the training split, at most
 
 
 def add_novelty(model: bytes, train: Split) -> tuple[bytes, NoveltyFit | None]:
-    """The model with an output `novelty`, in units of distance, from pictures it was trained on.
+    """The model with an output `novelty`, in units of distance, from the training pictures.
 
-    On those pictures the length varies as much as the distance to the answer's prototype does, so
-    that neither drowns the other in the sum; the median is 0. A network without early maps stays
-    as it is. Nothing here sees held-out pictures: their limits keep what they promise.
+    The Mahalanobis distances are scaled to vary on those pictures as the distance to the answer's
+    prototype does, so that neither drowns the other in their sum; the median novelty is 0. A
+    network without early maps stays as it is. Held-out pictures are not used, so that limits found
+    on them keep their coverage.
     """
     extended = with_features(model)
     if extended is None or len(train) < 2:
@@ -50,8 +51,8 @@ def add_novelty(model: bytes, train: Split) -> tuple[bytes, NoveltyFit | None]:
 
 
 def gaussian(features: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean (F,) and whitening (F, F) of rows (N, F): whitened, the distance to the mean is the
-    Mahalanobis distance. The covariance is shrunk as far as so few rows call for (Ledoit-Wolf).
+    """Mean (F,) and whitening (F, F) of rows (N, F): the length of a whitened difference to the
+    mean is the Mahalanobis distance. The covariance is shrunk by Ledoit and Wolf's estimate.
     """
     from sklearn.covariance import ledoit_wolf
 

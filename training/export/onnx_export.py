@@ -78,7 +78,7 @@ def export(model: ServedModel, image_size: int) -> bytes:
 
 @torch.no_grad()
 def run_torch(model: ServedModel, pixels: NDArray[np.uint8]) -> Prediction:
-    """What torch computes for uint8 pixels (N, S, S, 3), in float32, on the model's device."""
+    """Torch's outputs for uint8 pixels (N, S, S, 3), in float32, from the model's device."""
     device = model.network.mean.device
     outputs = [output.cpu().numpy() for output in model(torch.from_numpy(pixels).to(device))]
     embedding, distances, probabilities = outputs[:3]

@@ -25,11 +25,13 @@ from torch import Tensor
 
 from training.config.method_names import METHOD_NAMES
 from training.config.train_config import TrainConfig
-from training.model.methods import method_of
+from training.model.methods import CenterLoss, Method, method_of
 from training.model.networks import build_network
-from training.run.loop import Step, device_name
+from training.run.accelerator import device_name, has_bf16
 from training.run.optimizers import Optimizers, optimizer_for
-from training.run.preparation import has_bf16
+from training.run.step import NetworkAndLoss, Targets
+
+LAMBDA_POS = 0.01
 
 
 def main(
@@ -50,16 +52,16 @@ def whole_steps(device: torch.device, batch: int, classes: int, rounds: int, ste
     """A step of each method: forward, loss, backward, SGD."""
     pixels = torch.randint(0, 256, (batch, 3, 32, 32), dtype=torch.uint8, device=device)
     labels = torch.randint(classes, (batch,), device=device)
-    counts = torch.bincount(labels, minlength=classes)
+    targets = Targets(labels, counts=torch.bincount(labels, minlength=classes))
     kinds = {method: _step(method, classes, device) for method in METHOD_NAMES}
 
     def seconds(method: str) -> float:
-        step, optimizer = kinds[method]
+        network_and_loss, optimizer = kinds[method]
         _wait(device)
         start = time.perf_counter()
         for _ in range(steps):
             with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16()):
-                terms, _ = step(pixels, labels, counts)
+                terms, _ = network_and_loss(pixels, targets, LAMBDA_POS)
             terms["loss"].backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -86,7 +88,7 @@ def terms_alone(device: torch.device, batch: int, classes: int, rounds: int) -> 
     kinds: dict[str, Callable[[], Tensor]] = {}
     for method in METHOD_NAMES:
         head = method_of(TrainConfig.of(data="none", method=method), classes, dim).to(device)
-        kinds[method.upper()] = lambda head=head: head(h, labels, counts)["loss"]
+        kinds[method.upper()] = lambda head=head: _loss(head, h, labels, counts)
     squared = LpDistance(normalize_embeddings=False, power=2)
     nca = ProxyNCALoss(classes, dim, softmax_scale=0.0125, distance=squared).to(device)
     triple = SoftTripleLoss(classes, dim, centers_per_class=1).to(device)
@@ -111,12 +113,20 @@ def terms_alone(device: torch.device, batch: int, classes: int, rounds: int) -> 
     return table
 
 
-def _step(method: str, classes: int, device: torch.device) -> tuple[Step, Optimizers]:
+def _step(method: str, classes: int, device: torch.device) -> tuple[NetworkAndLoss, Optimizers]:
     """A ResNet18 of the method, ready to train. The rate is small: nothing is to be learned."""
     config = TrainConfig.of(data="none", method=method, backbone="resnet18", lr=1e-4)
     network = build_network(config, classes, 32, ([128.0] * 3, [64.0] * 3))
     network.to(device=device, memory_format=torch.channels_last)
-    return Step(network, 0.0), optimizer_for(network, config)
+    return NetworkAndLoss(network, 0.0), optimizer_for(network, config)
+
+
+def _loss(head: Method, embedding: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
+    """The loss of a batch, with the update of the centre loss's centres."""
+    loss: Tensor = head(embedding, labels, LAMBDA_POS)["loss"]
+    if isinstance(head, CenterLoss):
+        loss = loss + head.centre_update(embedding, labels, counts)
+    return loss
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -8,7 +8,6 @@ A row is printed as soon as its run is done. The test pictures are not looked at
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +21,8 @@ from interpret.trust.metrics import measure_geometry
 from training.config.train_config import TrainConfig
 from training.data.datasets import DataSet, load_data
 from training.recipes.named_recipes import recipe
-from training.run.loop import METRICS, seconds_of, train
+from training.run import metrics_log
+from training.run.loop import train
 
 HELD_OUT, BATCH = 0.1, 500
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -64,8 +64,8 @@ def row(config: TrainConfig, data: DataSet) -> str:
     with tempfile.TemporaryDirectory() as folder:
         network = train(config, data, Path(folder))
         assert network is not None
-        last = json.loads((Path(folder) / METRICS).read_text().splitlines()[-1])
-        minutes = seconds_of(Path(folder)) / 60
+        last = metrics_log.read(Path(folder))[-1]
+        minutes = metrics_log.seconds_of(Path(folder)) / 60
     held_out = data.splits["valid"]
     pixels = torch.from_numpy(held_out.pixels(data.image_size, "decoding")).permute(0, 3, 1, 2)
     with torch.no_grad():

@@ -28,7 +28,7 @@ def main() -> None:
     split = data.splits[data.evaluation_split()]
     device, labels = Accelerator().device, torch.from_numpy(split.labels)
     pixels = torch.from_numpy(split.pixels(data.image_size, "decoding")).permute(0, 3, 1, 2)
-    answers: dict[str, torch.Tensor] = {}
+    soft_targets: dict[str, torch.Tensor] = {}
     with progress() as bar:
         task = bar.add_task("answering", total=len(arguments.runs) * len(labels))
         for run in arguments.runs:
@@ -36,13 +36,13 @@ def main() -> None:
             assert teacher is not None
             parts = []
             for batch in pixels.split(BATCH):
-                parts.append(teacher(batch.to(device)).cpu())
+                parts.append(teacher.soft_targets(batch.to(device)).cpu())
                 bar.advance(task, len(batch))
-            answers[run] = torch.cat(parts)
+            soft_targets[run] = torch.cat(parts)
     table = Table("teachers", "accuracy", title=f"on {len(labels):,} pictures of {data.name}")
-    for size in range(1, len(answers) + 1):
-        for runs in combinations(answers, size):
-            mean = torch.stack([answers[run] for run in runs]).mean(0)
+    for size in range(1, len(soft_targets) + 1):
+        for runs in combinations(soft_targets, size):
+            mean = torch.stack([soft_targets[run] for run in runs]).mean(0)
             right = mean.argmax(1).eq(labels).float().mean().item()
             table.add_row(" + ".join(runs), f"{right:.2%}")
     Console().print(table)

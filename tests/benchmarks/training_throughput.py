@@ -9,7 +9,6 @@ the median over the rounds. Leave the machine idle otherwise.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from dataclasses import replace
@@ -26,9 +25,11 @@ from training.config.train_config import TrainConfig
 from training.data.datasets import DataSet, load_data
 from training.model.networks import build_network
 from training.recipes.named_recipes import recipe
-from training.run.loop import METRICS, Step, device_name, train
+from training.run import metrics_log
+from training.run.accelerator import device_name, has_bf16
+from training.run.loop import train
 from training.run.optimizers import optimizer_for
-from training.run.preparation import has_bf16
+from training.run.step import NetworkAndLoss, Targets
 
 
 def main(
@@ -62,8 +63,8 @@ def epoch(config: TrainConfig, data: DataSet) -> float:
     """Images per second of one epoch, as the run logs them."""
     with tempfile.TemporaryDirectory() as folder:
         train(config, data, Path(folder))
-        line = (Path(folder) / METRICS).read_text().splitlines()[-1]
-    return float(json.loads(line)["images_per_second"])
+        last = metrics_log.read(Path(folder))[-1]
+    return float(last["images_per_second"] or 0)
 
 
 def bare_loop(config: TrainConfig, data: DataSet, device: torch.device, steps: int) -> float:
@@ -72,11 +73,12 @@ def bare_loop(config: TrainConfig, data: DataSet, device: torch.device, steps: i
     classes = len(data.class_names)
     network = build_network(config, classes, size, ([128.0] * 3, [64.0] * 3))
     network.to(device=device, memory_format=torch.channels_last)
-    step, optimizer = Step(network, config.auxiliary).train(), optimizer_for(network, config)
+    network_and_loss = NetworkAndLoss(network, config.auxiliary).train()
+    optimizer = optimizer_for(network, config)
     pixels = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8, device=device)
     pixels = pixels.permute(0, 3, 1, 2)
     labels = torch.randint(classes, (batch,), device=device)
-    counts = torch.bincount(labels, minlength=classes)
+    targets = Targets(labels, counts=torch.bincount(labels, minlength=classes))
     for group in optimizer.param_groups:
         group["lr"] = 1e-6  # nothing is to be learned
 
@@ -84,7 +86,7 @@ def bare_loop(config: TrainConfig, data: DataSet, device: torch.device, steps: i
         start = time.perf_counter()
         for _ in range(count):
             with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16()):
-                terms, _ = step(pixels, labels, counts)
+                terms, _ = network_and_loss(pixels, targets, config.lambda_pos)
             terms["loss"].backward()
             optimizer.step()
             optimizer.zero_grad()

@@ -25,18 +25,23 @@ NAMES = ("digits", "cifar10", "cifar100", "flowers102", "folder:PATH")
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures with their labels. `open_picture(i)` gives the i-th as upright RGB, any size."""
+    """Pictures with their labels. `open_picture(i)` gives the i-th as upright RGB, any size.
+
+    `content(i)` gives bytes that change with the i-th picture and cost no decoding: the size of its
+    file, or its pixels where they are in memory. See data_record.
+    """
 
     labels: NDArray[np.int64]  # (N,)
     sources: Sequence[str] = field(repr=False)  # where each comes from, relative to the data set
     open_picture: Callable[[int], Image.Image] = field(repr=False)
+    content: Callable[[int], bytes] = field(repr=False)
 
     @classmethod
     def of_arrays(
         cls, images: NDArray[np.uint8], labels: NDArray[np.int64], sources: Sequence[str]
     ) -> Split:
         """Pictures held in memory: grey (N, H, W) or RGB (N, H, W, 3)."""
-        return cls(labels, sources, partial(_open_array, images))
+        return cls(labels, sources, partial(_open_array, images), partial(_array_content, images))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,6 +52,7 @@ class Split:
             self.labels[rows],
             [self.sources[i] for i in rows],
             partial(_open_row, self.open_picture, rows),
+            partial(_row_content, self.content, rows),
         )
 
     def pixels(self, size: int, title: str) -> NDArray[np.uint8]:
@@ -202,6 +208,7 @@ def _folder_as_it_is(path: Path, found: Found) -> DataSet:
             np.asarray(part.labels, dtype=np.int64),
             [str(file.relative_to(path)) for file in part.files],
             partial(_open_file, part.files),
+            partial(_file_content, part.files),
         )
         for name, part in found.parts.items()
     }
@@ -215,17 +222,37 @@ def _open_row(
     return open_picture(int(rows[i]))
 
 
+def _row_content(content: Callable[[int], bytes], rows: NDArray[np.integer], i: int) -> bytes:
+    return content(int(rows[i]))
+
+
 def _open_array(images: NDArray[np.uint8], i: int) -> Image.Image:
     return Image.fromarray(images[i]).convert("RGB")
+
+
+def _array_content(images: NDArray[np.uint8], i: int) -> bytes:
+    pixels: NDArray[np.uint8] = images[i]
+    return pixels.tobytes()
 
 
 def _open_file(files: Sequence[Path], i: int) -> Image.Image:
     return open_image(files[i])
 
 
+def _file_content(files: Sequence[Path], i: int) -> bytes:
+    return files[i].stat().st_size.to_bytes(8, "little")
+
+
 def _open_item(dataset: Any, i: int) -> Image.Image:
     image: Image.Image = dataset[i][0]
     return image.convert("RGB")
+
+
+def _item_content(dataset: Any, i: int) -> bytes:
+    """torchvision holds CIFAR's pixels in memory, and the paths of the flowers' files."""
+    if hasattr(dataset, "data"):
+        return _array_content(dataset.data, i)
+    return _file_content(dataset._image_files, i)
 
 
 def _cifar(kind: type[Any]) -> Callable[[Path, bool], dict[str, Any]]:
@@ -263,6 +290,7 @@ def _torchvision(name: str, root: Path, download: bool) -> DataSet:
             np.asarray(part.targets if hasattr(part, "targets") else part._labels, np.int64),
             [f"{name}/{split}/{i}" for i in range(len(part))],
             partial(_open_item, part),
+            partial(_item_content, part),
         )
         for split, part in parts.items()
     }

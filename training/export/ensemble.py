@@ -9,7 +9,6 @@ So the nearest prototype is the answer of the mean logits, exactly.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -27,8 +26,9 @@ from training.model.backbones import Branches
 from training.model.methods import method_of
 from training.model.networks import PrototypeNetwork
 from training.run import checkpoint
+from training.run.accelerator import device_name
 from training.run.distillation import load_network
-from training.run.loop import device_name, seconds_of
+from training.run.metrics_log import seconds_of
 
 SAMPLE = 5_000  # training pictures that the embedding's scale is found on, at most
 
@@ -48,7 +48,7 @@ def export_ensemble(
     """
     if len(runs) < 2:
         raise ConfigError("it takes two runs or more to join them")
-    configs = [TrainConfig.recorded(json.loads(checkpoint.read(run)["config"])) for run in runs]
+    configs = [checkpoint.read(run).config for run in runs]
     last = configs[-1]
     data = load_data(spec, seed=last.seed, root=data_root, valid_share=last.valid_share)
     classes = len(data.class_names)

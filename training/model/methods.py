@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.config.errors import ConfigError
+from training.config.method_names import MethodName
 from training.config.train_config import TrainConfig
 from training.model import losses
 from training.model.prototypes import initial_prototypes, normalised, renormalise_
@@ -37,7 +38,6 @@ class Method(nn.Module, ABC):
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
-        self.pull = config.lambda_pos  # the loop raises it, see schedule.pull
         self.radius = config.radius
         self.temperature = config.radius if self.on_sphere else 1.0  # α in eq. 1
 
@@ -54,8 +54,8 @@ class Method(nn.Module, ABC):
         return F.cross_entropy(self.logits(embedding), labels)
 
     @abstractmethod
-    def forward(self, embedding: Tensor, labels: Tensor, counts: Tensor) -> Terms:
-        """The loss of a batch. `counts` (M,): pictures of each class in the whole step."""
+    def forward(self, embedding: Tensor, labels: Tensor, lambda_pos: float) -> Terms:
+        """The loss of a batch. `lambda_pos` is the pull weight at this step."""
 
     @abstractmethod
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ class CrossEntropy(Method):
         super().__init__(config)
         self.prototypes = nn.Parameter(_linear_weights(classes, dim))
 
-    def forward(self, embedding: Tensor, labels: Tensor, counts: Tensor) -> Terms:
+    def forward(self, embedding: Tensor, labels: Tensor, lambda_pos: float) -> Terms:
         """See Method."""
         return _total((1.0, "cross_entropy", self.cross_entropy(embedding, labels)))
 
@@ -98,14 +98,20 @@ class CenterLoss(Method):
         """See Method."""
         return self.classifier
 
-    def forward(self, embedding: Tensor, labels: Tensor, counts: Tensor) -> Terms:
-        """Eq. 4. The centres' gradient is Wen's Δc, whatever λ is."""
-        terms = _total(
+    def forward(self, embedding: Tensor, labels: Tensor, lambda_pos: float) -> Terms:
+        """Eq. 4, for the network. The centres follow by `centre_update`."""
+        centres = self.prototypes.detach()
+        return _total(
             (1.0, "cross_entropy", self.cross_entropy(embedding, labels)),
-            (self.pull, "center", losses.positive(embedding, labels, self.prototypes.detach())),
+            (lambda_pos, "center", losses.positive(embedding, labels, centres)),
         )
+
+    def centre_update(self, embedding: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
+        """A term of value 0 to add to the loss: its gradient for the centres is Wen's Δc, whatever
+        λ is. `counts` (M,) are the pictures of each class in the whole step.
+        """
         update = losses.center_update(embedding, labels, self.prototypes, counts)
-        return terms | {"loss": terms["loss"] + (update - update.detach())}  # the gradient alone
+        return update - update.detach()
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
         """Centres move by −rate · Δc: no momentum, no decay, no schedule."""
@@ -129,11 +135,11 @@ class PrototypeDistances(Method):
         """See Method."""
         return losses.distance_logits(embedding, self.prototypes, self.gamma)
 
-    def forward(self, embedding: Tensor, labels: Tensor, counts: Tensor) -> Terms:
+    def forward(self, embedding: Tensor, labels: Tensor, lambda_pos: float) -> Terms:
         """DCE + λ PL; PL is the mean of ‖h − c_y‖², without a half."""
         dce = self.cross_entropy(embedding, labels)
-        pull = 2 * losses.positive(embedding, labels, self.prototypes)
-        return _total((1.0, "cross_entropy", dce), (self.pull, "prototype", pull))
+        prototype_loss = 2 * losses.positive(embedding, labels, self.prototypes)
+        return _total((1.0, "cross_entropy", dce), (lambda_pos, "prototype", prototype_loss))
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
         """Prototypes have their own rate."""
@@ -162,11 +168,11 @@ class ClassMeans(Method):
         own = self.classifier
         return self.prototypes if own is None else normalised(own, self.radius)
 
-    def forward(self, embedding: Tensor, labels: Tensor, counts: Tensor) -> Terms:
+    def forward(self, embedding: Tensor, labels: Tensor, lambda_pos: float) -> Terms:
         """Eq. 4 with centres, and weights, on the sphere."""
         return _total(
             (1.0, "cross_entropy", self.cross_entropy(embedding, labels)),
-            (self.pull, "center", losses.positive(embedding, labels, self.prototypes)),
+            (lambda_pos, "center", losses.positive(embedding, labels, self.prototypes)),
         )
 
     @torch.no_grad()
@@ -191,18 +197,19 @@ class PositiveNegative(Method):
         super().__init__(config)
         # DPP is DPNP without its two negative terms.
         negative = config.method == "dpnp"
-        self.push_samples = config.lambda_neg_sample if negative else 0.0
-        self.push_classes = config.lambda_neg_class if negative else 0.0
+        self.lambda_neg_sample = config.lambda_neg_sample if negative else 0.0
+        self.lambda_neg_class = config.lambda_neg_class if negative else 0.0
         self.prototypes = nn.Parameter(_start(classes, dim, config))
 
-    def forward(self, embedding: Tensor, labels: Tensor, counts: Tensor) -> Terms:
+    def forward(self, embedding: Tensor, labels: Tensor, lambda_pos: float) -> Terms:
         """Eq. 10; eq. 5 for DPP. Terms of weight 0 are computed too, to be logged."""
         own = self.prototypes
+        sample_weight, class_weight = self.lambda_neg_sample, self.lambda_neg_class
         return _total(
             (1.0, "cross_entropy", self.cross_entropy(embedding, labels)),
-            (self.pull, "positive", losses.positive(embedding, labels, own)),
-            (self.push_samples, "negative_sample", losses.negative_sample(embedding, labels, own)),
-            (self.push_classes, "negative_class", losses.negative_class(own)),
+            (lambda_pos, "positive", losses.positive(embedding, labels, own)),
+            (sample_weight, "negative_sample", losses.negative_sample(embedding, labels, own)),
+            (class_weight, "negative_class", losses.negative_class(own)),
         )
 
     def constrain_(self) -> None:
@@ -214,7 +221,7 @@ class PositiveNegative(Method):
         return [_as_prototypes(self.prototypes, config)]
 
 
-_METHODS: dict[str, Callable[[int, int, TrainConfig], Method]] = {
+_METHODS: dict[MethodName, Callable[[int, int, TrainConfig], Method]] = {
     "ce": CrossEntropy,
     "cl": CenterLoss,
     "cpn": PrototypeDistances,

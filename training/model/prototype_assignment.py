@@ -33,7 +33,7 @@ def class_similarity(descriptions: NDArray[np.floating], labels: NDArray[np.inte
     return similarity
 
 
-def arrange(points: NDArray[np.floating], similarity: Array, seed: int) -> NDArray[np.int64]:
+def assignment(points: NDArray[np.floating], similarity: Array, seed: int) -> NDArray[np.int64]:
     """The order (M,) of points (M, d) that puts similar classes on near ones: class i takes
     points[order[i]].
 

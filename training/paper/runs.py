@@ -33,7 +33,8 @@ from training.export.onnx_export import ServedModel, run_torch
 from training.model.networks import PrototypeNetwork
 from training.paper.protocol import Setting
 from training.run import checkpoint
-from training.run.loop import device_name, train
+from training.run.accelerator import device_name
+from training.run.loop import train
 
 _LOG = logging.getLogger(__name__)
 RESULT, ARRAYS = "result.json", "arrays.safetensors"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from interpret.bundle.bundle import Bundle
@@ -13,7 +14,9 @@ from training.data.datasets import load_data
 from training.export.bundle_export import export_bundle
 from training.recipes.named_recipes import with_recipe
 from training.run import checkpoint
-from training.run.loop import device_name, seconds_of, train
+from training.run.accelerator import device_name
+from training.run.loop import train
+from training.run.metrics_log import seconds_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,6 +97,7 @@ def run_job(
         raise
     if network is None:
         return None
+    job = replace(job, config=checkpoint.read(run).config)  # as it was run: its precision chosen
     where = device_name(next(network.parameters()).device)
     cost = TrainingCost(seconds=seconds_of(run), device=where)
     bundle = export_bundle(network, job, data, out, cost)

@@ -1,4 +1,4 @@
-"""How a run is cut into steps, and what each process sees of a step.
+"""The batch plan: how a run is cut into steps, and what each process sees of a step.
 
 All random choices are drawn for the global batch from (seed, epoch, step), then cut: one process
 or many, resumed or not, the run sees the same pictures in the same order.
@@ -16,7 +16,7 @@ from training.config.train_config import TrainConfig
 from training.data.augment import Augmentation, generator
 
 
-class Plan(NamedTuple):
+class BatchPlan(NamedTuple):
     """A step is `batch` pictures: `accumulate` micro-batches on each of `processes` processes."""
 
     seed: int
@@ -27,7 +27,7 @@ class Plan(NamedTuple):
     process: int  # this one
 
     @classmethod
-    def of(cls, config: TrainConfig, examples: int, processes: int, process: int) -> Plan:
+    def of(cls, config: TrainConfig, examples: int, processes: int, process: int) -> BatchPlan:
         """Raises ConfigError when the batch does not divide, or there are too few pictures."""
         parts = processes * config.accumulate
         batch = min(config.batch_size, examples // parts * parts)

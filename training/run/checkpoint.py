@@ -8,86 +8,76 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from interpret.bundle.atomic_files import write_atomically
 from training.config.errors import CheckpointError
 from training.config.train_config import TrainConfig
-from training.run.optimizers import Optimizers
+from training.data.data_record import DataRecord
 
 FILE = "checkpoint.pt"
+# The data's place does not count, only what lies there; see data_record. The precision of `auto`
+# is the one that the run began with.
+_NOT_COMPARED = {"data", "precision"}
 
 
-class Progress(NamedTuple):
-    """Where a run stands."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after `epoch` epochs. `data` is None in checkpoints of before it was recorded."""
 
-    epoch: int  # epochs done
-    finished: bool  # its bundle was written
+    config: TrainConfig  # its precision is fp32 or bf16: what the run computes with
+    data: DataRecord | None
+    epoch: int
+    network: dict[str, Tensor]
+    optimizer: list[dict[str, Any]]
+    finished: bool = False  # its bundle was written
+
+    def check_same_run(self, run: Path, config: TrainConfig, data: DataRecord) -> None:
+        """Raises CheckpointError that names what changed, when the run could not have come here
+        with this configuration and data.
+        """
+        asked, saved = config.model_dump(), self.config.model_dump()
+        changed = [
+            name for name in asked if name not in _NOT_COMPARED and asked[name] != saved[name]
+        ]
+        if config.precision not in ("auto", self.config.precision):
+            changed.append("precision")
+        if changed:
+            told = ", ".join(f"{name} (was {saved[name]}, now {asked[name]})" for name in changed)
+            raise CheckpointError(f"{run / FILE} is of another configuration: {told}")
+        if self.data is None:
+            raise CheckpointError(
+                f"{run / FILE}: an earlier version wrote it, without a record of its data; "
+                "delete it and start again"
+            )
+        if differences := self.data.changes(data):
+            raise CheckpointError(
+                f"{run / FILE} is of other data: {'; '.join(differences)}. "
+                "Bring the old data back, or delete the checkpoint and start again"
+            )
 
 
-def save(
-    run: Path,
-    config: TrainConfig,
-    progress: Progress,
-    network: nn.Module,
-    optimizer: Optimizers,
-) -> None:
+def write(run: Path, checkpoint: Checkpoint) -> None:
     """Write RUN/checkpoint.pt through a temporary file and a rename."""
     state = {
-        "config": config.model_dump_json(),
-        "progress": tuple(progress),
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "config": checkpoint.config.model_dump_json(),
+        "data": None if checkpoint.data is None else checkpoint.data.plain(),
+        "progress": (checkpoint.epoch, checkpoint.finished),
+        "network": checkpoint.network,
+        "optimizer": checkpoint.optimizer,
     }
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_atomically(run / FILE, buffer.getvalue())
 
 
-def mark_finished(run: Path) -> None:
-    """Record that the run's bundle was written, so that the run may be overwritten."""
-    state = read(run)
-    state["progress"] = tuple(Progress(state["progress"][0], True))
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_atomically(run / FILE, buffer.getvalue())
-
-
-def resume(run: Path, config: TrainConfig, network: nn.Module, optimizer: Optimizers) -> int:
-    """Load RUN/checkpoint.pt into network and optimizer; returns the number of epochs done.
-
-    Raises CheckpointError when there is none, or when it is of another configuration.
-    """
-    state = read(run)
-    asked = config.model_dump(mode="json")
-    saved = TrainConfig.recorded(json.loads(state["config"])).model_dump(mode="json")
-    changed = [key for key in asked if saved[key] != asked[key]]
-    if changed:
-        names = ", ".join(f"{k} (was {saved[k]}, now {asked[k]})" for k in changed)
-        raise CheckpointError(f"{run / FILE} is of another configuration: {names}")
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["progress"][0])
-
-
-def check_overwrite(run: Path) -> None:
-    """Raises CheckpointError when RUN holds an unfinished run that a new one would destroy."""
-    if not (run / FILE).exists():
-        return
-    progress = Progress(*read(run)["progress"])
-    if not progress.finished:
-        raise CheckpointError(
-            f"{run / FILE} holds an unfinished run ({progress.epoch} epochs done): "
-            "go on with --resume, or delete it"
-        )
-
-
-def read(run: Path) -> dict[str, Any]:
-    """What `save` wrote: plain values and tensors, on the CPU. Raises CheckpointError."""
+def read(run: Path) -> Checkpoint:
+    """What `write` wrote, its tensors on the CPU. Raises CheckpointError."""
     file = run / FILE
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
@@ -95,4 +85,30 @@ def read(run: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file}: no checkpoint to resume from") from error
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{file}: unreadable ({str(error)[:80] or 'empty'})") from error
-    return state
+    data = state.get("data")
+    epoch, finished = state["progress"]
+    return Checkpoint(
+        config=TrainConfig.recorded(json.loads(state["config"])),
+        data=None if data is None else DataRecord.from_plain(data),
+        epoch=epoch,
+        network=state["network"],
+        optimizer=state["optimizer"],
+        finished=finished,
+    )
+
+
+def mark_finished(run: Path) -> None:
+    """Record that the run's bundle was written, so that the run may be overwritten."""
+    write(run, replace(read(run), finished=True))
+
+
+def check_overwrite(run: Path) -> None:
+    """Raises CheckpointError when RUN holds an unfinished run that a new one would destroy."""
+    if not (run / FILE).exists():
+        return
+    found = read(run)
+    if not found.finished:
+        raise CheckpointError(
+            f"{run / FILE} holds an unfinished run ({found.epoch} epochs done): "
+            "go on with --resume, or delete it"
+        )

@@ -1,66 +1,89 @@
-"""What a run is made of: device and precision, batches, statistics, what the data decides."""
+"""What a run begins with: batches, and the network at its start as the data decides it."""
 
 from __future__ import annotations
 
-import functools
-import time
+import logging
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
+from training.data.augment import Augmentation
 from training.data.batches import Batches, batches
 from training.data.datasets import RESIDENT_SIZE, DataSet
 from training.model.backbones import WhitenedNet
-from training.model.networks import PrototypeNetwork
-from training.model.prototype_assignment import arrange, class_similarity
+from training.model.networks import PrototypeNetwork, build_network
+from training.model.prototype_assignment import assignment, class_similarity
+from training.run.accelerator import device_name, precision_of
+from training.run.batch_plan import BatchPlan
+from training.run.distillation import load_teachers
+from training.run.optimizers import optimizer_for
+from training.run.step import NetworkAndLoss, Run
+
+_LOG = logging.getLogger(__name__)
 
 SAMPLE = 10_000  # training pictures that statistics are taken from, at most
 _WHITENING_FLOOR = 5e-4  # added to a patch's variances: what is mere noise is not blown up
 THUMBNAIL = 8  # pixels a side: how alike classes look is told from as little
 
 
-def accelerator_for(config: TrainConfig, tensorboard: Path | None = None) -> Accelerator:
-    """CUDA where there is a GPU, the CPU elsewhere; bf16 by default where the hardware has it."""
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and has_bf16())
-    AcceleratorState._reset_state()  # else a second run could not choose another precision
-    accelerator = Accelerator(
-        mixed_precision="bf16" if bf16 else "no",
-        gradient_accumulation_steps=config.accumulate,
-        log_with="tensorboard" if tensorboard else None,
-        project_dir=tensorboard,
+def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, workers: int) -> Run:
+    """A run before its first step. Raises ConfigError, or CheckpointError for a teacher."""
+    size, examples = config.image_size or data.image_size, len(data.splits["train"])
+    classes, device = len(data.class_names), accelerator.device
+    plan = BatchPlan.of(config, examples, accelerator.num_processes, accelerator.process_index)
+    train, valid = load_batches(data, size, workers, device)
+    network = build_network(config, classes, size, channel_statistics(train, examples))
+    whiten_(network, train, examples)
+    teachers = load_teachers(config.teacher, classes, size, device)
+    if config.prototype_init == "similarity":
+        describe = thumbnails if teachers is None else teachers.features
+        assign_prototypes(network, train, examples, config.seed, describe)
+    network.to(device)
+    network.to(memory_format=torch.channels_last)
+    optimizer = optimizer_for(network, config)
+    network_and_loss = accelerator.prepare_model(NetworkAndLoss(network, config.auxiliary))
+    if accelerator.is_main_process:
+        _announce(config, accelerator, network, plan)
+    return Run(
+        config=config,
+        accelerator=accelerator,
+        network=network,
+        network_and_loss=network_and_loss,
+        optimizer=optimizer,
+        teachers=teachers,
+        plan=plan,
+        augment=Augmentation(
+            size, data.flip, resized=size > RESIDENT_SIZE, strong=config.augment == "strong"
+        ),
+        train=train,
+        train_labels=torch.from_numpy(data.splits["train"].labels),
+        valid=valid,
+        valid_size=len(data.splits.get("valid", ())),
     )
-    if tensorboard:
-        accelerator.init_trackers("tensorboard")
-    return accelerator
 
 
-@functools.cache
-def has_bf16() -> bool:
-    """Whether bf16 pays here: on a GPU that has it, on a CPU where its products are faster.
-
-    That is measured: AVX512-BF16 doubles the rate on some CPUs and halves it on others.
-    """
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return _seconds_for_product(torch.bfloat16) < 0.8 * _seconds_for_product(torch.float32)
-
-
-def _seconds_for_product(dtype: torch.dtype) -> float:
-    """Of two matrices of 512²; the best of ten, whatever else runs. Some 20 ms in all."""
-    a, times = torch.ones(512, 512, dtype=dtype), []
-    for _ in range(10):
-        started = time.perf_counter()
-        a @ a
-        times.append(time.perf_counter() - started)
-    return min(times)
+def _announce(
+    config: TrainConfig, accelerator: Accelerator, network: PrototypeNetwork, plan: BatchPlan
+) -> None:
+    _LOG.info(
+        "%s on %s × %d, %s; %s: %.2f M parameters, %d-D embedding; %d pictures, %d steps of %d",
+        config.method.upper(),
+        device_name(accelerator.device),
+        accelerator.num_processes,
+        precision_of(config),
+        config.backbone,
+        sum(p.numel() for p in network.parameters()) / 1e6,
+        network.embedding_dim,
+        plan.examples,
+        plan.steps * (config.warmup_epochs + config.epochs),
+        plan.batch,
+    )
 
 
 def load_batches(
@@ -94,15 +117,15 @@ def thumbnails(pixels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def arrange_prototypes(
+def assign_prototypes(
     network: PrototypeNetwork,
     train: Batches,
     examples: int,
     seed: int,
     describe: Callable[[Tensor], Tensor] = thumbnails,
 ) -> None:
-    """Give the packed prototypes to the classes by how alike these are, over a fixed sample, as
-    `describe` sees the pixels (N, 3, S, S).
+    """Give the packed prototypes to the classes by similarity: look-alike classes get neighbours.
+    The similarity is that of a fixed sample of pixels (N, 3, S, S) as `describe` sees them.
     """
     parts = [
         (describe(pixels).cpu().numpy(), labels.cpu().numpy())
@@ -113,7 +136,7 @@ def arrange_prototypes(
     missing = len(prototypes) - len(np.unique(labels))
     if missing:
         raise ConfigError(f"--prototype-init similarity: {missing} classes have too few pictures")
-    order = arrange(prototypes.cpu().numpy(), class_similarity(descriptions, labels), seed)
+    order = assignment(prototypes.cpu().numpy(), class_similarity(descriptions, labels), seed)
     prototypes.copy_(prototypes[torch.from_numpy(order)])
 
 

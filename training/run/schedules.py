@@ -1,4 +1,4 @@
-"""Learning-rate schedules, as factors of the initial rate by step, and the pull's."""
+"""What changes from step to step: the learning rate, as a factor of the initial one, and λ_pos."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ WARM_UP = 0.2  # share of a one-cycle run in which the rate rises
 DROPS = {"step": (0.25, 0.5, 0.75), "late-step": (0.5, 0.75)}
 
 
-def factor(schedule: str, step: int, steps_per_epoch: int, epochs: int) -> float:
-    """The factor at optimizer step `step`, counted from 0.
+def rate_factor(schedule: str, step: int, steps_per_epoch: int, epochs: int) -> float:
+    """The learning rate's factor at optimizer step `step`, counted from 0.
 
     "step" and "late-step" are the paper's, see DROPS. "onecycle" rises linearly from 1/10 and
     falls along a cosine to 0. Steps below 0 are a warm-up's, at the initial rate.
@@ -26,10 +26,12 @@ def factor(schedule: str, step: int, steps_per_epoch: int, epochs: int) -> float
     return 0.5 + 0.5 * math.cos(math.pi * (position - WARM_UP) / (1 - WARM_UP))
 
 
-def pull(start: float | None, end: float, step: int, steps: int) -> float:
-    """λ_pos at `step` of `steps`: from `start` to `end` in equal ratios; `end` throughout without a
-    start. A weak pull lets the network learn what classes look like first; a strong one at the
-    end makes them compact.
+def lambda_pos_at(step: int, steps: int, start: float | None, end: float) -> float:
+    """The pull weight λ_pos at `step` of `steps`: from `start` to `end` in equal ratios; `end`
+    throughout without a start.
+
+    A weak pull lets the network learn first how classes look; a strong one at the end makes them
+    compact.
     """
     if start is None:
         return end

@@ -21,7 +21,7 @@ from training.data.datasets import DataSet
 from training.export.bundle_export import export_bundle
 from training.model.backbones import backbone
 from training.run import checkpoint
-from training.run.loop import METRICS, train
+from training.run.loop import train
 
 # A run as a process of its own, that can be killed or launched twice.
 SCRIPT = """

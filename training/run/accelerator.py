@@ -1,0 +1,68 @@
+"""The device and the precision that a run computes with."""
+
+from __future__ import annotations
+
+import functools
+import platform
+from pathlib import Path
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from training.config.train_config import TrainConfig
+
+Precision = Literal["fp32", "bf16"]
+
+
+def accelerator_for(config: TrainConfig, tensorboard: Path | None = None) -> Accelerator:
+    """CUDA where there is a GPU, the CPU elsewhere, at the configuration's precision; `auto` is
+    resolved. With `tensorboard`, logs go into that folder.
+    """
+    AcceleratorState._reset_state()  # else a second run could not choose another precision
+    accelerator = Accelerator(
+        mixed_precision="bf16" if precision_of(config) == "bf16" else "no",
+        gradient_accumulation_steps=config.accumulate,
+        log_with="tensorboard" if tensorboard else None,
+        project_dir=tensorboard,
+    )
+    if tensorboard:
+        accelerator.init_trackers("tensorboard")
+    return accelerator
+
+
+def precision_of(config: TrainConfig) -> Precision:
+    """The precision of a run on this machine: what is asked for, or of `auto` what suits it."""
+    if config.precision != "auto":
+        return config.precision
+    return "bf16" if has_bf16() else "fp32"
+
+
+@functools.cache
+def has_bf16() -> bool:
+    """Whether bf16 is faster on this machine. It follows from the hardware alone, so that a seed
+    gives the same network in every run: a timing could come out differently.
+
+    A GPU that has bf16 is faster at it, and so is a processor with matrix tiles (AMX). AVX512-BF16
+    without them doubles the rate on AMD's processors and halves it on Intel's (measured).
+    """
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    if torch.cpu._is_amx_tile_supported():
+        return True
+    return torch.cpu._is_avx512_bf16_supported() and not _is_intel()
+
+
+def _is_intel() -> bool:
+    description = Path("/proc/cpuinfo")
+    return "GenuineIntel" in (
+        description.read_text() if description.exists() else platform.processor()
+    )
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words: "NVIDIA H100", or "CPU (2 threads)"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type.upper()} ({torch.get_num_threads()} threads)"

@@ -1,0 +1,41 @@
+"""The metrics of a run, an epoch a line, in RUN/metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from interpret.bundle.atomic_files import write_atomically
+
+FILE = "metrics.jsonl"
+
+Metrics = dict[str, float | int | None]
+
+
+def read(run: Path) -> list[Metrics]:
+    """The metrics of the epochs that are done; none before the first."""
+    file = run / FILE
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def write(run: Path, epochs: Sequence[Metrics]) -> None:
+    """Replace the file by these epochs, in one step."""
+    text = "".join(f"{json.dumps(metrics)}\n" for metrics in epochs)
+    write_atomically(run / FILE, text.encode())
+
+
+def seconds_of(run: Path) -> float:
+    """Seconds that the epochs of a run took, over all its interruptions."""
+    return sum(float(metrics["seconds"] or 0) for metrics in read(run))
+
+
+def sentence(metrics: Metrics, epochs: int) -> str:
+    """An epoch's metrics in a line for the log, of a run of `epochs`."""
+    valid = metrics["valid_accuracy"]
+    return (
+        f"epoch {metrics['epoch']}/{epochs}: loss {metrics['loss']:.3f}, accuracy "
+        f"{metrics['train_accuracy']:.2%} train"
+        + ("" if valid is None else f", {valid:.2%} valid")
+        + f"; MinSep {metrics['min_sep_deg']:.2f}°; {metrics['images_per_second']:,.0f} images/s"
+    )

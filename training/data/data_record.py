@@ -83,7 +83,7 @@ class DataRecord:
                 for fact in ("labels", "names", "contents")
                 if getattr(before, fact) != getattr(after, fact)
             ]:
-                found.append(f"{' and '.join(different)} of the {name} pictures")
+                found.append(f"{', '.join(different)} of the {name} pictures")
         return found
 
 

@@ -97,7 +97,8 @@ def run_job(
         raise
     if network is None:
         return None
-    job = replace(job, config=checkpoint.read(run).config)  # as it was run: its precision chosen
+    precision = checkpoint.read(run).config.precision  # of auto, the one that was chosen
+    job = replace(job, config=config.model_copy(update={"precision": precision}))
     where = device_name(next(network.parameters()).device)
     cost = TrainingCost(seconds=seconds_of(run), device=where)
     bundle = export_bundle(network, job, data, out, cost)

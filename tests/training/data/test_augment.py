@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from training.data.augment import Augmentation
-from training.data.cutmix import Box, draw_box, mix
+from training.data.augment import Augmentation, generator
 
 PIXELS = torch.arange(2 * 3 * 16 * 16, dtype=torch.uint8).reshape(2, 3, 16, 16)
 CENTRE = torch.tensor([[0.5, 0.5, 0.9, 0.5, 0.5]] * 2)
@@ -64,22 +63,17 @@ def test_shapes_range_and_determinism(kind: str | None):
     assert torch.equal(out, augment(PIXELS, numbers))
 
 
-def test_cutmix_takes_a_box_from_the_picture_before():
-    pixels = torch.arange(4, dtype=torch.float32).view(4, 1, 1, 1).expand(4, 3, 8, 8)
-    labels = torch.arange(4)
-    box = Box(top=2, bottom=8, left=0, right=4)
-    mixed, others = mix(pixels, labels, box)
-    assert others.tolist() == [3, 0, 1, 2]
-    assert box.share(8) == 1 - 24 / 64
-    assert (mixed[:, :, 2:, :4] == others.view(4, 1, 1, 1)).all()
-    assert (mixed[:, :, :2] == pixels[:, :, :2]).all()
-    assert (mixed[:, :, :, 4:] == pixels[:, :, :, 4:]).all()
+def test_generators_depend_on_the_whole_key():
+    draws = [torch.rand(1, generator=generator(*key)).item() for key in [(0, 1), (1, 0), (0, 1, 0)]]
+    assert len(set(draws)) == 3
+    assert draws[0] == torch.rand(1, generator=generator(0, 1)).item()
 
 
-def test_boxes_depend_on_the_step_alone_and_come_as_often_as_asked():
-    boxes = [draw_box(0.5, 32, 0, 0, step) for step in range(1000)]
-    assert boxes == [draw_box(0.5, 32, 0, 0, step) for step in range(1000)]
-    drawn = [box for box in boxes if box is not None]
-    assert 450 < len(drawn) < 550
-    assert all(0 <= b.top <= b.bottom <= 32 and 0 <= b.left <= b.right <= 32 for b in drawn)
-    assert min(box.share(32) for box in drawn) < 0.2 < 0.9 < max(box.share(32) for box in drawn)
+def test_whole_pictures_are_resized_and_nothing_else():
+    augment = Augmentation(8, flip=True, strong=True)
+    pixels = torch.tensor([[10.0, 30.0], [50.0, 70.0]]).repeat_interleave(8, 0)
+    pixels = pixels.repeat_interleave(8, 1).expand(1, 3, 16, 16)
+    half = augment.whole(pixels.to(torch.uint8))
+    corners = [half[0, 0, row, col].item() for row, col in ((0, 0), (0, 7), (7, 0), (7, 7))]
+    assert corners == pytest.approx([10, 30, 50, 70])
+    assert augment.whole(half) is half

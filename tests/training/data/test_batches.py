@@ -6,7 +6,6 @@ from tests.training.conftest import quick_config
 from training.data.batches import Resident, Streamed, batches, in_order
 from training.data.datasets import DataSet
 from training.run.loop import train
-from training.run.preparation import channel_statistics
 
 CPU = torch.device("cpu")
 
@@ -31,14 +30,6 @@ def test_small_pictures_stay_in_memory_and_large_ones_stream(digits: DataSet):
     assert isinstance(batches(split, 65, "", 0, CPU), Streamed)
 
 
-def test_channel_statistics_are_those_of_the_pixels(digits: DataSet):
-    split = digits.splits["valid"]
-    pixels = split.pixels(16, "").astype(np.float64)
-    mean, std = channel_statistics(Resident(split, 16, "", CPU), len(split))
-    np.testing.assert_allclose(mean, pixels.mean((0, 1, 2)))
-    np.testing.assert_allclose(std, pixels.std((0, 1, 2)))
-
-
 def test_in_order_covers_every_row_once():
     assert torch.cat(in_order(10, 4)).tolist() == list(range(10))
 
@@ -48,15 +39,3 @@ def test_large_pictures_train_with_random_resized_crops(digits: DataSet, tmp_pat
     data = DataSet("few", digits.class_names, few, image_size=72)
     network = train(quick_config(image_size=72, epochs=2), data, tmp_path)
     assert network.locations == (2, 2)
-
-
-def test_one_process_can_train_in_both_precisions(digits: DataSet, tmp_path):
-    few = {name: split.subset(np.arange(96)) for name, split in digits.splits.items()}
-    data = DataSet("few", digits.class_names, few, image_size=16, flip=False)
-    networks = [
-        train(quick_config(precision=precision, epochs=1), data, tmp_path / precision)
-        for precision in ("fp32", "bf16")
-    ]
-    weights = [network.backbone.stem[0].weight for network in networks]
-    assert weights[0].dtype == weights[1].dtype == torch.float32
-    assert not torch.equal(*weights)

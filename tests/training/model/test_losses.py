@@ -5,21 +5,9 @@ import math
 import pytest
 import torch
 
+from tests.training.model.cases import EMBEDDING, LABELS, PROTOTYPES, random_case
 from training.model import losses
 from training.model.losses import EPSILON
-
-# Two classes on a circle of radius 2, and three samples.
-PROTOTYPES = torch.tensor([[2.0, 0.0], [0.0, 2.0]])
-EMBEDDING = torch.tensor([[2.0, 0.0], [1.0, 1.0], [0.0, 3.0]])
-LABELS = torch.tensor([0, 0, 1])
-
-
-def random_case(samples: int, classes: int, dim: int, dtype: torch.dtype = torch.float64):
-    generator = torch.Generator().manual_seed(0)
-    embedding = torch.randn(samples, dim, generator=generator, dtype=dtype) * 3
-    prototypes = torch.randn(classes, dim, generator=generator, dtype=dtype) * 3
-    labels = torch.randint(classes, (samples,), generator=generator)
-    return embedding, labels, prototypes
 
 
 def test_positive_by_hand():

@@ -5,7 +5,7 @@ import pytest
 
 from interpret.geometry.geometry import nearest_angles
 from training.data.datasets import DataSet
-from training.model.prototype_assignment import arrange, class_similarity
+from training.model.prototype_assignment import assignment, class_similarity
 from training.model.prototypes import initial_prototypes
 
 
@@ -20,7 +20,7 @@ def test_similar_classes_become_neighbours():
     similarity = np.zeros((4, 4))
     for a, b in ((0, 2), (2, 1), (1, 3), (3, 0)):
         similarity[a, b] = similarity[b, a] = 1
-    own = points[arrange(points, similarity, seed=0)]
+    own = points[assignment(points, similarity, seed=0)]
     assert [own[a] @ own[b] for a, b in ((0, 2), (2, 1), (1, 3), (3, 0))] == [0, 0, 0, 0]
     assert own[0] @ own[1] == own[2] @ own[3] == -1
 
@@ -32,7 +32,7 @@ def test_no_permutation_is_better(seed: int):
     similarity = random.standard_normal((6, 6))
     similarity += similarity.T
     np.fill_diagonal(similarity, 0)
-    found = arrange(points, similarity, seed)
+    found = assignment(points, similarity, seed)
     assert sorted(found) == list(range(6))
     best = max(value(order, points, similarity) for order in itertools.permutations(range(6)))
     # Equal points on the diagonal add the same to every order.
@@ -53,7 +53,7 @@ def test_digits_keep_their_packing_and_alike_ones_meet(digits: DataSet):
     split = digits.splits["train"]
     similarity = class_similarity(split.pixels(8, ""), split.labels)
     points = initial_prototypes(10, 3, 40.0, "packed", 0).numpy()
-    order = arrange(points, similarity, 0)
+    order = assignment(points, similarity, 0)
     own = points[order]
     np.testing.assert_allclose(sorted(nearest_angles(own)), sorted(nearest_angles(points)))
     assert value(order, points, similarity) > value(range(10), points, similarity)

@@ -1,53 +1,52 @@
 """Training end to end on real digits: killed and resumed, accumulated, distributed, diverged."""
 
-import copy
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 
 from interpret.geometry.geometry import nearest_angles
 from tests.training.conftest import quick_config
+from tests.training.run.whole_and_cut import interrupt_after, same_weights
 from training.config.errors import CheckpointError, DivergedError
 from training.config.training_job import TrainingJob
-from training.data.datasets import DataSet
+from training.data.datasets import DataSet, load_data
 from training.export.bundle_export import export_bundle
 from training.model.backbones import backbone
-from training.run import checkpoint
+from training.run import checkpoint, metrics_log
 from training.run.loop import train
 
-# A run as a process of its own, that can be killed or launched twice.
+# A run as a process of its own, that can be launched twice, or kill itself after a step.
 SCRIPT = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from training.config.train_config import TrainConfig
 from training.data.datasets import load_data
 from training.run.loop import train
 
+def on_step(epoch, step):
+    if sys.argv[3:] == [f"{epoch}.{step}"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
 config = TrainConfig.model_validate_json(sys.argv[1])
-train(config, load_data(config.data), Path(sys.argv[2]))
+train(config, load_data(config.data), Path(sys.argv[2]), on_step=on_step)
 """
-
-
-def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
-    other = b.state_dict()
-    return all(torch.equal(value, other[name]) for name, value in a.state_dict().items())
 
 
 def test_training_learns_and_logs(uninterrupted):
     network, folder = uninterrupted
-    lines = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == [1, 2, 3]
-    assert lines[-1]["valid_accuracy"] > 0.9
-    assert lines[-1]["loss"] < lines[0]["loss"]
-    assert lines[-1]["min_sep_deg"] == pytest.approx(
+    epochs = metrics_log.read(folder)
+    assert [metrics["epoch"] for metrics in epochs] == [1, 2, 3]
+    assert epochs[-1]["valid_accuracy"] > 0.9
+    assert epochs[-1]["loss"] < epochs[0]["loss"]
+    assert epochs[-1]["min_sep_deg"] == pytest.approx(
         nearest_angles(network.head.prototypes.detach().numpy()).min(), abs=1e-4
     )
 
@@ -60,41 +59,87 @@ def test_prototypes_end_on_their_sphere(uninterrupted):
 def test_killed_in_mid_epoch_and_resumed_bit_for_bit(
     uninterrupted, digits: DataSet, tmp_path: Path
 ):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, quick_config().model_dump_json(), str(tmp_path)],
-        stderr=subprocess.PIPE,
-    )
-    deadline = time.monotonic() + 120
-    while not (tmp_path / METRICS).exists():
-        assert process.poll() is None, process.stderr.read().decode()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    time.sleep(0.2)  # some steps into the second epoch
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert len((tmp_path / METRICS).read_text().splitlines()) < 3
+    arguments = [quick_config().model_dump_json(), str(tmp_path), "1.5"]
+    process = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert [metrics["epoch"] for metrics in metrics_log.read(tmp_path)] == [1]
     resumed = train(quick_config(), digits, tmp_path, resume=True)
-    assert same(resumed, uninterrupted[0])
-    assert len((tmp_path / METRICS).read_text().splitlines()) == 3
+    assert same_weights(resumed, uninterrupted[0])
+    assert [metrics["epoch"] for metrics in metrics_log.read(tmp_path)] == [1, 2, 3]
 
 
-def test_a_run_that_mixes_pictures_is_resumed_bit_for_bit(digits: DataSet, tmp_path: Path):
-    config = quick_config(cutmix=0.7, auxiliary=1.0, epochs=2)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cutmix": 0.7, "auxiliary": 1.0},
+        {"backbone": "fast", "optimizer": "muon"},
+        {"method": "cl"},  # its centres have a state of their own
+    ],
+)
+def test_an_interrupted_run_is_resumed_bit_for_bit(
+    options: dict[str, object], digits: DataSet, tmp_path: Path
+):
+    config = quick_config(epochs=2, **options)
     whole = train(config, digits, tmp_path / "whole")
-    run = tmp_path / "cut"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.run.loop._LOG.info", interrupt_after_epoch(1))
+    with pytest.raises(KeyboardInterrupt):
+        train(config, digits, tmp_path / "cut", on_epoch=interrupt_after(1))
+    assert same_weights(train(config, digits, tmp_path / "cut", resume=True), whole)
+
+
+def test_hooks_see_every_step_and_epoch(digits: DataSet, tmp_path: Path):
+    some = {name: split.subset(np.arange(100)) for name, split in digits.splits.items()}
+    data = DataSet("some", digits.class_names, some, image_size=16)
+    steps, epochs = [], []
+
+    def on_epoch(metrics: metrics_log.Metrics) -> None:
+        epochs.append(metrics)
+        assert checkpoint.read(tmp_path).epoch == metrics["epoch"]
+
+    config = quick_config(epochs=2, batch_size=32, accumulate=2)
+    train(config, data, tmp_path, on_step=lambda *place: steps.append(place), on_epoch=on_epoch)
+    assert steps == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    assert epochs == metrics_log.read(tmp_path)
+
+
+def test_the_chosen_precision_is_recorded_and_kept(digits: DataSet, tmp_path: Path):
+    """bf16 at first, and auto when it goes on, whatever auto would be on this machine."""
+    config = quick_config(precision="bf16", epochs=2)
+    whole = train(config, digits, tmp_path / "whole")
+    for folder, first in ((tmp_path / "asked", "bf16"), (tmp_path / "chosen", "auto")):
+        begun = config.model_copy(update={"precision": first})
         with pytest.raises(KeyboardInterrupt):
-            train(config, digits, run)
-    assert same(train(config, digits, run, resume=True), whole)
+            train(begun, digits, folder, on_epoch=interrupt_after(1))
+    recorded = checkpoint.read(tmp_path / "chosen").config.precision
+    assert recorded in ("fp32", "bf16")
+    auto = config.model_copy(update={"precision": "auto"})
+    resumed = train(auto, digits, tmp_path / "asked", resume=True)
+    assert same_weights(resumed, whole)
+    assert checkpoint.read(tmp_path / "asked").config.precision == "bf16"
+    other = {"fp32": "bf16", "bf16": "fp32"}[recorded]
+    with pytest.raises(CheckpointError, match=rf"precision \(was {recorded}, now {other}\)"):
+        train(
+            config.model_copy(update={"precision": other}),
+            digits,
+            tmp_path / "chosen",
+            resume=True,
+        )
 
 
-def interrupt_after_epoch(epoch: int):
-    def info(message: str, *args: object) -> None:
-        if message.startswith(f"epoch {epoch}/"):
-            raise KeyboardInterrupt
-
-    return info
+def test_a_run_whose_classes_were_renamed_is_refused(tmp_path: Path):
+    pictures, run = tmp_path / "pictures", tmp_path / "run"
+    for name, colour in (("cat", "red"), ("dog", "blue")):
+        (pictures / name).mkdir(parents=True)
+        for i in range(10):
+            Image.new("RGB", (16, 16 + i), colour).save(pictures / name / f"{i}.png")
+    config = quick_config(data=f"folder:{pictures}", batch_size=4, epochs=2)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, load_data(config.data), run, on_epoch=interrupt_after(1))
+    (pictures / "cat").rename(pictures / "bird")
+    with pytest.raises(CheckpointError, match=r"class names \(was 'cat', now 'bird'\); names of"):
+        train(config, load_data(config.data), run, resume=True)
+    (pictures / "bird").rename(pictures / "cat")
+    spelled = quick_config(data=f"folder:{pictures}/../pictures", batch_size=4, epochs=2)
+    assert train(spelled, load_data(spelled.data), run, resume=True) is not None
 
 
 def test_an_auxiliary_softmax_trains_with_the_network_and_stays_behind(
@@ -102,8 +147,8 @@ def test_an_auxiliary_softmax_trains_with_the_network_and_stays_behind(
 ):
     config = quick_config(auxiliary=1.0, epochs=1)
     network = train(config, digits, tmp_path / "run")
-    (line,) = (tmp_path / "run" / METRICS).read_text().splitlines()
-    assert 0 < json.loads(line)["auxiliary"] < 2.4  # learned: under ln 10 and a little
+    (metrics,) = metrics_log.read(tmp_path / "run")
+    assert 0 < metrics["auxiliary"] < 2.4  # learned: under ln 10 and a little
     assert network.auxiliary is not None
     bundle = export_bundle(network, TrainingJob(config), digits, tmp_path / "bundle")
     names = safetensors.torch.load(bundle.read("weights.safetensors"))
@@ -151,14 +196,12 @@ def test_two_processes_train_the_weights_of_one(
         text=True,
     )
     assert result.returncode == 0, result.stderr
-    two = torch.load(tmp_path / "two" / checkpoint.FILE, weights_only=True)["network"]
+    two = checkpoint.read(tmp_path / "two").network
     for name, value in one.state_dict().items():
         torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6, msg=name)
 
 
-def test_warm_up_moves_only_what_did_not_come_with_weights(
-    digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_warm_up_moves_only_what_did_not_come_with_weights(digits: DataSet, tmp_path: Path):
     """Weights that fit all but the last stage: the rest of the network stands still at first."""
     source = backbone("small", 16).state_dict()
     kept = {k: v for k, v in source.items() if not k.startswith("residual3")}
@@ -166,16 +209,13 @@ def test_warm_up_moves_only_what_did_not_come_with_weights(
     options = {"weights": str(tmp_path / "source.pth"), "warmup_epochs": 1, "epochs": 1}
     config = quick_config(**options)
 
-    after_warm_up = {}
-    save = checkpoint.save
+    states = []
 
-    def kept_too(run, config, progress, network, optimizer):
-        after_warm_up.setdefault("state", copy.deepcopy(network.state_dict()))
-        save(run, config, progress, network, optimizer)
+    def on_epoch(metrics: metrics_log.Metrics) -> None:
+        states.append(checkpoint.read(tmp_path / "run").network)
 
-    monkeypatch.setattr(checkpoint, "save", kept_too)
-    second = train(config, digits, tmp_path / "run").state_dict()
-    first = after_warm_up["state"]
+    train(config, digits, tmp_path / "run", on_epoch=on_epoch)
+    first, second = states
     for name, value in kept.items():
         if name.endswith(("weight", "bias")):
             assert torch.equal(first[f"backbone.{name}"], value), name
@@ -190,25 +230,13 @@ def test_an_unfinished_run_is_not_overwritten(uninterrupted, digits: DataSet):
         train(quick_config(), digits, uninterrupted[1])
 
 
-def test_a_finished_run_may_be_overwritten(uninterrupted, tmp_path: Path):
-    file = tmp_path / checkpoint.FILE
-    file.write_bytes((uninterrupted[1] / checkpoint.FILE).read_bytes())
-    checkpoint.mark_finished(tmp_path)
-    assert checkpoint.check_overwrite(tmp_path) is None
-
-
 def test_resuming_another_configuration_names_what_changed(uninterrupted, digits: DataSet):
     with pytest.raises(CheckpointError, match=r"another configuration: epochs \(was 3, now 4\)"):
         train(quick_config(epochs=4), digits, uninterrupted[1], resume=True)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"garbage"])
-def test_missing_or_broken_checkpoint_is_an_error(
-    digits: DataSet, tmp_path: Path, content: bytes | None
-):
-    if content is not None:
-        (tmp_path / checkpoint.FILE).write_bytes(content)
-    with pytest.raises(CheckpointError, match=str(tmp_path / checkpoint.FILE)):
+def test_there_must_be_a_checkpoint_to_resume_from(digits: DataSet, tmp_path: Path):
+    with pytest.raises(CheckpointError, match="no checkpoint to resume from"):
         train(quick_config(), digits, tmp_path, resume=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from interpret.bundle.errors import DpnpError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 _PIPE_WIDTH = 200  # columns of a table that is not on a terminal: wide enough never to cut
@@ -41,6 +43,10 @@ def run(app: typer.Typer) -> None:
     written, becomes one line on stderr and exit code 2. Anything else is a bug and keeps its
     traceback.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A pipe may be ASCII or cp1252: what it cannot take must not undo the work.
+            stream.reconfigure(errors="replace")
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], prog_name="dpnp", standalone_mode=False))
     except _UsageError as error:
@@ -88,9 +94,20 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def show(table: Table) -> None:
     """A table on stdout, never cut on a pipe."""
+    _console().print(table)
+
+
+def say(text: str, *, wrap: bool = True) -> None:
+    """A paragraph on stdout, its lines ending between words; with `wrap` false it is one line
+    wherever it goes, to be copied whole.
+    """
+    _console().print(printable(text), soft_wrap=not wrap)
+
+
+def _console() -> Console:
     from rich.console import Console
 
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
-    console.print(table)
+    return console

@@ -85,7 +85,7 @@ class Layout:
             weight="bold" if bold else "normal",
             ha=align,
             va="baseline",
-            family=list(_fonts()),
+            family=list(fonts()),
             parse_math=False,
         )
 
@@ -139,7 +139,8 @@ def legible(text: str) -> str:
 
 
 @functools.cache
-def _fonts() -> tuple[str, ...]:
+def fonts() -> tuple[str, ...]:
+    """The families that are installed, in the order in which characters are looked for in them."""
     installed = set(font_manager.fontManager.get_font_names())
     return tuple(name for name in _FONTS if name in installed)
 
@@ -148,7 +149,7 @@ def _fonts() -> tuple[str, ...]:
 def _glyphs() -> frozenset[int]:
     files = [
         font_manager.findfont(font_manager.FontProperties(family=name, weight=weight))
-        for name in _fonts()
+        for name in fonts()
         for weight in ("normal", "bold")
     ]
     # Normal and bold font of a family must both have a character; one of the families is enough.

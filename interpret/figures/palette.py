@@ -98,6 +98,12 @@ def class_colours(count: int) -> list[str]:
     return [_hue(i * _GOLDEN % 1, (0.36, 0.5, 0.64)[i % 3]) for i in range(count)]
 
 
+def as_rgb(colour: str) -> tuple[float, float, float]:
+    """The parts of a colour "#rrggbb", each in [0, 1]."""
+    red, green, blue = (part / 255 for part in _parts(colour))
+    return red, green, blue
+
+
 def blend(colour: str, other: str, share: float) -> str:
     """`colour` with `share` of `other` in it, both "#rrggbb"."""
     pairs = zip(_parts(colour), _parts(other), strict=True)

@@ -38,6 +38,16 @@ def evaluate(
     ] = None,
     seed: Seed = None,
     as_json: AsJson = False,
+    confusion: Annotated[
+        Path | None, Option(help="draw the confusion matrix: .png, .pdf or .svg")
+    ] = None,
+    csv: Annotated[Path | None, Option(help="write the figures of each class: .csv")] = None,
+    html: Annotated[
+        Path | None, Option(help="write a page with the figures and the surest mistakes: .html")
+    ] = None,
+    verbose: Annotated[
+        bool, Option("--verbose", help="print the geometry too: MinSep, SCR, angles")
+    ] = False,
     ood: Ood = None,
     explanations: Annotated[
         bool,
@@ -56,6 +66,8 @@ def evaluate(
 
     Example: dpnp evaluate models/digits-dpnp --data digits
 
+    Example: dpnp evaluate models/digits-dpnp --data digits --confusion matrix.png --html page.html
+
     Example: dpnp evaluate models/digits-dpnp --data digits --ood folder:pictures/flowers
 
     Example: dpnp evaluate models/digits-dpnp --data digits --explanations --out faithful.png
@@ -71,6 +83,11 @@ def evaluate(
     from training.commands import evaluation
     from training.evaluate.labelled import DataSource, load_to_evaluate
 
+    outputs = evaluation.Outputs(confusion, csv, html)
+    if (explanations or ood) and outputs.given():
+        other = "--explanations" if explanations else "--ood"
+        raise DpnpError(f"{outputs.given()[0]} and {other}: give one of them")
+    outputs.check()
     if out is not None:
         check_suffix(out, "figures")
     loaded = Bundle.load(bundle)
@@ -81,7 +98,7 @@ def evaluate(
     elif ood:
         evaluation.ood(loaded, labelled, chosen, ood, as_json=as_json)
     else:
-        evaluation.accuracy(loaded, labelled, chosen, as_json=as_json)
+        evaluation.accuracy(loaded, labelled, chosen, outputs, as_json=as_json, verbose=verbose)
 
 
 def export(

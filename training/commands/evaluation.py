@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from interpret.bundle.atomic_files import write_atomically
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.file_suffixes import check_suffix
 from interpret.commands.console import print_json
+from interpret.figures.confusion_matrix import confusion_figure
 from interpret.figures.layout import save_figure
+from interpret.model.images import thumbnail
+from interpret.report.evaluation_page import evaluation_page
+from interpret.report.html_page import write_page
+from training.commands.printed_evaluation import classes_csv, print_evaluation
 from training.commands.printed_tables import (
     print_faithfulness,
     print_metrics,
@@ -19,14 +27,56 @@ from training.evaluate.labelled import LabelledData
 from training.evaluate.ood import evaluate_ood
 
 
-def accuracy(bundle: Bundle, data: LabelledData, split: str, *, as_json: bool) -> None:
-    """Accuracy, geometry and verdicts on a split."""
-    metrics, scored = evaluate_accuracy(bundle, data, split)
+@dataclass(frozen=True)
+class Outputs:
+    """Files that `dpnp evaluate` writes beside what it prints; None: not asked for."""
+
+    confusion: Path | None = None  # the confusion matrix as a picture
+    csv: Path | None = None  # the table of classes
+    html: Path | None = None  # everything on one page
+
+    def check(self) -> None:
+        """Raise DpnpError for a file of a kind that is not written, before the work."""
+        if self.confusion is not None:
+            check_suffix(self.confusion, "figures")
+        if self.csv is not None:
+            check_suffix(self.csv, "plain tables")
+        if self.html is not None:
+            check_suffix(self.html, "pages")
+
+    def given(self) -> list[str]:
+        """The options that were given."""
+        return [f"--{name}" for name, path in vars(self).items() if path is not None]
+
+
+def accuracy(
+    bundle: Bundle,
+    data: LabelledData,
+    split: str,
+    outputs: Outputs,
+    *,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Accuracy, classes, confusions and verdicts on a split."""
+    found = evaluate_accuracy(bundle, data, split)
+    title, pictures = f"{bundle.path} on {data.name}", data.splits[split]
+    if outputs.confusion is not None:
+        save_figure(confusion_figure(found.matrix, found.class_names), outputs.confusion)
+    if outputs.csv is not None:
+        write_atomically(outputs.csv, classes_csv(found).encode())
+    if outputs.html is not None:
+        page = evaluation_page(
+            found, title, pictures.sources, lambda row: thumbnail(pictures.open_picture(row))
+        )
+        write_page(outputs.html, page)
     if as_json:
-        print_json(metrics.model_dump())
+        print_json(found.document())
         return
-    print_metrics(metrics, f"{bundle.path} on {data.name}", *bundle.prototypes.shape)
-    print_verdicts(scored, bundle.manifest)
+    print_evaluation(found, title)
+    print_verdicts(found.scored, bundle.manifest)
+    if verbose:
+        print_metrics(found.metrics, title, *bundle.prototypes.shape)
 
 
 def ood(

@@ -20,6 +20,14 @@ from training.config.train_config import RENAMED_VALUES
 from training.config.training_job import PARTS, ExportConfig, TrainingJob
 
 _PICTURES, _RUN = "Pictures", "Run"  # panels of --help
+Verbose = Annotated[
+    bool,
+    Option(
+        "--verbose",
+        help="print the geometry of the embedding too: MinSep, SCR, angles",
+        rich_help_panel=_RUN,
+    ),
+]
 
 
 @with_options(*PARTS)
@@ -50,6 +58,7 @@ def train(
             "--tensorboard", help="log for TensorBoard into the run's folder", rich_help_panel=_RUN
         ),
     ] = False,
+    verbose: Verbose = False,
     **settings: Any,
 ) -> None:
     """Train a model and export it to a bundle.
@@ -62,10 +71,10 @@ def train(
 
     job = TrainingJob.of(**with_recipe(_todays(settings)))
     log_to_stderr()
-    from training.commands.printed_tables import print_bundle
+    from training.commands.printed_summary import print_summary
     from training.recipes.train_classifier import run_job
 
-    bundle = run_job(
+    trained = run_job(
         job,
         out,
         run_folder or Path("runs") / out.name,
@@ -75,8 +84,8 @@ def train(
         force=force,
         tensorboard=tensorboard,
     )
-    if bundle is not None:
-        print_bundle(bundle)
+    if trained is not None:
+        print_summary(trained.summary, trained.bundle, verbose=verbose)
 
 
 @with_options(ExportConfig)

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.manifest import Metrics
 from interpret.model.predictor import Predictor
-from interpret.trust import metrics as evaluation
+from interpret.trust import metrics
+from interpret.trust.evaluation import Evaluation
 from training.evaluate.labelled import LabelledData, predict_split
-
-
-class Evaluation(NamedTuple):
-    """The figures of a split, and what is known of each of its pictures."""
-
-    metrics: Metrics
-    scored: evaluation.Scored
+from training.evaluate.trained_on import trained_on
 
 
 def evaluate_accuracy(bundle: Bundle, data: LabelledData, split: str) -> Evaluation:
@@ -24,8 +16,10 @@ def evaluate_accuracy(bundle: Bundle, data: LabelledData, split: str) -> Evaluat
     prediction = predict_split(
         predictor, data.splits[split], predictor.input_size, f"embedding {split}"
     )
-    measured = evaluation.measure_geometry(prediction.embedding, labels, bundle.prototypes, split)
-    scored = evaluation.score(prediction, labels, bundle.prototypes)
-    return Evaluation(
-        evaluation.metrics(scored, split, measured, bundle.manifest.class_names), scored
+    return Evaluation.of(
+        metrics.score(prediction, labels, bundle.prototypes),
+        split,
+        metrics.measure_geometry(prediction.embedding, labels, bundle.prototypes, split),
+        bundle.manifest.class_names,
+        trained_on(bundle, data.splits[split].sources, prediction.embedding),
     )

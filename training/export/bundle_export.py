@@ -96,10 +96,10 @@ def export_and_measure(
     if on_valid is not None:
         predictions["valid"] = on_valid
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
+    calibrated_predictor = Predictor(served)
     for name in {final, held_out} - predictions.keys():
-        predictions[name] = predict_split(
-            Predictor(served), data.splits[name], size, f"embedding {name}"
-        )
+        split = data.splits[name]
+        predictions[name] = predict_split(calibrated_predictor, split, size, f"embedding {name}")
     scored = {
         name: evaluation.score(prediction, data.splits[name].labels, prototypes)
         for name, prediction in predictions.items()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import TrainingCost
 from interpret.bundle.overwriting import check_out
 from training.config.training_job import TrainingJob
 from training.data.datasets import load_data
-from training.export.bundle_export import export_bundle
+from training.evaluate.summary import Summary, summarise
+from training.export.bundle_export import export_and_measure
 from training.recipes.named_recipes import with_recipe
 from training.run import checkpoint
 from training.run.accelerator import device_name
@@ -48,7 +50,7 @@ def train_classifier(
     spec = f"folder:{data}" if isinstance(data, Path) else data
     job = TrainingJob.of(**with_recipe({"data": spec, **options}))
     out = Path(out)
-    return run_job(
+    trained = run_job(
         job,
         out,
         Path("runs") / out.name if run is None else Path(run),
@@ -58,6 +60,14 @@ def train_classifier(
         force=force,
         tensorboard=tensorboard,
     )
+    return None if trained is None else trained.bundle
+
+
+class Trained(NamedTuple):
+    """The bundle of a run, and how good it is."""
+
+    bundle: Bundle
+    summary: Summary
 
 
 def run_job(
@@ -70,7 +80,7 @@ def run_job(
     resume: bool = False,
     force: bool = False,
     tensorboard: bool = False,
-) -> Bundle | None:
+) -> Trained | None:
     """Train in the folder `run` and export to `out`; see train_classifier."""
     check_out(out, force=force or resume)  # before the work
     config = job.config
@@ -101,6 +111,6 @@ def run_job(
     job = replace(job, config=config.model_copy(update={"precision": precision}))
     where = device_name(next(network.parameters()).device)
     cost = TrainingCost(seconds=seconds_of(run), device=where)
-    bundle = export_bundle(network, job, data, out, cost)
+    done = export_and_measure(network, job, data, out, cost)
     checkpoint.mark_finished(run)
-    return bundle
+    return Trained(done.bundle, summarise(done.bundle, data, done.predictions, data_root))

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.model.images import decode
@@ -52,6 +53,57 @@ def test_calibrate_and_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     before, after = Predictor(parent)(pixels), Predictor(bundle)(pixels)
     assert (before.distances == after.distances).all()
     assert (before.probabilities.argmax(1) == after.probabilities.argmax(1)).all()
+
+
+def test_evaluate_tells_classes_and_confusions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    matrix, table, page = (tmp_path / name for name in ("matrix.png", "classes.csv", "page.html"))
+    command = ("evaluate", DIGITS, "--data", "digits")
+    printed = run(
+        *(*command, "--confusion", matrix, "--csv", table, "--html", page),
+        monkeypatch=monkeypatch,
+        capsys=capsys,
+    )
+    assert "98.33%; 95% interval 96.40% to 99.23%" in printed
+    assert re.search(r"worst classes .* 9 \(94\.4%\)", printed)
+    assert re.search(r"9 .* 36 .* 94\.4% .* 97\.1% .* 95\.8%", printed)
+    assert "MinSep" not in printed
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert rows[9] == {
+        **{"class": "9", "pictures": "36", "answers": "35"},
+        **{"recall": "0.9444", "precision": "0.9714", "f1": "0.9577"},
+    }
+    with Image.open(matrix) as drawn:
+        assert min(drawn.size) > 600
+    assert "The surest first" in page.read_text()
+    figures = run(*command, "--json", monkeypatch=monkeypatch, capsys=capsys)
+    found = json.loads(figures)
+    assert found["top"] == {"top_1": found["accuracy"], "top_5": pytest.approx(0.9944, abs=1e-4)}
+    assert found["per_class"][9]["recall"] == pytest.approx(34 / 36)
+    verbose = run(*command, "--verbose", monkeypatch=monkeypatch, capsys=capsys)
+    assert "MinSep, MeanSep, Std" in verbose
+
+
+def test_evaluate_measures_whatever_pictures_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    """One class of ten, one picture, in a test folder alone; then a class that is not known."""
+    split = load_data("digits").splits["test"]
+    row = int((split.labels == 8).nonzero()[0][0])
+    (tmp_path / "test" / "8").mkdir(parents=True)
+    split.open_picture(row).save(tmp_path / "test" / "8" / "a.png")
+    command = ("evaluate", DIGITS, "--data", f"folder:{tmp_path}")
+    found = json.loads(run(*command, "--json", monkeypatch=monkeypatch, capsys=capsys))
+    assert (found["split"], found["examples"], found["accuracy"]) == ("test", 1, 1.0)
+    assert found["per_class"][0]["recall"] is None
+    assert found["trained_on"] == 0
+    printed = run(*command, monkeypatch=monkeypatch, capsys=capsys)
+    assert "9 classes of the model have neither pictures nor answers here" in printed
+    (tmp_path / "test" / "ten").mkdir()
+    split.open_picture(0).save(tmp_path / "test" / "ten" / "a.png")
+    assert dpnp(*command, monkeypatch=monkeypatch) == 2
+    assert "error: no class 'ten'; the classes are 0, 1, 2" in capsys.readouterr().err
 
 
 def test_strange_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
@@ -144,6 +196,11 @@ def test_a_class_taken_out_and_put_in_again(
         ("evaluate {toy} --data digits --pictures 3", "--pictures: belongs to --explanations"),
         ("evaluate {toy} --data digits --ood folder:x --explanations", "give one of them"),
         ("evaluate {toy} --data digits --explanations --out {new}/a.gif", "written as .png"),
+        ("evaluate {toy} --data digits --confusion {new}/a.csv", "written as .png"),
+        ("evaluate {toy} --data digits --csv {new}/a.png", "written as .csv"),
+        ("evaluate {toy} --data digits --html {new}/a.csv", "written as .html"),
+        ("evaluate {toy} --data digits --html {new}/a.html --explanations", "give one of them"),
+        ("evaluate {toy} --data digits --csv {new}/a.csv --ood folder:x", "give one of them"),
         ("evaluate {toy} --data digits --split dev", "--split dev: digits has"),
         ("evaluate {toy} --data digits --seed many", "Invalid value for '--seed'"),
         ("export {toy} --data digits --out {new}/a", "say into what to export: --int8"),

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.manifest import ClassFigures
 from tests.training.commands.command_line import dpnp
 from training.data.datasets import load_data
 
@@ -45,6 +46,10 @@ def test_folder_to_bundle_to_figures(
     assert code == 0, capsys.readouterr().err
     output = capsys.readouterr()
     assert "accuracy (test, 4 pictures)" in output.out
+    assert "This model is " in output.out
+    assert "The interval is wide, for it is of 4 pictures" in output.out
+    assert "DPNP_BUNDLE=models/mine bentoml serve" in output.out
+    assert "MinSep" not in output.out
     assert "epoch 1/1" in output.err
     bundle = Bundle.load("models/mine")
     assert bundle.manifest.class_names == ["one", "zero"]
@@ -60,6 +65,18 @@ def test_folder_to_bundle_to_figures(
     assert code == 0
     assert measured["accuracy"] == bundle.manifest.metrics.accuracy
     assert measured["examples"] == 4
+    assert bundle.manifest.metrics.per_class == [
+        ClassFigures.model_validate(figures) for figures in measured["per_class"]
+    ]
+
+    code = dpnp(
+        *("evaluate", "models/mine", "--data", f"folder:{pictures}"), monkeypatch=monkeypatch
+    )
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert "accuracy (all, 20 pictures)" in printed
+    assert "of 6 not trained on" in printed
+    assert "14 of these pictures were trained on" in printed
 
 
 def test_a_bundle_is_replaced_by_force_or_by_the_run_itself(
@@ -79,7 +96,8 @@ def test_a_bundle_is_replaced_by_force_or_by_the_run_itself(
     assert Bundle.load("m").manifest.fingerprint == first
     weights = Bundle.load("m").read("weights.safetensors")
     other = ("--workers", 0, "--gallery", 1, "--half")  # these change no weights
-    assert dpnp(*command, "--resume", *other, monkeypatch=monkeypatch) == 0
+    assert dpnp(*command, "--resume", *other, "--verbose", monkeypatch=monkeypatch) == 0
+    assert "separation to compactness ratio (train)" in capsys.readouterr().out
     halved = safetensors.torch.load(Bundle.load("m").read("weights.safetensors"))
     for name, tensor in safetensors.torch.load(weights).items():
         assert torch.equal(halved[name], tensor.half() if tensor.ndim == 4 else tensor)

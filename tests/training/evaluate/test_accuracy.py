@@ -27,11 +27,14 @@ def data() -> LabelledData:
 
 
 def test_three_of_four_are_right(toy_bundle: Bundle, data: LabelledData):
-    metrics, scored = evaluate_accuracy(toy_bundle, data, "test")
+    found = evaluate_accuracy(toy_bundle, data, "test")
+    metrics, scored = found.metrics, found.scored
     assert (metrics.split, metrics.examples, metrics.accuracy) == ("test", 4, 0.75)
     assert scored.predicted.tolist() == [0, 1, 2, 1]
     assert metrics.rules_disagree == 0
     assert metrics.geometry.min_sep_deg == pytest.approx(90)
+    assert found.matrix.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
+    assert found.trained_on.tolist() == [False] * 4
 
 
 def test_a_new_class_takes_pictures_of_the_old_ones(

@@ -82,9 +82,9 @@ def _print_classes(found: Evaluation) -> None:
     shown = [each for each in found.per_class if each.examples or each.answers]
     for each in shown:
         table.add_row(printable(each.label), f"{each.examples:,}", *_shares(each))
-    if absent := len(found.per_class) - len(shown):
-        table.caption = f"{absent:,} classes of the model have neither pictures nor answers here"
     show(table)
+    if absent := len(found.per_class) - len(shown):
+        say(f"Neither pictures nor answers here: {absent:,} of the model's classes.")
 
 
 def _shares(each: ClassFigures) -> list[str]:

@@ -99,7 +99,7 @@ def test_evaluate_measures_whatever_pictures_it_is_given(
     assert found["per_class"][0]["recall"] is None
     assert found["trained_on"] == 0
     printed = run(*command, monkeypatch=monkeypatch, capsys=capsys)
-    assert "9 classes of the model have neither pictures nor answers here" in printed
+    assert "Neither pictures nor answers here: 9 of the model's classes." in printed
     (tmp_path / "test" / "ten").mkdir()
     split.open_picture(0).save(tmp_path / "test" / "ten" / "a.png")
     assert dpnp(*command, monkeypatch=monkeypatch) == 2

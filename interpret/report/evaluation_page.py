@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from interpret.figures.confusion_matrix import confusion_figure
-from interpret.model.images import data_uri
+from interpret.model.picture_formats import data_uri
 from interpret.report import html_page as web
 from interpret.trust.evaluation import Evaluation
 

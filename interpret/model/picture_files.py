@@ -24,13 +24,13 @@ SPECIAL = "no regular files"
 
 
 class LeftOut(NamedTuple):
-    """A file that is not used, and why, in words that fit many files."""
+    """A file that is not used, and why, in words that follow a number of files."""
 
     file: Path
     reason: str
 
 
-@dataclass
+@dataclass(eq=False)
 class Folder:
     """A folder with what lies directly in it. Hidden and system folders are not among them."""
 
@@ -159,3 +159,8 @@ def _identity(path: Path) -> _Identity:
     except OSError:  # in a folder that can be listed and no more
         return path
     return found.st_dev, found.st_ino
+
+
+def as_text(path: str | Path) -> str:
+    r"""A path as text that UTF-8 can hold: bytes that are none are written as \xe9 and the like."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

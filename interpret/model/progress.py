@@ -21,6 +21,8 @@ from rich.text import Text
 
 from interpret.model.devices import cpu_count
 
+WINDOW = 4096  # items that wait for a thread at a time: a million would fill the memory
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -57,9 +59,10 @@ def parallel_map(
     results: list[Result] = []
     with ThreadPoolExecutor(cpu_count()) as pool, progress() as bar:
         task, shown = bar.add_task(title, total=len(items)), time.monotonic()
-        for result in pool.map(function, items):
-            results.append(result)
-            if time.monotonic() - shown > 0.1:
-                bar.update(task, completed=len(results))
-                shown = time.monotonic()
+        for start in range(0, len(items), WINDOW):
+            for result in pool.map(function, items[start : start + WINDOW]):
+                results.append(result)
+                if time.monotonic() - shown > 0.1:
+                    bar.update(task, completed=len(results))
+                    shown = time.monotonic()
     return results

@@ -2,9 +2,8 @@
 
 The class names, the input size, and for the train and the valid split four facts: the number of
 pictures, and digests (SHA-256) of their labels, of their sources relative to the data set, and of
-their contents. A content is the size of the picture's file, or the pixels of a picture in memory:
-a million files cost a million looks at a folder and no decoding. Where the data set lies does not
-count. A file that was changed and kept its name and its size to the byte goes unnoticed.
+their contents. A content is a digest of the picture's file, which reading the folder gave, or the
+pixels of a picture in memory. Where the data set lies does not count.
 """
 
 from __future__ import annotations

@@ -6,35 +6,51 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import torchvision
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from interpret.model.images import fit_square, open_image
+from interpret.model.picture_files import LeftOut, as_text
 from interpret.model.progress import parallel_map
 from training.config.errors import DataError
-from training.data.folders import ALL, Found, read_folder
+from training.data import torchvision_sets
+from training.data.folders import Found, PictureFile, read_folder
+from training.data.layouts import ALL
+from training.data.splitting import stratified
 
 RESIDENT_SIZE = 64  # pictures up to this side are kept as uint8 in the device's memory
-NAMES = ("digits", "cifar10", "cifar100", "flowers102", "folder:PATH")
+NAMES = ("digits", *torchvision_sets.NAMES, "folder:PATH")
+
+
+class Facts(NamedTuple):
+    """What is known of each picture of a split without its pixels."""
+
+    sizes: NDArray[np.int32]  # (N, 2): width and height, upright
+    digests: NDArray[np.uint64]  # (N,): change with the file's bytes
+
+    @classmethod
+    def of(cls, pictures: Sequence[PictureFile]) -> Facts:
+        """The facts that reading a folder gave."""
+        sizes = np.array([(p.width, p.height) for p in pictures], np.int32).reshape(-1, 2)
+        return cls(sizes, np.array([p.digest for p in pictures], np.uint64))
 
 
 @dataclass(frozen=True)
 class Split:
     """Pictures with their labels. `open_picture(i)` gives the i-th as upright RGB, any size.
 
-    `content(i)` gives bytes that change with the i-th picture and cost no decoding: the size of its
-    file, or its pixels where they are in memory. See data_record.
+    `content(i)` gives bytes that change with the i-th picture and cost no decoding: see data_record.
     """
 
     labels: NDArray[np.int64]  # (N,)
     sources: Sequence[str] = field(repr=False)  # where each comes from, relative to the data set
     open_picture: Callable[[int], Image.Image] = field(repr=False)
     content: Callable[[int], bytes] = field(repr=False)
+    facts: Facts | None = field(default=None, repr=False)  # of pictures in files
 
     @classmethod
     def of_arrays(
@@ -53,6 +69,7 @@ class Split:
             [self.sources[i] for i in rows],
             partial(_open_row, self.open_picture, rows),
             partial(_row_content, self.content, rows),
+            None if self.facts is None else Facts(*(fact[rows] for fact in self.facts)),
         )
 
     def pixels(self, size: int, title: str) -> NDArray[np.uint8]:
@@ -70,6 +87,8 @@ class Split:
 class DataSet:
     """A data set: class names in order, its splits (train, and valid and test where it has them),
     the picture size it suggests, and whether a mirrored picture keeps its class.
+
+    `left_out` are the files of a folder that are in no split, `notes` tell how it was read.
     """
 
     name: str
@@ -77,6 +96,8 @@ class DataSet:
     splits: dict[str, Split]
     image_size: int
     flip: bool = True
+    left_out: Sequence[LeftOut] = field(default=(), repr=False)
+    notes: Sequence[str] = ()
 
     def evaluation_split(self) -> str:
         """The split that final figures are measured on: test, valid without one, or any."""
@@ -102,8 +123,8 @@ def load_data(
     if spec == "digits":
         data = _digits(seed)
     elif spec.startswith("folder:"):
-        data = _folder(Path(spec.removeprefix("folder:")).expanduser(), seed, strict)
-    elif spec in _TORCHVISION:
+        data = _folder(_path_of(spec), seed, strict)
+    elif spec in torchvision_sets.NAMES:
         data = _torchvision(spec, root, download)
     else:
         raise DataError(f"--data {spec}: not one of {', '.join(NAMES)}")
@@ -129,7 +150,7 @@ def load_to_measure(
     """
     if not spec.startswith("folder:"):
         return load_data(spec, seed=seed, root=root, download=download, valid_share=valid_share)
-    path = Path(spec.removeprefix("folder:")).expanduser()
+    path = _path_of(spec)
     data = _folder_as_it_is(path, read_folder(path, strict=False, to_train=False))
     if split in ("train", "valid") and {"train"} == {"train", "valid"} & data.splits.keys():
         return _with_valid(data, valid_share, seed) if valid_share else data
@@ -155,26 +176,6 @@ def _with_valid(data: DataSet, share: float, seed: int) -> DataSet:
     return replace(data, splits=splits)
 
 
-def stratified(labels: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.int64]]:
-    """Rows of a seeded 70/10/20 split into train, valid and test, with every class in each.
-
-    Raises DataError when a class has fewer than 3 pictures.
-    """
-    counts = np.bincount(labels)
-    if counts.min() < 3:
-        raise DataError(f"class {counts.argmin()} has {counts.min()} pictures; a split needs 3")
-    rows = np.arange(len(labels))
-    parts: dict[str, list[NDArray[np.int64]]] = {"train": [], "valid": [], "test": []}
-    generator = np.random.default_rng(seed)
-    for label in range(len(counts)):
-        own = generator.permutation(rows[labels == label])
-        test, valid = max(1, round(0.2 * len(own))), max(1, round(0.1 * len(own)))
-        parts["test"].append(own[:test])
-        parts["valid"].append(own[test : test + valid])
-        parts["train"].append(own[test + valid :])
-    return {name: np.sort(np.concatenate(chunks)) for name, chunks in parts.items()}
-
-
 def _digits(seed: int) -> DataSet:
     """scikit-learn's 1,797 real handwritten digits of 8×8, which it ships."""
     bunch = load_digits()
@@ -184,6 +185,27 @@ def _digits(seed: int) -> DataSet:
     )
     splits = {name: whole.subset(rows) for name, rows in stratified(whole.labels, seed).items()}
     return DataSet("digits", [str(i) for i in range(10)], splits, image_size=32, flip=False)
+
+
+def _path_of(spec: str) -> Path:
+    name = spec.removeprefix("folder:")
+    if not name:
+        raise DataError("--data folder: names no folder; the working folder is folder:.")
+    return Path(name).expanduser()
+
+
+def _torchvision(name: str, root: Path, download: bool) -> DataSet:
+    found = torchvision_sets.read_torchvision(name, root, download)
+    splits = {
+        split: Split(
+            part.labels,
+            [f"{name}/{split}/{i}" for i in range(len(part.labels))],
+            part.open_picture,
+            part.content,
+        )
+        for split, part in found.parts.items()
+    }
+    return DataSet(name, found.class_names, splits, found.image_size)
 
 
 def _folder(path: Path, seed: int, strict: bool) -> DataSet:
@@ -197,22 +219,39 @@ def _with_seeded_splits(data: DataSet, whole: Split, seed: int, path: Path) -> D
     try:
         rows = stratified(whole.labels, seed)
     except DataError as error:
-        few = data.class_names[int(np.bincount(whole.labels).argmin())]
-        raise DataError(f"{path / few}: {error}") from error
-    return replace(data, splits={name: whole.subset(part) for name, part in rows.items()})
+        raise DataError(f"{as_text(path)}: {error}") from error
+    return replace(
+        data,
+        splits={name: whole.subset(part) for name, part in rows.items()},
+        notes=[*data.notes, *_untested(data.class_names, np.bincount(whole.labels))],
+    )
+
+
+def _untested(names: Sequence[str], counts: NDArray[np.int64]) -> list[str]:
+    few = [f"{name} ({count})" for name, count in zip(names, counts, strict=True) if count < 3]
+    shown = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
+    return [f"too few pictures to test, all are trained on: {shown}"] if few else []
 
 
 def _folder_as_it_is(path: Path, found: Found) -> DataSet:
     splits = {
         name: Split(
-            np.asarray(part.labels, dtype=np.int64),
-            [str(file.relative_to(path)) for file in part.files],
-            partial(_open_file, part.files),
-            partial(_file_content, part.files),
+            np.array([picture.label for picture in part], np.int64),
+            [as_text(picture.file.relative_to(path)) for picture in part],
+            partial(_open_file, [picture.file for picture in part]),
+            partial(_digest, [picture.digest for picture in part]),
+            Facts.of(part),
         )
         for name, part in found.parts.items()
     }
-    return DataSet(f"folder:{path.name}", found.class_names, splits, found.image_size)
+    return DataSet(
+        f"folder:{as_text(path.name)}",
+        found.class_names,
+        splits,
+        found.image_size,
+        left_out=found.left_out,
+        notes=found.notes,
+    )
 
 
 # Plain functions, not closures: worker processes get them pickled on some systems.
@@ -239,59 +278,5 @@ def _open_file(files: Sequence[Path], i: int) -> Image.Image:
     return open_image(files[i])
 
 
-def _file_content(files: Sequence[Path], i: int) -> bytes:
-    return files[i].stat().st_size.to_bytes(8, "little")
-
-
-def _open_item(dataset: Any, i: int) -> Image.Image:
-    image: Image.Image = dataset[i][0]
-    return image.convert("RGB")
-
-
-def _item_content(dataset: Any, i: int) -> bytes:
-    """torchvision holds CIFAR's pixels in memory, and the paths of the flowers' files."""
-    if hasattr(dataset, "data"):
-        return _array_content(dataset.data, i)
-    return _file_content(dataset._image_files, i)
-
-
-def _cifar(kind: type[Any]) -> Callable[[Path, bool], dict[str, Any]]:
-    return lambda root, download: {
-        "train": kind(str(root), train=True, download=download),
-        "test": kind(str(root), train=False, download=download),
-    }
-
-
-def _flowers(root: Path, download: bool) -> dict[str, Any]:
-    names = {"train": "train", "valid": "val", "test": "test"}
-    return {
-        name: torchvision.datasets.Flowers102(str(root), split=split, download=download)
-        for name, split in names.items()
-    }
-
-
-_TORCHVISION: dict[str, tuple[int, Callable[[Path, bool], dict[str, Any]]]] = {
-    "cifar10": (32, _cifar(torchvision.datasets.CIFAR10)),
-    "cifar100": (32, _cifar(torchvision.datasets.CIFAR100)),
-    "flowers102": (224, _flowers),
-}
-
-
-def _torchvision(name: str, root: Path, download: bool) -> DataSet:
-    """torchvision's data sets, which check the MD5 of what they read."""
-    size, load = _TORCHVISION[name]
-    try:
-        parts = load(root, download)
-    except (RuntimeError, OSError) as error:
-        hint = "" if download else "; --download fetches it"
-        raise DataError(f"--data {name}: not in {root}{hint} ({error})") from error
-    splits = {
-        split: Split(
-            np.asarray(part.targets if hasattr(part, "targets") else part._labels, np.int64),
-            [f"{name}/{split}/{i}" for i in range(len(part))],
-            partial(_open_item, part),
-            partial(_item_content, part),
-        )
-        for split, part in parts.items()
-    }
-    return DataSet(name, [str(c) for c in parts["train"].classes], splits, size)
+def _digest(digests: Sequence[int], i: int) -> bytes:
+    return digests[i].to_bytes(8, "little")

@@ -1,32 +1,47 @@
-"""Reading a user's own pictures: PATH/CLASS/*.jpg, or PATH/{train,valid,test}/CLASS/*.jpg."""
+"""Reading a user's own pictures: which files they are, and that each can be decoded."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from interpret.bundle.errors import ImageError
-from interpret.model.images import open_image
-from interpret.model.picture_files import pictures_in
+from interpret.bundle.errors import (
+    BrokenImageError,
+    ImageError,
+    NotAnImageError,
+    TooManyPixelsError,
+)
+from interpret.model.images import MAX_FILE_PIXELS, checked_size, read_picture
+from interpret.model.picture_files import LeftOut, as_text, scan
 from interpret.model.progress import parallel_map
 from training.config.errors import DataError
+from training.data.layouts import ALL, Layout, read_layout
 
 _LOG = logging.getLogger(__name__)
 
-SPLITS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
-ALL = "all"  # the part that a folder without splits is, when it is only measured on
 LARGEST = 224  # the suggested picture size is never above this
+_NAMED = 10  # corrupt pictures that are named; the others are counted
+_REASONS = {
+    BrokenImageError: "corrupt pictures",
+    NotAnImageError: "files that are no pictures inside",
+    TooManyPixelsError: f"pictures of more than {MAX_FILE_PIXELS // 10**6} million pixels",
+    ImageError: "files that cannot be read",
+}
 
 
-@dataclass(frozen=True)
-class Part:
-    """The readable pictures of one split."""
+class PictureFile(NamedTuple):
+    """A picture that can be decoded, and what its header and its bytes tell."""
 
-    files: list[Path]
-    labels: list[int]
+    file: Path
+    label: int
+    width: int  # upright, in pixels
+    height: int
+    digest: int  # 64 bits that change with the file's bytes
 
 
 @dataclass(frozen=True)
@@ -34,8 +49,10 @@ class Found:
     """What a folder holds: one part, `train` or ALL, when it has no splits of its own."""
 
     class_names: list[str]
-    parts: dict[str, Part]
+    parts: dict[str, list[PictureFile]]
     image_size: int  # suggested: the median of the pictures' shorter sides, at most LARGEST
+    left_out: list[LeftOut]  # every file that is in none of the parts
+    notes: list[str]  # what to tell about the layout, a line each
 
 
 def read_folder(path: Path, strict: bool, *, to_train: bool = True) -> Found:
@@ -47,80 +64,89 @@ def read_folder(path: Path, strict: bool, *, to_train: bool = True) -> Found:
     and a folder without splits of its own is the part ALL. DataError is then for no picture at all.
     """
     if not path.is_dir():
-        raise DataError(f"--data folder:{path}: no such folder")
-    own_splits = {SPLITS[d.name]: d for d in _folders(path) if d.name in SPLITS}
-    if not to_train:
-        return _whatever_is_there(path, own_splits or {ALL: path}, strict)
-    roots = own_splits or {"train": path}
-    if "train" not in roots:
-        raise DataError(f"{path}: has {', '.join(sorted(roots))}, but no train folder")
-    if len(roots) == 1 and roots["train"] != path:
-        raise DataError(f"{path}: a train folder needs a valid or a test folder beside it")
-    class_names = [folder.name for folder in _folders(roots["train"])]
-    if len(class_names) < 2:
+        raise DataError(f"--data folder:{as_text(path)}: no such folder")
+    layout = read_layout(scan(path), to_train=to_train)
+    if not to_train and list(layout.parts) == ["train"]:  # training would split it as a flat one
+        layout.parts = {ALL: layout.parts["train"]}
+    names = sorted({name for part in layout.parts.values() for name in part})
+    if to_train and len(names) < 2:
         raise DataError(
-            f"{roots['train']}: {len(class_names)} class folders; there must be 2 or more"
+            f"{as_text(path)}: {len(names)} class folders; there must be 2 or more, each with "
+            "pictures of its own"
         )
-    found = _read(roots, class_names, strict)
-    for i, name in enumerate(class_names):
-        if i not in found.parts["train"].labels:
-            raise DataError(f"{roots['train'] / name}: no readable picture")
-    return found
-
-
-def _whatever_is_there(path: Path, roots: dict[str, Path], strict: bool) -> Found:
-    names = sorted({folder.name for root in roots.values() for folder in _folders(root)})
-    found = _read(roots, names, strict)
-    present = sorted({label for part in found.parts.values() for label in part.labels})
-    if not present:
-        raise DataError(f"{path}: no readable picture in a folder of a class")
     parts = {
-        name: Part(part.files, [present.index(label) for label in part.labels])
-        for name, part in found.parts.items()
-        if part.files
+        split: _readable(layout, split, files, names, strict)
+        for split, files in layout.parts.items()
     }
-    return Found([names[i] for i in present], parts, found.image_size)
+    total = sum(len(files) for part in layout.parts.values() for files in part.values())
+    if not any(parts.values()):
+        raise DataError(f"{as_text(path)}: {_none_of(total)}")
+    if to_train:
+        _check_classes(layout, names, parts["train"])
+    present = sorted({picture.label for part in parts.values() for picture in part})
+    index = {label: i for i, label in enumerate(present)}
+    for split in [split for split, part in parts.items() if not part]:
+        layout.notes.append(f"no readable picture of the {split} split, so there is none")
+        del parts[split]
+    return Found(
+        [names[label] for label in present],
+        {s: [p._replace(label=index[p.label]) for p in part] for s, part in parts.items()},
+        _suggested_size([min(p.width, p.height) for part in parts.values() for p in part]),
+        layout.left_out,
+        layout.notes,
+    )
 
 
-def _read(roots: dict[str, Path], class_names: list[str], strict: bool) -> Found:
-    parts, sides = {}, []
-    for name, root in roots.items():
-        files, labels = _list(root, class_names)
-        checked = parallel_map(_shorter_side, files, f"checking {name}")
-        _report([side for side in checked if isinstance(side, ImageError)], len(files), strict)
-        good = [i for i, side in enumerate(checked) if not isinstance(side, ImageError)]
-        parts[name] = Part([files[i] for i in good], [labels[i] for i in good])
-        sides += [side for side in checked if isinstance(side, int)]
-    size = max(8, min(LARGEST, int(np.median(sides)) // 8 * 8)) if sides else LARGEST
-    return Found(class_names, parts, size)
-
-
-def _list(root: Path, class_names: list[str]) -> tuple[list[Path], list[int]]:
-    files, labels = [], []
-    for folder in _folders(root):
-        if folder.name not in class_names:
-            raise DataError(f"{folder}: a class that the train folder does not have")
-        own = pictures_in(folder)
-        files += own
-        labels += [class_names.index(folder.name)] * len(own)
-    return files, labels
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(d for d in path.iterdir() if d.is_dir() and not d.name.startswith("."))
-
-
-def _shorter_side(file: Path) -> int | ImageError:
-    try:
-        return min(open_image(file).size)
-    except ImageError as error:
-        return error
-
-
-def _report(errors: list[ImageError], total: int, strict: bool) -> None:
-    if not errors:
-        return
-    if strict:
-        raise DataError(f"{errors[0]} (--strict; {len(errors)} of {total} pictures)")
-    for error in errors:
+def _readable(
+    layout: Layout, split: str, part: dict[str, list[Path]], names: list[str], strict: bool
+) -> list[PictureFile]:
+    """The pictures of a split that can be decoded; the others are left out."""
+    labels = {name: label for label, name in enumerate(names)}
+    files = [(file, labels[name]) for name in sorted(part) for file in part[name]]
+    looked = parallel_map(_look, files, f"checking {split}")
+    bad = [(f, p) for (f, _), p in zip(files, looked, strict=True) if isinstance(p, ImageError)]
+    if bad and strict:
+        raise DataError(f"{bad[0][1]} (--strict; {len(bad)} of {len(files)} pictures)")
+    for _, error in bad[:_NAMED]:
         _LOG.warning("skipped %s", error)
+    if len(bad) > _NAMED:
+        _LOG.warning("skipped %d more of the %s split", len(bad) - _NAMED, split)
+    layout.left_out += [LeftOut(file, _REASONS[type(error)]) for file, error in bad]
+    return [picture for picture in looked if not isinstance(picture, ImageError)]
+
+
+def _look(item: tuple[Path, int]) -> PictureFile | ImageError:
+    file, label = item
+    try:
+        data = read_picture(file)
+        width, height = checked_size(data)
+    except ImageError as error:
+        named = str(error) if type(error) is ImageError else f"{file}: {error}"
+        return type(error)(as_text(named))
+    digest = hashlib.blake2b(data, digest_size=8).digest()
+    return PictureFile(file, label, width, height, int.from_bytes(digest, "little"))
+
+
+def _check_classes(layout: Layout, names: list[str], train: list[PictureFile]) -> None:
+    """Raise DataError when a class has no training picture."""
+    trained = {picture.label for picture in train}
+    for label, name in enumerate(names):
+        if label not in trained:
+            files = layout.parts["train"].get(name, ())
+            folder = as_text(layout.class_folders.get(name, name))
+            raise DataError(
+                f"{folder}: no readable picture to train on ({_none_of(len(files))}): "
+                "add some, or delete the folder"
+            )
+
+
+def _none_of(total: int) -> str:
+    return (
+        f"none of {total:,} pictures can be read"
+        if total
+        else "no readable picture in a folder of a class"
+    )
+
+
+def _suggested_size(sides: list[int]) -> int:
+    return max(8, min(LARGEST, int(np.median(sides)) // 8 * 8))

@@ -26,7 +26,8 @@ from interpret.bundle.manifest import Metrics
 from interpret.geometry import geometry
 from interpret.trust import metrics as evaluation
 from training.config.train_config import TrainConfig
-from training.data.datasets import RESIDENT_SIZE, DataSet, Split, load_data, stratified
+from training.data.datasets import RESIDENT_SIZE, DataSet, Split, load_data
+from training.data.splitting import stratified
 from training.evaluate.labelled import predict_split
 from training.export.bundle_export import library_versions
 from training.export.onnx_export import ServedModel, run_torch

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from training.config.errors import DataError
-from training.data.datasets import load_data, load_to_measure, stratified
+from training.data.datasets import load_data, load_to_measure
+from training.data.splitting import stratified
 
 
 def write(path: Path, colour: str = "red", size: tuple[int, int] = (20, 20), **options) -> None:
@@ -55,6 +56,15 @@ def test_stratified_is_70_10_20():
     counts = {name: np.bincount(labels[rows]).tolist() for name, rows in parts.items()}
     assert counts == {"train": [70, 35], "valid": [10, 5], "test": [20, 10]}
     assert sorted(np.concatenate(list(parts.values()))) == list(range(150))
+
+
+def test_a_class_of_fewer_than_3_pictures_is_trained_on():
+    labels = np.repeat([0, 1, 2], [10, 2, 1])
+    parts = stratified(labels, seed=0)
+    counts = {name: np.bincount(labels[r], minlength=3).tolist() for name, r in parts.items()}
+    assert counts == {"train": [7, 2, 1], "valid": [1, 0, 0], "test": [2, 0, 0]}
+    with pytest.raises(DataError, match="no class has 3 pictures"):
+        stratified(np.array([0, 0, 1]), seed=0)
 
 
 def test_folder_without_splits(folder: Path):
@@ -178,8 +188,9 @@ def breakage(folder: Path, kind: str) -> None:
     elif kind == "empty class":
         (folder / "bird").mkdir()
     elif kind == "two pictures":
-        for i in range(8):
-            (folder / "cat" / f"{i}.png").unlink()
+        for name in ("cat", "dog"):
+            for i in range(8):
+                (folder / name / f"{i}.png").unlink()
     elif kind == "no train":
         write(folder / "test" / "cat" / "1.png")
     elif kind == "train alone":
@@ -194,9 +205,9 @@ def breakage(folder: Path, kind: str) -> None:
     [
         ("one class", "1 class folders; there must be 2 or more"),
         ("empty class", "bird: no readable picture"),
-        ("two pictures", "cat: .*has 2 pictures; a split needs 3"),
+        ("two pictures", "no class has 3 pictures"),
         ("no train", "has test, but no train folder"),
-        ("train alone", "needs a valid or a test folder beside it"),
+        ("train alone", "is train the train split, or a class like cat"),
         ("unknown class", "c: a class that the train folder does not have"),
     ],
 )

@@ -43,7 +43,7 @@ class Facts(NamedTuple):
 class Split:
     """Pictures with their labels. `open_picture(i)` gives the i-th as upright RGB, any size.
 
-    `content(i)` gives bytes that change with the i-th picture and cost no decoding: see data_record.
+    `content(i)` gives bytes that change with the picture and cost no decoding: see data_record.
     """
 
     labels: NDArray[np.int64]  # (N,)

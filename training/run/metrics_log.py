@@ -34,8 +34,19 @@ def sentence(metrics: Metrics, epochs: int) -> str:
     """An epoch's metrics in a line for the log, of a run of `epochs`."""
     valid = metrics["valid_accuracy"]
     return (
-        f"epoch {metrics['epoch']}/{epochs}: loss {metrics['loss']:.3f}, accuracy "
+        f"epoch {metrics['epoch']}/{epochs}: loss {metrics['loss']:.3f}{_parts(metrics)}, accuracy "
         f"{metrics['train_accuracy']:.2%} train"
         + ("" if valid is None else f", {valid:.2%} valid")
         + f"; MinSep {metrics['min_sep_deg']:.2f}°; {metrics['images_per_second']:,.0f} images/s"
     )
+
+
+def _parts(metrics: Metrics) -> str:
+    """The parts of a loss that may fall below zero, so that it is not taken for an error: the
+    cross-entropy, whose fall tells of progress, and the push, said once to be negative by design.
+    """
+    pushes = [float(v or 0) for name, v in metrics.items() if name.startswith("negative")]
+    if not pushes:
+        return ""
+    why = ", below zero by design: it grows as classes part" if metrics["epoch"] == 1 else ""
+    return f" (cross-entropy {metrics['cross_entropy']:.3f}; push {sum(pushes):.3f}{why})"

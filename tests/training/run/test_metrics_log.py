@@ -31,3 +31,13 @@ def test_a_sentence_for_the_log():
     )
     without_valid = metrics_log.sentence(EPOCH | {"valid_accuracy": None}, 10)
     assert "accuracy 50.00% train; MinSep" in without_valid
+
+
+def test_a_loss_that_falls_below_zero_is_told_in_parts():
+    terms = {"loss": -9.5, "cross_entropy": 0.25, "positive": 60.0}
+    pushes = {"negative_sample": -6.0, "negative_class": -6.5}
+    line = metrics_log.sentence(EPOCH | terms | pushes, 10)
+    assert "loss -9.500 (cross-entropy 0.250; push -12.500), accuracy" in line
+    first = metrics_log.sentence(EPOCH | terms | pushes | {"epoch": 1}, 10)
+    assert "push -12.500, below zero by design: it grows as classes part), accuracy" in first
+    assert "loss -9.500, accuracy" in metrics_log.sentence(EPOCH | terms, 10)

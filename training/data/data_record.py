@@ -1,4 +1,4 @@
-"""What a run's data was, in a few lines, so that a changed data set is noticed when a run goes on.
+"""The record of a run's data: a few lines that tell a changed data set when a run goes on.
 
 The class names, the input size, and for the train and the valid split four facts: the number of
 pictures, and digests (SHA-256) of their labels, of their sources relative to the data set, and of
@@ -57,7 +57,7 @@ class DataRecord:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> DataRecord:
-        """What `plain` gave."""
+        """The record that `plain` was called on."""
         splits = {name: SplitRecord(**split) for name, split in values["splits"].items()}
         return cls(tuple(values["class_names"]), values["input_size"], splits)
 
@@ -66,7 +66,7 @@ class DataRecord:
         return asdict(self)
 
     def changes(self, now: DataRecord) -> list[str]:
-        """What is different `now`, in words; nothing of the same data."""
+        """The differences to the record of `now`, in words; none for the same data."""
         found = _class_changes(self.class_names, now.class_names)
         if self.input_size != now.input_size:
             found.append(f"input size (was {self.input_size}, now {now.input_size})")

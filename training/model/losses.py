@@ -57,8 +57,8 @@ def nearest_prototype(prototypes: Tensor) -> Tensor:
 
 
 def distance_logits(embedding: Tensor, prototypes: Tensor, gamma: float) -> Tensor:
-    """What CPN's distance-based cross-entropy takes the softmax of (Yang et al., Convolutional
-    Prototype Network): −γ‖h − c‖² (N, M), without −γ‖h‖², which is the same for all classes.
+    """Logits (N, M) of CPN's distance-based cross-entropy (Yang et al., Convolutional Prototype
+    Network): −γ‖h − c‖², without −γ‖h‖², which is the same for all classes.
     """
     squares = prototypes.square().sum(1)
     return torch.addmm(squares, embedding, prototypes.T, beta=-gamma, alpha=2 * gamma)

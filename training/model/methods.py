@@ -46,7 +46,7 @@ class Method(nn.Module, ABC):
         return self.prototypes
 
     def logits(self, embedding: Tensor) -> Tensor:
-        """What the softmax takes (N, M); its largest is the answer."""
+        """Logits (N, M) of the softmax; the largest is the predicted class's."""
         return embedding @ self.weights().T / self.temperature
 
     def cross_entropy(self, embedding: Tensor, labels: Tensor) -> Tensor:

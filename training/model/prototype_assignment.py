@@ -17,9 +17,9 @@ _STARTS = 20
 
 
 def class_similarity(descriptions: NDArray[np.floating], labels: NDArray[np.integer]) -> Array:
-    """How alike classes are (M, M), as cosines with a zero diagonal: of the mean descriptions
-    (N, …) of their pictures (thumbnails, a network's features), in coordinates where all pictures
-    together scatter alike in every direction.
+    """The similarity of every two classes (M, M): the cosine between the mean descriptions of their
+    pictures, with a zero diagonal. Descriptions (N, …) are thumbnails or a network's features; they
+    are whitened first, so that all pictures together scatter alike in every direction.
     """
     flat = descriptions.reshape(len(descriptions), -1).astype(np.float64)
     directions, scatter, _ = np.linalg.svd(flat - flat.mean(0), full_matrices=False)

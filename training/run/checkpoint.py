@@ -77,7 +77,7 @@ def write(run: Path, checkpoint: Checkpoint) -> None:
 
 
 def read(run: Path) -> Checkpoint:
-    """What `write` wrote, its tensors on the CPU. Raises CheckpointError."""
+    """The checkpoint of a run, its tensors on the CPU. Raises CheckpointError."""
     file = run / FILE
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)

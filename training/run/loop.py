@@ -96,7 +96,7 @@ def train(
 
 
 def train_epoch(run: Run, epoch: int, on_step: OnStep | None = None) -> Metrics:
-    """One epoch, with the metrics it is judged by."""
+    """Train for one epoch, and return its metrics."""
     config, accelerator, plan, head = run.config, run.accelerator, run.plan, run.network.head
     epochs = config.warmup_epochs + config.epochs
     head.constrain_()

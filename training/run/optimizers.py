@@ -1,4 +1,4 @@
-"""What moves the weights: SGD, or Muon for the convolutions beside SGD for all else.
+"""The optimizers: SGD for all weights, or Muon for the convolutions and SGD for the others.
 
 Muon (Jordan et al., Muon: An optimizer for hidden layers in neural networks) makes each update of
 a matrix nearly orthogonal, so that every direction learns at the same pace; it takes fewer epochs.

@@ -1,4 +1,4 @@
-"""What a run begins with: batches, and the network at its start as the data decides it."""
+"""The preparation of a run: batches, and the network at its start as the data decides it."""
 
 from __future__ import annotations
 

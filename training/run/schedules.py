@@ -1,4 +1,4 @@
-"""What changes from step to step: the learning rate, as a factor of the initial one, and λ_pos."""
+"""Schedules by step: the learning rate, as a factor of the initial one, and λ_pos."""
 
 from __future__ import annotations
 

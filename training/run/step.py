@@ -45,7 +45,7 @@ class Run:
 
 
 class Targets(NamedTuple):
-    """What a batch is to be recognised as."""
+    """The targets of a batch of N pictures."""
 
     labels: Tensor  # (N,)
     others: Tensor | None = None  # CutMix: the labels (N,) of what lies in the boxes

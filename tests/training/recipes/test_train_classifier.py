@@ -12,6 +12,7 @@ from interpret.bundle.errors import BundleError
 from tests.training.commands.command_line import dpnp
 from training import train_classifier
 from training.config.errors import CheckpointError, ConfigError
+from training.run.accelerator import has_bf16
 
 QUICK = {
     "backbone": "small",
@@ -44,10 +45,12 @@ def test_it_writes_the_bundle_of_the_command(tmp_path: Path, monkeypatch: pytest
 
 def test_a_recipe_yields_to_what_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    bundle = train_classifier("digits", "m", recipe="cpu-fast", **QUICK)
+    options = QUICK | {"precision": "auto"}
+    bundle = train_classifier("digits", "m", recipe="cpu-fast", **options)
     assert bundle is not None
     record = bundle.manifest.training
     assert (record["recipe"], record["optimizer"]) == ("cpu-fast", "muon")
+    assert record["precision"] == ("bf16" if has_bf16() else "fp32")  # as it was run
     assert (record["backbone"], record["epochs"]) == ("small", 1)
 
 

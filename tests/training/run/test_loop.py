@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -77,18 +76,16 @@ def test_killed_in_mid_epoch_and_resumed_bit_for_bit(
     ],
 )
 def test_an_interrupted_run_is_resumed_bit_for_bit(
-    options: dict[str, object], digits: DataSet, tmp_path: Path
+    options: dict[str, object], few_digits: DataSet, tmp_path: Path
 ):
     config = quick_config(epochs=2, **options)
-    whole = train(config, digits, tmp_path / "whole")
+    whole = train(config, few_digits, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train(config, digits, tmp_path / "cut", on_epoch=interrupt_after(1))
-    assert same_weights(train(config, digits, tmp_path / "cut", resume=True), whole)
+        train(config, few_digits, tmp_path / "cut", on_epoch=interrupt_after(1))
+    assert same_weights(train(config, few_digits, tmp_path / "cut", resume=True), whole)
 
 
-def test_hooks_see_every_step_and_epoch(digits: DataSet, tmp_path: Path):
-    some = {name: split.subset(np.arange(100)) for name, split in digits.splits.items()}
-    data = DataSet("some", digits.class_names, some, image_size=16)
+def test_hooks_see_every_step_and_epoch(few_digits: DataSet, tmp_path: Path):
     steps, epochs = [], []
 
     def on_epoch(metrics: metrics_log.Metrics) -> None:
@@ -96,30 +93,32 @@ def test_hooks_see_every_step_and_epoch(digits: DataSet, tmp_path: Path):
         assert checkpoint.read(tmp_path).epoch == metrics["epoch"]
 
     config = quick_config(epochs=2, batch_size=32, accumulate=2)
-    train(config, data, tmp_path, on_step=lambda *place: steps.append(place), on_epoch=on_epoch)
+    train(
+        config, few_digits, tmp_path, on_step=lambda *place: steps.append(place), on_epoch=on_epoch
+    )
     assert steps == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
     assert epochs == metrics_log.read(tmp_path)
 
 
-def test_the_chosen_precision_is_recorded_and_kept(digits: DataSet, tmp_path: Path):
+def test_the_chosen_precision_is_recorded_and_kept(few_digits: DataSet, tmp_path: Path):
     """bf16 at first, and auto when it goes on, whatever auto would be on this machine."""
     config = quick_config(precision="bf16", epochs=2)
-    whole = train(config, digits, tmp_path / "whole")
+    whole = train(config, few_digits, tmp_path / "whole")
     for folder, first in ((tmp_path / "asked", "bf16"), (tmp_path / "chosen", "auto")):
         begun = config.model_copy(update={"precision": first})
         with pytest.raises(KeyboardInterrupt):
-            train(begun, digits, folder, on_epoch=interrupt_after(1))
+            train(begun, few_digits, folder, on_epoch=interrupt_after(1))
     recorded = checkpoint.read(tmp_path / "chosen").config.precision
     assert recorded in ("fp32", "bf16")
     auto = config.model_copy(update={"precision": "auto"})
-    resumed = train(auto, digits, tmp_path / "asked", resume=True)
+    resumed = train(auto, few_digits, tmp_path / "asked", resume=True)
     assert same_weights(resumed, whole)
     assert checkpoint.read(tmp_path / "asked").config.precision == "bf16"
     other = {"fp32": "bf16", "bf16": "fp32"}[recorded]
     with pytest.raises(CheckpointError, match=rf"precision \(was {recorded}, now {other}\)"):
         train(
             config.model_copy(update={"precision": other}),
-            digits,
+            few_digits,
             tmp_path / "chosen",
             resume=True,
         )

@@ -20,7 +20,7 @@ def log_to_stderr() -> None:
     """The packages' own log as plain lines on stderr, from the first process alone."""
     import logging
 
-    if os.environ.get("RANK", "0") != "0":
+    if not is_first_process():
         return
     # With a handler of its own the root keeps what libraries tell it to itself, and adds none that
     # would print our lines a second time.
@@ -30,3 +30,8 @@ def log_to_stderr() -> None:
         logger = logging.getLogger(package)
         logger.setLevel(logging.INFO)
         logger.handlers = [handler]
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that speaks: of several under `accelerate launch`, the first."""
+    return os.environ.get("RANK", "0") == "0"

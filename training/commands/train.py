@@ -13,7 +13,7 @@ import typer
 from typer import Option
 
 from interpret.commands.console import Force, Out
-from training.commands.options import Data, DataRoot, log_to_stderr
+from training.commands.options import Data, DataRoot, is_first_process, log_to_stderr
 from training.commands.signature import with_options
 from training.config.checked import checked, flag
 from training.config.train_config import RENAMED_VALUES
@@ -71,7 +71,9 @@ def train(
 
     job = TrainingJob.of(**with_recipe(_todays(settings)))
     log_to_stderr()
+    from training.commands.inspection_table import print_inspection
     from training.commands.printed_summary import print_summary
+    from training.data.inspection import log_problems
     from training.recipes.train_classifier import run_job
 
     trained = run_job(
@@ -83,6 +85,7 @@ def train(
         resume=resume,
         force=force,
         tensorboard=tensorboard,
+        show=print_inspection if is_first_process() else log_problems,
     )
     if trained is not None:
         print_summary(trained.summary, trained.bundle, verbose=verbose)

@@ -20,7 +20,7 @@ from training.config.errors import DataError
 from training.data import torchvision_sets
 from training.data.folders import Found, PictureFile, read_folder
 from training.data.layouts import ALL
-from training.data.splitting import stratified
+from training.data.splitting import copies_together, stratified
 
 RESIDENT_SIZE = 64  # pictures up to this side are kept as uint8 in the device's memory
 NAMES = ("digits", *torchvision_sets.NAMES, "folder:PATH")
@@ -220,6 +220,8 @@ def _with_seeded_splits(data: DataSet, whole: Split, seed: int, path: Path) -> D
         rows = stratified(whole.labels, seed)
     except DataError as error:
         raise DataError(f"{as_text(path)}: {error}") from error
+    if whole.facts is not None:
+        rows = copies_together(rows, whole.labels, whole.facts.digests)
     return replace(
         data,
         splits={name: whole.subset(part) for name, part in rows.items()},

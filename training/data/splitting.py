@@ -29,3 +29,26 @@ def stratified(labels: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.int
         parts["valid"].append(own[test : test + valid])
         parts["train"].append(own[test + valid :])
     return {name: np.sort(np.concatenate(chunks)) for name, chunks in parts.items()}
+
+
+def copies_together(
+    parts: dict[str, NDArray[np.int64]], labels: NDArray[np.int64], digests: NDArray[np.uint64]
+) -> dict[str, NDArray[np.int64]]:
+    """The parts with the copies of a picture in one of them: in train if any of them is there.
+
+    A picture that is trained on and tested too would make the test too easy. Copies are rows of
+    one label and one digest. A class that has little else stays as it is: it would be in no test.
+    """
+    names = sorted(parts, key=lambda name: name != "train")
+    part = np.zeros(len(labels), np.int64)
+    for i, name in enumerate(names):
+        part[parts[name]] = i
+    moved = part.copy()
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        _, groups = np.unique(digests[own], return_inverse=True)
+        first = np.full(groups.max() + 1, len(names))
+        np.minimum.at(first, groups, part[own])
+        if set(first[groups]) == set(part[own]):
+            moved[own] = first[groups]
+    return {name: np.flatnonzero(moved == i) for i, name in enumerate(names)}

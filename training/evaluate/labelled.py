@@ -15,6 +15,7 @@ from interpret.model.progress import progress
 from training.config.errors import DataError
 from training.data.batches import in_order
 from training.data.datasets import DataSet, Split, load_data, load_to_measure
+from training.data.inspection import inspect, log_problems
 
 CHUNK = 512  # pictures decoded and predicted at a time: a bounded part of the memory
 
@@ -103,6 +104,7 @@ def _seed(bundle: Bundle, source: DataSource) -> int:
 
 
 def _in_the_bundles_order(bundle: Bundle, data: DataSet) -> LabelledData:
+    log_problems(inspect(data))
     index = np.array([bundle.class_index(name) for name in data.class_names])
     return LabelledData(data, {name: index[split.labels] for name, split in data.splits.items()})
 

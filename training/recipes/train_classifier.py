@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from interpret.bundle.manifest import TrainingCost
 from interpret.bundle.overwriting import check_out
 from training.config.training_job import TrainingJob
 from training.data.datasets import load_data
+from training.data.inspection import Inspection, inspect, log_problems
 from training.evaluate.summary import Summary, summarise
 from training.export.bundle_export import export_and_measure
 from training.recipes.named_recipes import with_recipe
@@ -80,8 +82,11 @@ def run_job(
     resume: bool = False,
     force: bool = False,
     tensorboard: bool = False,
+    show: Callable[[Inspection], None] = log_problems,
 ) -> Trained | None:
-    """Train in the folder `run` and export to `out`; see train_classifier."""
+    """Train in the folder `run` and export to `out`; see train_classifier. `show` gets a look at
+    the data before the training.
+    """
     check_out(out, force=force or resume)  # before the work
     config = job.config
     data = load_data(
@@ -92,6 +97,7 @@ def run_job(
         download=download,
         valid_share=config.valid_share,
     )
+    show(inspect(data))
     try:
         network = train(
             config,

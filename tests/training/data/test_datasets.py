@@ -8,7 +8,6 @@ from PIL import Image
 
 from training.config.errors import DataError
 from training.data.datasets import load_data, load_to_measure
-from training.data.splitting import stratified
 
 
 def write(path: Path, colour: str = "red", size: tuple[int, int] = (20, 20), **options) -> None:
@@ -48,23 +47,6 @@ def test_pixels_keep_the_order_of_the_rows():
     split = load_data("digits").splits["valid"]
     rows = np.array([5, 2, 7])
     assert np.array_equal(split.subset(rows).pixels(32, ""), split.pixels(32, "")[rows])
-
-
-def test_stratified_is_70_10_20():
-    labels = np.repeat([0, 1], [100, 50])
-    parts = stratified(labels, seed=0)
-    counts = {name: np.bincount(labels[rows]).tolist() for name, rows in parts.items()}
-    assert counts == {"train": [70, 35], "valid": [10, 5], "test": [20, 10]}
-    assert sorted(np.concatenate(list(parts.values()))) == list(range(150))
-
-
-def test_a_class_of_fewer_than_3_pictures_is_trained_on():
-    labels = np.repeat([0, 1, 2], [10, 2, 1])
-    parts = stratified(labels, seed=0)
-    counts = {name: np.bincount(labels[r], minlength=3).tolist() for name, r in parts.items()}
-    assert counts == {"train": [7, 2, 1], "valid": [1, 0, 0], "test": [2, 0, 0]}
-    with pytest.raises(DataError, match="no class has 3 pictures"):
-        stratified(np.array([0, 0, 1]), seed=0)
 
 
 def test_folder_without_splits(folder: Path):

@@ -132,7 +132,7 @@ def _sizes(splits: Sequence[Split]) -> Sizes | None:
 def _by_reason(left_out: Sequence[LeftOut]) -> dict[str, Finding]:
     files: dict[str, list[str]] = {}
     for file, reason in left_out:
-        files.setdefault(reason, []).append(as_text(file.name))
+        files.setdefault(reason, []).append(as_text("/".join(file.parts[-2:])))
     most = sorted(files.items(), key=lambda item: (-len(item[1]), item[0]))
     return {reason: Finding(len(names), tuple(names[:EXAMPLES])) for reason, names in most}
 

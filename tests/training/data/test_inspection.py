@@ -47,8 +47,8 @@ def test_what_a_data_set_holds(data: DataSet):
     assert found.sizes.longer == Spread(80, 100, 600)
     assert found.sizes.aspect == Spread(0.5, 2.0, 4.0)
     assert list(found.left_out.items()) == [
-        ("no pictures (.txt)", Finding(5, ("0.txt", "1.txt", "2.txt"))),
-        ("hidden", Finding(1, (".DS_Store",))),
+        ("no pictures (.txt)", Finding(5, ("a/0.txt", "a/1.txt", "a/2.txt"))),
+        ("hidden", Finding(1, ("x/.DS_Store",))),
     ]
 
 
@@ -62,8 +62,8 @@ def test_problems_are_a_line_each(data: DataSet, caplog: pytest.LogCaptureFixtur
     log_problems(inspect(data))
     assert [record.getMessage() for record in caplog.records] == [
         "folder:x: a note",
-        "folder:x: left out, no pictures (.txt): 5: 0.txt, 1.txt, 2.txt, …",
-        "folder:x: left out, hidden: 1: .DS_Store",
+        "folder:x: left out, no pictures (.txt): 5: a/0.txt, a/1.txt, a/2.txt, …",
+        "folder:x: left out, hidden: 1: x/.DS_Store",
         "folder:x: the same file in several splits: 2: train/1 = test/0, train/2 = test/1",
         "folder:x: the same file in several classes: 1: train/2 = test/1",
     ]

@@ -23,6 +23,7 @@ from training.data.datasets import DataSet
 from training.evaluate.diagnosis import Diagnosis, Measured, diagnose
 from training.evaluate.label_suspects import Suspects, count_suspects
 
+_SPLITS = ("train", "valid", "test")  # in the order in which they are told
 WEAKEST, CONFUSIONS = 3, 3  # named in a summary
 # Ratio of the largest to the smallest class from which accuracy hides what happens to the small
 # ones: at 3 to 1, a model of two classes that never answers the smaller is right on 75 %.
@@ -85,7 +86,7 @@ def summarise(
         path=_short(bundle.path),
         fingerprint=manifest.fingerprint,
         classes=classes,
-        pictures={name: len(own) for name, own in data.splits.items()},
+        pictures={n: len(data.splits[n]) for n in _SPLITS if n in data.splits},
         split=split,
         examples=measured.examples,
         accuracy=measured.accuracy,

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from interpret.bundle.errors import DpnpError
 from interpret.commands.console import AsJson, BundleFolder, Force, Out
 from training.commands.options import Data, DataRoot, Download, Seed, log_to_stderr
 
@@ -72,11 +71,6 @@ def evaluate(
 
     Example: dpnp evaluate models/digits-dpnp --data digits --explanations --out faithful.png
     """
-    if explanations and ood:
-        raise DpnpError("--ood and --explanations: give one of them, each measures its own figures")
-    for option, value in (("--out", out), ("--pictures", pictures)):
-        if value is not None and not explanations:
-            raise DpnpError(f"{option}: belongs to --explanations, which is not given")
     log_to_stderr()
     from interpret.bundle.bundle import Bundle
     from interpret.bundle.file_suffixes import check_suffix
@@ -84,9 +78,9 @@ def evaluate(
     from training.evaluate.labelled import DataSource, load_to_evaluate
 
     outputs = evaluation.Outputs(confusion, csv, html)
-    if (explanations or ood) and outputs.given():
-        other = "--explanations" if explanations else "--ood"
-        raise DpnpError(f"{outputs.given()[0]} and {other}: give one of them")
+    evaluation.check_choice(
+        outputs, explanations=explanations, ood=bool(ood), pictures=pictures, out=out
+    )
     outputs.check()
     if out is not None:
         check_suffix(out, "figures")

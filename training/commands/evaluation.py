@@ -8,6 +8,7 @@ from pathlib import Path
 
 from interpret.bundle.atomic_files import write_atomically
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import DpnpError
 from interpret.bundle.file_suffixes import check_suffix
 from interpret.commands.console import print_json
 from interpret.figures.confusion_matrix import confusion_figure
@@ -47,6 +48,20 @@ class Outputs:
     def given(self) -> list[str]:
         """The options that were given."""
         return [f"--{name}" for name, path in vars(self).items() if path is not None]
+
+
+def check_choice(
+    outputs: Outputs, *, explanations: bool, ood: bool, pictures: int | None, out: Path | None
+) -> None:
+    """Raise DpnpError for options of `dpnp evaluate` that do not go together."""
+    if explanations and ood:
+        raise DpnpError("--ood and --explanations: give one of them, each measures its own figures")
+    for option, value in (("--out", out), ("--pictures", pictures)):
+        if value is not None and not explanations:
+            raise DpnpError(f"{option}: belongs to --explanations, which is not given")
+    if (explanations or ood) and outputs.given():
+        other = "--explanations" if explanations else "--ood"
+        raise DpnpError(f"{outputs.given()[0]} and {other}: give one of them")
 
 
 def accuracy(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from interpret.bundle.manifest import (
     DataInfo,
     EvidenceGrid,
     Manifest,
+    Metrics,
     TrainingCost,
 )
 from interpret.model.images import PREPROCESSING, Preprocessing, thumbnail
@@ -96,15 +98,11 @@ def export_and_measure(
     if on_valid is not None:
         predictions["valid"] = on_valid
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
-    calibrated_predictor = Predictor(served)
-    for name in {final, held_out} - predictions.keys():
-        split = data.splits[name]
-        predictions[name] = predict_split(calibrated_predictor, split, size, f"embedding {name}")
+    predictions |= _predictions(served, data, {final, held_out} - predictions.keys())
     scored = {
         name: evaluation.score(prediction, data.splits[name].labels, prototypes)
         for name, prediction in predictions.items()
     }
-    measured = evaluation.measure_geometry(embeddings, train.labels, prototypes, "train")
     kept = gallery_rows(train.labels, job.export.gallery)
     manifest = Manifest(
         name=path.name,
@@ -119,14 +117,7 @@ def export_and_measure(
         evidence=_grid(network),
         data=DataInfo(name=data.name, splits={k: len(v) for k, v in data.splits.items()}),
         thresholds=evaluation.thresholds(scored[held_out], held_out),
-        metrics=evaluation.metrics(
-            scored[final],
-            final,
-            measured,
-            data.class_names,
-            train_accuracy=scored["train"].accuracy,
-            valid_accuracy=scored["valid"].accuracy if "valid" in scored else None,
-        ),
+        metrics=_metrics(scored, final, embeddings, prototypes, data.class_names),
         certificate=certificate,
         calibration=calibrated,
         training=job.record(),
@@ -143,6 +134,33 @@ def export_and_measure(
         weights=_weights(network, job.export.half),
     )
     return Exported(bundle, predictions)
+
+
+def _predictions(model: bytes, data: DataSet, names: Collection[str]) -> dict[str, Prediction]:
+    predictor = Predictor(model)
+    return {
+        name: predict_split(predictor, data.splits[name], predictor.input_size, f"embedding {name}")
+        for name in names
+    }
+
+
+def _metrics(
+    scored: Mapping[str, evaluation.Scored],
+    final: str,
+    embeddings: NDArray[np.float32],
+    prototypes: NDArray[np.float32],
+    class_names: Sequence[str],
+) -> Metrics:
+    """The figures of the final split, and the geometry of the training pictures' embeddings."""
+    train = scored["train"]
+    return evaluation.metrics(
+        scored[final],
+        final,
+        evaluation.measure_geometry(embeddings, train.labels, prototypes, "train"),
+        class_names,
+        train_accuracy=train.accuracy,
+        valid_accuracy=scored["valid"].accuracy if "valid" in scored else None,
+    )
 
 
 def _calibrate(model: bytes, data: DataSet) -> tuple[bytes, Calibration | None, Prediction | None]:

@@ -34,19 +34,19 @@ def update_gallery(
     keep[[bundle.gallery_row(example) for example in removed]] = False
     rows = np.flatnonzero(keep)
     table, embeddings = bundle.gallery.rows(rows), bundle.embeddings[rows]
-    files, labels = [], []
+    labels: dict[Path, int] = {}
     for label, folder in added.items():
-        own = picture_files(folder)
-        files += own
-        labels += [bundle.class_index(label)] * len(own)
+        for file in picture_files(folder):
+            labels.setdefault(file, bundle.class_index(label))
     copies: list[Copy] = []
     number = 0
-    if files:
-        found = read_pictures(bundle, files)
+    if labels:
+        found = read_pictures(bundle, list(labels))
         fresh, copies = without_copies(found, table, embeddings)
         number = len(fresh)
         new = found.part(fresh)
-        table = table.extended(new.table([labels[i] for i in fresh], bundle.next_gallery_id))
+        own = [labels[file] for file in new.files]
+        table = table.extended(new.table(own, bundle.next_gallery_id))
         embeddings = np.concatenate([embeddings, new.prediction.embedding])
     if not number and not removed:
         many = f"all {len(copies):,} pictures are" if len(copies) != 1 else f"{copies[0].file} is"

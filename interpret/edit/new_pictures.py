@@ -13,9 +13,9 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import ImageError
 from interpret.bundle.gallery_table import GalleryTable, pixel_hash
 from interpret.model.images import Preprocessing, open_image, thumbnail
-from interpret.model.picture_files import pictures_in
+from interpret.model.picture_files import as_text, pictures_in
 from interpret.model.predictor import Prediction, Predictor, concatenated
-from interpret.model.progress import parallel_map
+from interpret.model.reading import read_each
 
 CHUNK = 256  # pictures decoded and embedded at a time: a bounded part of the memory
 SPLIT = "added"  # of the gallery rows made here
@@ -46,7 +46,7 @@ class NewPictures(NamedTuple):
             np.arange(first_id, first_id + len(self.files)),
             np.asarray(labels, np.int64),
             [SPLIT] * len(self.files),
-            [f"{file.parent.name}/{file.name}" for file in self.files],
+            [as_text(f"{file.parent.name}/{file.name}") for file in self.files],
             self.thumbnails,
             self.pixel_hashes,
         )
@@ -70,22 +70,31 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def read_pictures(bundle: Bundle, files: Sequence[Path]) -> NewPictures:
-    """Decode and embed one or more picture files. Raises ImageError that names the file."""
+    """Decode and embed picture files; a bad one is named in the log and skipped.
+
+    Raises ImageError when none can be read.
+    """
     predictor, fitted = Predictor(bundle), Preprocessing.of(bundle.manifest)
 
     def read(file: Path) -> tuple[bytes, NDArray[np.uint8]]:
         picture = open_image(file)
         return thumbnail(picture), fitted(picture)
 
+    good: list[Path] = []
     thumbnails: list[bytes] = []
     hashes: list[str] = []
     predictions = []
     for start in range(0, len(files), CHUNK):
-        chunk = parallel_map(read, files[start : start + CHUNK], f"pictures from {start:,}")
-        thumbnails += [small for small, _ in chunk]
-        hashes += [pixel_hash(pixels) for _, pixels in chunk]
-        predictions.append(predictor(np.stack([pixels for _, pixels in chunk])))
-    return NewPictures(files, thumbnails, hashes, concatenated(predictions))
+        chunk = read_each(read, files[start : start + CHUNK], f"pictures from {start:,}")
+        if not chunk:
+            continue
+        good += [file for file, _ in chunk]
+        thumbnails += [small for _, (small, _) in chunk]
+        hashes += [pixel_hash(pixels) for _, (_, pixels) in chunk]
+        predictions.append(predictor(np.stack([pixels for _, (_, pixels) in chunk])))
+    if not good:
+        raise ImageError(f"none of {len(files):,} pictures can be read")
+    return NewPictures(good, thumbnails, hashes, concatenated(predictions))
 
 
 def without_copies(

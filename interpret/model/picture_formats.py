@@ -42,6 +42,7 @@ _OTHERS = re.compile(
     rb"(?P<video>....ftyp|\x1aE\xdf\xa3|RIFF....AVI )",
     re.DOTALL,
 )
+_TEXTS = (b"tEXt", b"zTXt", b"iCCP", b"tIME")
 
 
 def format_of(data: bytes) -> str | None:
@@ -70,10 +71,30 @@ def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
     """
     module, decoder = _DECODERS[name]
     # Imported when the first such picture comes: HEIF's library takes a while to load.
+    if name == "PNG":
+        data = without_texts(data)
     factory: Callable[[io.BytesIO, str], ImageFile.ImageFile] = getattr(
         import_module(module), decoder
     )
     return factory(io.BytesIO(data), "")
+
+
+def without_texts(png: bytes) -> bytes:
+    """A PNG without its compressed texts and profiles, and without comments.
+
+    They may be of any size, and damaged, when every pixel is whole; Pillow would refuse both.
+    """
+    kept, at = [png[:8]], 8
+    while at + 8 <= len(png):
+        size, kind = int.from_bytes(png[at : at + 4]), png[at + 4 : at + 8]
+        end = at + 12 + size
+        # In an iTXt, the byte behind the keyword's zero says whether it is compressed.
+        _, _, rest = png[at + 8 : min(end, at + 8 + 82)].partition(b"\0")
+        compressed = kind == b"iTXt" and rest[:1] == b"\1"
+        if not (kind in _TEXTS or compressed):
+            kept.append(png[at:end])
+        at = end
+    return b"".join(kept) + png[at:] if len(kept) > 1 else png
 
 
 def media_type(data: bytes) -> str:

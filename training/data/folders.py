@@ -63,6 +63,8 @@ def read_folder(path: Path, strict: bool, *, to_train: bool = True) -> Found:
     or number of pictures is enough: splits and classes without a readable picture are left out,
     and a folder without splits of its own is the part ALL. DataError is then for no picture at all.
     """
+    if path.is_file():
+        raise DataError(f"--data folder:{as_text(path)}: a file; unpack it and name the folder")
     if not path.is_dir():
         raise DataError(f"--data folder:{as_text(path)}: no such folder")
     layout = read_layout(scan(path), to_train=to_train)

@@ -15,7 +15,7 @@ from interpret.bundle.manifest import Manifest, OutOfDistribution
 from interpret.model.images import fit_square, open_image
 from interpret.model.picture_files import pictures_in
 from interpret.model.predictor import Prediction, Predictor
-from interpret.model.progress import parallel_map
+from interpret.model.reading import read_each
 from interpret.trust import ood_scores
 from training.evaluate.labelled import LabelledData, predict_split
 
@@ -70,7 +70,7 @@ def _ood_pictures(
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     yield "noise", ood_scores.noise(size)
     for name, own in files.items():
-        fitted = parallel_map(
-            lambda file: fit_square(open_image(file), size), own, f"decoding {name}"
-        )
-        yield name, np.stack(fitted)
+        fitted = read_each(lambda file: fit_square(open_image(file), size), own, f"decoding {name}")
+        if not fitted:
+            raise DpnpError(f"--ood {name}: none of {len(own):,} pictures can be read")
+        yield name, np.stack([pixels for _, pixels in fitted])

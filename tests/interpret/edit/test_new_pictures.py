@@ -68,3 +68,21 @@ def test_folders_without_pictures(tmp_path: Path):
         picture_files(tmp_path)
     with pytest.raises(ImageError, match="none: no such folder"):
         picture_files(tmp_path / "none")
+
+
+def test_a_bad_picture_is_named_and_skipped(
+    toy_bundle: Bundle, greys: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "half.png").write_bytes((greys / "1.png").read_bytes()[:40])
+    (tmp_path / "._stub.png").touch()
+    with pytest.raises(ImageError, match="none of 1 pictures can be read"):
+        read_pictures(toy_bundle, picture_files(tmp_path))
+    (tmp_path / "whole.png").write_bytes((greys / "1.png").read_bytes())
+    new = read_pictures(toy_bundle, picture_files(tmp_path))
+    assert (new.files, len(new.thumbnails), len(new.pixel_hashes)) == (
+        [tmp_path / "whole.png"],
+        1,
+        1,
+    )
+    np.testing.assert_allclose(new.prediction.embedding * 255, [[10, 10, 10]])
+    assert f"skipped {tmp_path}/half.png: the picture's header is corrupt" in caplog.text

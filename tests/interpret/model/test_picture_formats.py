@@ -1,11 +1,19 @@
 import io
+import struct
+import zlib
 from collections.abc import Callable
 
 import pillow_heif
 import pytest
 from PIL import Image
 
-from interpret.model.picture_formats import FORMATS, format_of, open_header, unread_format
+from interpret.model.picture_formats import (
+    FORMATS,
+    format_of,
+    open_header,
+    unread_format,
+    without_texts,
+)
 
 
 def encoded(kind: str) -> bytes:
@@ -60,3 +68,38 @@ def test_containers_are_told_by_their_brands(brands: bytes, expected: str | None
 def test_formats_that_are_not_read_have_a_name(data: Callable[[], bytes], name: str | None) -> None:
     assert format_of(data()) is None
     assert unread_format(data()[:64]) == name
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+LARGE = zlib.compress(bytes(2_000_000))  # more than Pillow takes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        chunk(b"zTXt", b"workflow\0\0" + LARGE),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + LARGE),
+        chunk(b"iCCP", b"scanner\0\0" + LARGE),
+        chunk(b"tEXt", b"Comment\0hello").replace(b"hello", b"jello"),  # its checksum is wrong
+    ],
+)
+def test_large_or_damaged_texts_do_not_cost_the_picture(text: bytes) -> None:
+    whole = encoded("PNG")
+    for at in (33, len(whole) - 12):  # behind the header, and before the end
+        png = whole[:at] + text + whole[at:]
+        header = open_header(png, "PNG")
+        header.load()
+        assert header.size == (16, 12)
+        assert without_texts(png) == whole
+
+
+def test_what_pixels_need_and_small_metadata_stay() -> None:
+    whole = encoded("PNG")
+    xmp = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x/>")
+    kept = whole[:33] + chunk(b"tRNS", bytes(6)) + xmp + whole[33:]
+    assert without_texts(kept) == kept
+    for cut in range(len(kept)):
+        assert without_texts(kept[:cut]) == kept[:cut]

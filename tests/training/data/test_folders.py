@@ -213,3 +213,5 @@ def test_a_spec_without_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(DataError, match=r"--data folder: names no folder; .* is folder:\."):
         load_data("folder:")
     assert sum(counts(load_data("folder:.")).values()) == 6
+    with pytest.raises(DataError, match=r"folder:a/0\.png: a file; unpack it and name the folder"):
+        load_data("folder:a/0.png")

@@ -40,3 +40,11 @@ def test_own_pictures_are_told_from_grey_ones(toy_bundle: Bundle, tmp_path: Path
     assert (noise.data, white.data, white.examples) == ("noise", "white", 1)
     assert white.auroc["distance"] == 1.0
     assert white.verdicts == {"accept": 0.0, "ambiguous": 0.0, "none_of_these": 1.0}
+    (tmp_path / "cut.png").write_bytes((tmp_path / "white.png").read_bytes()[:40])
+    files = {"white": [tmp_path / "cut.png", tmp_path / "white.png"]}
+    _, again = compare_ood(toy_bundle, predictor, usual, files, toy_bundle.manifest)
+    assert again == white
+    with pytest.raises(DpnpError, match="--ood bad: none of 1 pictures can be read"):
+        compare_ood(
+            toy_bundle, predictor, usual, {"bad": [tmp_path / "cut.png"]}, toy_bundle.manifest
+        )

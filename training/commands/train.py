@@ -17,7 +17,7 @@ from training.commands.options import Data, DataRoot, is_first_process, log_to_s
 from training.commands.signature import with_options
 from training.config.checked import checked, flag
 from training.config.train_config import RENAMED_VALUES
-from training.config.training_job import PARTS, ExportConfig, TrainingJob
+from training.config.training_job import PARTS, ExportConfig
 
 _PICTURES, _RUN = "Pictures", "Run"  # panels of --help
 Verbose = Annotated[
@@ -67,9 +67,7 @@ def train(
 
     On several GPUs: accelerate launch --multi_gpu --num_processes 4 -m training train …
     """
-    from training.recipes.named_recipes import with_recipe
-
-    job = TrainingJob.of(**with_recipe(_todays(settings)))
+    settings = _todays(settings)
     log_to_stderr()
     from training.commands.inspection_table import print_inspection
     from training.commands.printed_summary import print_summary
@@ -77,7 +75,7 @@ def train(
     from training.recipes.train_classifier import run_job
 
     trained = run_job(
-        job,
+        settings,
         out,
         run_folder or Path("runs") / out.name,
         data_root=data_root,

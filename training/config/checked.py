@@ -19,6 +19,8 @@ def checked(kind: type[Part], values: Mapping[str, object]) -> Part:
         return kind.model_validate(values)
     except ValidationError as error:
         problem = error.errors()[0]
+        if not problem["loc"]:  # of several options together: the message names them
+            raise ConfigError(problem["msg"].removeprefix("Value error, ")) from error
         given = f" {problem['input']}" if problem["type"] != "missing" else ""
         raise ConfigError(f"{flag(str(problem['loc'][0]))}{given}: {problem['msg']}") from error
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from training.config.checked import checked
 from training.config.method_names import MethodName
@@ -33,7 +33,8 @@ class TrainConfig(Configuration):
     )
     weights: str | None = option(
         None,
-        "start from these weights: imagenet, or a file; FILE,FILE for NAME+NAME",
+        "start from these weights: pretrained (the backbone's published ones), or a file; "
+        "FILE,FILE for NAME+NAME",
         panel="Options",
     )
     embedding_dim: int | None = option(
@@ -46,7 +47,12 @@ class TrainConfig(Configuration):
         ge=8,
         le=1024,
     )
-    epochs: int = option(15, "passes over the training pictures", panel="Options", ge=1)
+    epochs: int = option(
+        15,
+        "passes over the training pictures; 0 is for --head-start features alone",
+        panel="Options",
+        ge=0,
+    )
     batch_size: int = option(
         64,
         "pictures per optimizer step, over all processes and micro-batches",
@@ -146,8 +152,35 @@ class TrainConfig(Configuration):
         panel="Method and loss",
     )
 
-    optimizer: Literal["sgd", "muon"] = option(
-        "sgd", "sgd for all parameters, or muon for the convolutions", panel="Optimisation"
+    optimizer: Literal["sgd", "muon", "adamw"] = option(
+        "sgd",
+        "sgd for all parameters, muon for the convolutions, or adamw for pretrained networks: "
+        "layers without weights of their own learn 5 times as fast",
+        panel="Optimisation",
+    )
+    head_start: Literal["random", "features"] = option(
+        "random",
+        "where the layer before the prototypes starts: random, or fitted to the features of the "
+        "backbone as it is, so that training starts from a model that is of use",
+        panel="Method and loss",
+    )
+    norms: Literal["train", "frozen"] = option(
+        "train",
+        "batch normalisation: train, or frozen at the statistics that came with --weights",
+        panel="Optimisation",
+    )
+    balance: Literal["none", "logits"] = option(
+        "none",
+        "classes of unequal size: logits adds the logarithm of each class's share to its logit "
+        "while training, so that rare classes are answered as often as they should be",
+        panel="Method and loss",
+    )
+    label_smoothing: float = option(
+        0.0,
+        "share of a label's probability that is spread over all classes",
+        panel="Method and loss",
+        ge=0,
+        lt=1,
     )
     schedule: Literal["onecycle", "step", "late-step"] = option(
         "onecycle",
@@ -197,6 +230,12 @@ class TrainConfig(Configuration):
         panel="Run",
         ge=0,
     )
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Self:
+        if self.epochs == 0 and self.head_start != "features":
+            raise ValueError("--epochs 0 leaves nothing to learn without --head-start features")
+        return self
 
     @field_validator("prototype_init", mode="before")
     @classmethod

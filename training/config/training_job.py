@@ -34,6 +34,13 @@ class RunOptions(Configuration):
     workers: int = option(
         2, "processes that decode pictures too large to be kept in memory", panel="Pictures", ge=0
     )
+    minutes: float | None = option(
+        None,
+        "time for the whole run; size and epochs are chosen to fit. Default: 10 without a GPU",
+        panel="Options",
+        gt=0,
+        allow_inf_nan=False,
+    )
     strict: bool = option(
         False, "fail on a corrupt picture instead of skipping it", panel="Pictures"
     )
@@ -44,7 +51,9 @@ class Provenance(Configuration):
 
     recipe: str | None = option(
         None,
-        "named settings: cpu-fast suits an hour of two cores. Other options win over it",
+        "named settings: finetune starts from a pretrained network, cpu-fast suits an hour of two "
+        "cores. Other options win over it. Default: chosen by the pictures, unless --backbone is "
+        "given",
         panel="Options",
     )
     ensemble: tuple[str, ...] = Field((), description="runs that `dpnp join` put side by side")

@@ -1,7 +1,8 @@
-"""Batches of a split on the device: resident uint8 for small pictures, streamed for large ones."""
+"""Batches of a split on the device: resident uint8 as far as the memory goes, else streamed."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -13,6 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from interpret.model.images import fit_square
 from training.data.datasets import RESIDENT_SIZE, Split
+
+RESIDENT_SHARE = 0.25  # of the free memory, at most, for a split's pixels
 
 
 class Batches(Protocol):
@@ -69,10 +72,21 @@ class _Pictures(Dataset[tuple[NDArray[np.uint8], int]]):
 
 
 def batches(split: Split, size: int, title: str, workers: int, device: torch.device) -> Batches:
-    """The split at `size` pixels: in memory up to RESIDENT_SIZE, streamed above."""
-    if size <= RESIDENT_SIZE:
+    """The split at `size` pixels: decoded once and kept where that takes at most a RESIDENT_SHARE
+    of the free memory, or where pictures are small; streamed from the files elsewhere.
+    """
+    if size <= RESIDENT_SIZE or len(split) * 3 * size**2 <= RESIDENT_SHARE * free_memory(device):
         return Resident(split, size, title, device)
     return Streamed(split, size, workers, device)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on the device; 0 where the system does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def in_order(count: int, batch_size: int) -> list[Tensor]:

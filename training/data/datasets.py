@@ -51,6 +51,7 @@ class Split:
     open_picture: Callable[[int], Image.Image] = field(repr=False)
     content: Callable[[int], bytes] = field(repr=False)
     facts: Facts | None = field(default=None, repr=False)  # of pictures in files
+    fitted: NDArray[np.uint8] | None = field(default=None, repr=False)  # (N, S, S, 3), see kept
 
     @classmethod
     def of_arrays(
@@ -70,10 +71,17 @@ class Split:
             partial(_open_row, self.open_picture, rows),
             partial(_row_content, self.content, rows),
             None if self.facts is None else Facts(*(fact[rows] for fact in self.facts)),
+            None if self.fitted is None else self.fitted[rows],
         )
+
+    def kept(self, size: int, title: str) -> Split:
+        """The same pictures, those of this size decoded now and kept in memory."""
+        return replace(self, fitted=self.pixels(size, title))
 
     def pixels(self, size: int, title: str) -> NDArray[np.uint8]:
         """All pictures as uint8 (N, size, size, 3), decoded in threads under a progress bar."""
+        if self.fitted is not None and self.fitted.shape[1] == size:
+            return self.fitted
         result = np.empty((len(self), size, size, 3), np.uint8)
 
         def fill(i: int) -> None:
@@ -129,7 +137,7 @@ def load_data(
     else:
         raise DataError(f"--data {spec}: not one of {', '.join(NAMES)}")
     if valid_share and "valid" not in data.splits:
-        return _with_valid(data, valid_share, seed)
+        return with_valid(data, valid_share, seed)
     return data
 
 
@@ -153,13 +161,16 @@ def load_to_measure(
     path = _path_of(spec)
     data = _folder_as_it_is(path, read_folder(path, strict=False, to_train=False))
     if split in ("train", "valid") and {"train"} == {"train", "valid"} & data.splits.keys():
-        return _with_valid(data, valid_share, seed) if valid_share else data
+        return with_valid(data, valid_share, seed) if valid_share else data
     if split in (None, ALL) or ALL not in data.splits:
         return data
     return _with_seeded_splits(data, data.splits[ALL], seed, path)
 
 
-def _with_valid(data: DataSet, share: float, seed: int) -> DataSet:
+def with_valid(data: DataSet, share: float, seed: int) -> DataSet:
+    """The data set with a share of each class's training pictures as its valid split. Raises
+    DataError for a class that is too small.
+    """
     train, random = data.splits["train"], np.random.default_rng(seed)
     chosen = np.zeros(len(train), bool)
     for label in range(len(data.class_names)):

@@ -33,6 +33,7 @@ class Method(nn.Module, ABC):
     """
 
     prototypes: Tensor
+    log_shares: Tensor  # (M,) or 0: added to the logits while training, see adjust_for
     on_sphere: ClassVar[bool] = False
     mean_every: ClassVar[int | None] = None
 
@@ -40,6 +41,9 @@ class Method(nn.Module, ABC):
         super().__init__()
         self.radius = config.radius
         self.temperature = config.radius if self.on_sphere else 1.0  # α in eq. 1
+        self.label_smoothing = config.label_smoothing
+        # Not saved: what is served and what goes on from weights answers without it.
+        self.register_buffer("log_shares", torch.zeros(()), persistent=False)
 
     def weights(self) -> Tensor:
         """The classifier's vectors (M, d); the prototypes themselves where there are no others."""
@@ -50,8 +54,16 @@ class Method(nn.Module, ABC):
         return embedding @ self.weights().T / self.temperature
 
     def cross_entropy(self, embedding: Tensor, labels: Tensor) -> Tensor:
-        """Eq. 1 and 2 over the method's own logits."""
-        return F.cross_entropy(self.logits(embedding), labels)
+        """Eq. 1 and 2 over the method's own logits, with the labels smoothed if that is set."""
+        logits = self.logits(embedding) + self.log_shares
+        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+
+    def adjust_for(self, counts: Tensor) -> None:
+        """Train for classes of unequal size, of which there are `counts` (M,) pictures (Menon et
+        al., Long-tail learning via logit adjustment): what is learned then suits equal shares.
+        """
+        shares = counts.float().clamp_min(0.5) / counts.sum()
+        self.log_shares = shares.log().to(self.log_shares.device)
 
     @abstractmethod
     def forward(self, embedding: Tensor, labels: Tensor, lambda_pos: float) -> Terms:

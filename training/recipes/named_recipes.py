@@ -23,7 +23,22 @@ _CPU_FAST: dict[str, Any] = {
     "lambda_neg_sample": 0.01,
     "lambda_neg_class": 0.02,
 }
-RECIPES = {"cpu-fast": _CPU_FAST}
+# From a pretrained network: docs/photographs.md has the study. What depends on the pictures, the
+# machine and the time (size, epochs, dimensions) is the plan's: see plan.
+FINETUNE: dict[str, Any] = {
+    "backbone": "timm:tf_efficientnet_lite0",
+    "weights": "pretrained",
+    "head_start": "features",
+    "norms": "frozen",
+    "optimizer": "adamw",
+    "lr": 1e-3,
+    "weight_decay": 0.02,
+    "label_smoothing": 0.1,
+    "radius": 10.0,
+    "prototype_init": "similarity",
+    "prototype_lr": 0.0,
+}
+RECIPES = {"auto": {}, "cpu-fast": _CPU_FAST, "finetune": FINETUNE}  # auto: see plan
 
 
 def recipe(name: str) -> dict[str, Any]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import TrainingCost
 from interpret.bundle.overwriting import check_out
+from training.config.train_config import TrainConfig
 from training.config.training_job import TrainingJob
-from training.data.datasets import load_data
+from training.data.batches import RESIDENT_SHARE, free_memory
+from training.data.datasets import DataSet, load_data, with_valid
 from training.data.inspection import Inspection, inspect, log_problems
 from training.evaluate.summary import Summary, summarise
 from training.export.bundle_export import export_and_measure
 from training.recipes.named_recipes import with_recipe
+from training.recipes.plan import needs_plan, plan_for
 from training.run import checkpoint
 from training.run.accelerator import device_name
 from training.run.loop import train
@@ -50,10 +55,9 @@ def train_classifier(
     DpnpError whose message names the option, file or folder at fault.
     """
     spec = f"folder:{data}" if isinstance(data, Path) else data
-    job = TrainingJob.of(**with_recipe({"data": spec, **options}))
     out = Path(out)
     trained = run_job(
-        job,
+        {"data": spec, **options},
         out,
         Path("runs") / out.name if run is None else Path(run),
         data_root=Path(data_root),
@@ -73,7 +77,7 @@ class Trained(NamedTuple):
 
 
 def run_job(
-    job: TrainingJob,
+    given: Mapping[str, object],
     out: Path,
     run: Path,
     *,
@@ -84,20 +88,24 @@ def run_job(
     tensorboard: bool = False,
     show: Callable[[Inspection], None] = log_problems,
 ) -> Trained | None:
-    """Train in the folder `run` and export to `out`; see train_classifier. `show` gets a look at
-    the data before the training.
+    """Train with the options that were `given`, in the folder `run`, and export to `out`; see
+    train_classifier. `show` gets a look at the data before the training.
     """
-    check_out(out, force=force or resume)  # before the work
-    config = job.config
+    asked = TrainingJob.of(**with_recipe(given))  # a bad option is said before the long work
+    check_out(out, force=force or resume)
     data = load_data(
-        config.data,
-        seed=config.seed,
-        strict=job.options.strict,
+        asked.config.data,
+        seed=asked.config.seed,
+        strict=asked.options.strict,
         root=data_root,
         download=download,
-        valid_share=config.valid_share,
+        valid_share=asked.config.valid_share,
     )
     show(inspect(data))
+    job = _resumed(given, run) if resume else _planned(given, data, asked)
+    config = job.config
+    if config.valid_share and "valid" not in data.splits:
+        data = with_valid(data, config.valid_share, config.seed)
     try:
         network = train(
             config,
@@ -117,6 +125,33 @@ def run_job(
     job = replace(job, config=config.model_copy(update={"precision": precision}))
     where = device_name(next(network.parameters()).device)
     cost = TrainingCost(seconds=seconds_of(run), device=where)
-    done = export_and_measure(network, job, data, out, cost)
+    kept = _in_memory(data, config)
+    done = export_and_measure(network, job, kept, out, cost)
     checkpoint.mark_finished(run)
-    return Trained(done.bundle, summarise(done.bundle, data, done.predictions, data_root))
+    return Trained(done.bundle, summarise(done.bundle, kept, done.predictions, data_root))
+
+
+def _in_memory(data: DataSet, config: TrainConfig) -> DataSet:
+    """The data with its pictures fitted to the network's size once, where the memory allows: an
+    export looks at each of them several times.
+    """
+    size = config.image_size or data.image_size
+    pictures = sum(map(len, data.splits.values()))
+    if pictures * 3 * size**2 > RESIDENT_SHARE * free_memory(torch.device("cpu")):
+        return data
+    splits = {name: split.kept(size, f"reading {name}") for name, split in data.splits.items()}
+    return replace(data, splits=splits)
+
+
+def _planned(given: Mapping[str, object], data: DataSet, asked: TrainingJob) -> TrainingJob:
+    """The job with what the plan decides, where it has something to decide."""
+    if not needs_plan(given):
+        return asked
+    plan = plan_for(data, given)
+    _LOG.info("%s", plan.sentence())
+    return TrainingJob.of(**plan.options)
+
+
+def _resumed(given: Mapping[str, object], run: Path) -> TrainingJob:
+    """The job of a run that goes on: what was not given now is as it was."""
+    return TrainingJob.of(**checkpoint.read(run).config.model_dump() | dict(with_recipe(given)))

@@ -28,10 +28,14 @@ class BatchPlan(NamedTuple):
 
     @classmethod
     def of(cls, config: TrainConfig, examples: int, processes: int, process: int) -> BatchPlan:
-        """Raises ConfigError when the batch does not divide, or there are too few pictures."""
+        """The batch is at most half of the pictures, rounded up: an epoch is never a single step.
+
+        Raises ConfigError when the batch does not divide, or there are too few pictures.
+        """
         parts = processes * config.accumulate
-        batch = min(config.batch_size, examples // parts * parts)
-        if batch == 0 or batch % parts:
+        half = -(-examples // 2)
+        batch = min(config.batch_size, max(half // parts, 1) * parts)
+        if batch % parts or examples < 2 * parts:
             raise ConfigError(
                 f"--batch-size {config.batch_size}: {examples} pictures cannot be cut evenly over "
                 f"{processes} processes × {config.accumulate} accumulation steps"
@@ -39,9 +43,17 @@ class BatchPlan(NamedTuple):
         return cls(config.seed, examples, batch, config.accumulate, processes, process)
 
     @property
+    def pictures(self) -> int:
+        """Pictures that an epoch sees: all, with a smaller last batch. It is left out where a part
+        would get fewer than two pictures: of one there are no statistics.
+        """
+        rest = self.examples % self.batch
+        return self.examples - (0 if rest >= 2 * self.accumulate * self.processes else rest)
+
+    @property
     def steps(self) -> int:
-        """Optimizer steps per epoch. The last incomplete batch is left out."""
-        return self.examples // self.batch
+        """Optimizer steps per epoch."""
+        return -(-self.pictures // self.batch)
 
     def rows(self, epoch: int) -> list[Tensor]:
         """The rows of this process's micro-batches, `accumulate` for each step of the epoch."""
@@ -59,14 +71,28 @@ class BatchPlan(NamedTuple):
     def numbers(self, augment: Augmentation, epoch: int, micro_batch: int) -> Tensor:
         """The augmentation's random numbers for a micro-batch of `rows`, counted from 0."""
         step, turn = divmod(micro_batch, self.accumulate)
-        whole = augment.draw(self.batch, generator(self.seed, epoch, step))
+        count = min(self.batch, self.pictures - step * self.batch)
+        whole = augment.draw(count, generator(self.seed, epoch, step))
         return self._own(whole, turn)
 
     def _whole(self, epoch: int) -> tuple[Tensor, ...]:
         order = torch.randperm(self.examples, generator=generator(self.seed, epoch))
-        return torch.split(order[: self.steps * self.batch], self.batch)
+        return torch.split(order[: self.pictures], self.batch)
+
+    def weight(self, micro_batch: int) -> float:
+        """The weight of a micro-batch's mean loss in that of its step: the parts of a smaller last
+        batch may differ by one picture.
+        """
+        step, turn = divmod(micro_batch, self.accumulate)
+        count = min(self.batch, self.pictures - step * self.batch)
+        first, last = self._bounds(count, turn)
+        return (last - first) * self.accumulate * self.processes / count
 
     def _own(self, whole: Tensor, turn: int) -> Tensor:
+        first, last = self._bounds(len(whole), turn)
+        return whole[first:last]
+
+    def _bounds(self, count: int, turn: int) -> tuple[int, int]:
+        parts = self.accumulate * self.processes
         part = turn * self.processes + self.process
-        size = self.batch // (self.accumulate * self.processes)
-        return whole[part * size : (part + 1) * size]
+        return part * count // parts, (part + 1) * count // parts

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from training.data.batches import in_order
@@ -24,19 +27,28 @@ def class_means(run: Run) -> Tensor:
     return total / counts[:, None]
 
 
+class ValidFigures(NamedTuple):
+    """How the classifier does on the valid split."""
+
+    accuracy: float
+    loss: float  # mean −log of the probability of the true class
+
+
 @torch.no_grad()
-def valid_accuracy(run: Run) -> float | None:
-    """Share of the valid split that the classifier gets right; None without one."""
+def valid_figures(run: Run) -> ValidFigures | None:
+    """The classifier on the valid split; None without one."""
     if run.valid is None:
         return None
     network = run.network.eval()
-    right = torch.zeros((), device=run.accelerator.device)
+    sums = torch.zeros(2, device=run.accelerator.device)
     with run.accelerator.autocast():
         for pixels, labels in run.valid(_own_rows(run, run.valid_size)):
-            logits = network.head.logits(network(pixels).embedding)
-            right += logits.argmax(1).eq(labels).sum()
-    total: Tensor = run.accelerator.reduce(right, "sum")
-    return float(total) / run.valid_size
+            logits = network.head.logits(network(pixels).embedding).float()
+            sums[0] += logits.argmax(1).eq(labels).sum()
+            sums[1] += F.cross_entropy(logits, labels, reduction="sum")
+    total: Tensor = run.accelerator.reduce(sums, "sum")
+    accuracy, loss = (total / run.valid_size).tolist()
+    return ValidFigures(accuracy, loss)
 
 
 def _own_rows(run: Run, count: int) -> list[Tensor]:

@@ -23,13 +23,13 @@ from training.data.data_record import DataRecord
 from training.data.datasets import DataSet
 from training.model.methods import CenterLoss
 from training.model.networks import PrototypeNetwork
-from training.run import checkpoint, metrics_log
+from training.run import checkpoint, metrics_log, stages
 from training.run.accelerator import accelerator_for, precision_of
 from training.run.checkpoint import Checkpoint
-from training.run.epoch_end import class_means, valid_accuracy
+from training.run.epoch_end import class_means, valid_figures
 from training.run.metrics_log import Metrics
 from training.run.preparation import prepare
-from training.run.step import Run, training_step
+from training.run.step import Run, freeze_norms, training_step
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ def train(
         config = config.model_copy(update={"precision": saved.config.precision})
     accelerator = accelerator_for(config, folder if tensorboard else None)
     run = prepare(config, data, accelerator, workers)
+    start = stages.start_of(run)
     done, epochs = 0, config.warmup_epochs + config.epochs
     if saved is not None:
         run.network.load_state_dict(saved.network)
@@ -75,6 +76,8 @@ def train(
     history = metrics_log.read(folder)[:done]  # of an epoch that was cut, nothing is kept
     for epoch in range(done, epochs):
         metrics = train_epoch(run, epoch, on_step)
+        if start is not None and epoch + 1 == epochs:
+            stages.keep_better_(run.network, start, metrics)
         if not all(math.isfinite(v) for v in metrics.values() if v is not None):
             raise DivergedError(
                 f"the loss became {metrics['loss']} in epoch {epoch + 1}: lower --lr. "
@@ -103,10 +106,12 @@ def train_epoch(run: Run, epoch: int, on_step: OnStep | None = None) -> Metrics:
     # What layers draw themselves (dropout) depends on the epoch alone too.
     torch.manual_seed(generator(config.seed, epoch, accelerator.process_index).initial_seed())
     run.network_and_loss.train()
+    if config.norms == "frozen":
+        freeze_norms(run.network.backbone)
     started, sums = time.perf_counter(), torch.zeros(1, device=accelerator.device)
     rows, counts = plan.rows(epoch), _class_counts(run, epoch)
     with progress() as bar:
-        task = bar.add_task(f"epoch {epoch + 1}/{epochs}", total=plan.steps * plan.batch)
+        task = bar.add_task(f"epoch {epoch + 1}/{epochs}", total=plan.pictures)
         for i, (pixels, labels) in enumerate(run.train(rows)):
             step, turn = divmod(i, plan.accumulate)
             own = None if counts is None else counts[step]
@@ -122,17 +127,19 @@ def train_epoch(run: Run, epoch: int, on_step: OnStep | None = None) -> Metrics:
     total: Tensor = accelerator.reduce(sums, "mean")
     *means, accuracy = (total / len(rows)).tolist()  # waits for the device
     seconds = time.perf_counter() - started
+    valid = valid_figures(run)
     angles = nearest_angles(head.prototypes.detach().float().cpu().numpy())
     return {
         "epoch": epoch + 1,
         **dict(zip(terms, means, strict=True)),
-        "train_accuracy": accuracy / len(rows[0]),
-        "valid_accuracy": valid_accuracy(run),
+        "train_accuracy": accuracy * len(rows) / sum(map(len, rows)),
+        "valid_accuracy": None if valid is None else valid.accuracy,
+        "valid_loss": None if valid is None else valid.loss,
         "min_sep_deg": float(angles.min()),
         "mean_sep_deg": float(angles.mean()),
         "lr": float(run.optimizer.param_groups[0]["lr"]),
         "seconds": seconds,
-        "images_per_second": plan.steps * plan.batch / seconds,
+        "images_per_second": plan.pictures / seconds,
     }
 
 

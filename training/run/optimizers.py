@@ -1,4 +1,4 @@
-"""The optimizers: SGD for all weights, or Muon for the convolutions and SGD for the others.
+"""The optimizers: SGD for all weights; Muon for the convolutions and SGD for the others; or AdamW.
 
 Muon (Jordan et al., Muon: An optimizer for hidden layers in neural networks) makes each update of
 a matrix nearly orthogonal, so that every direction learns at the same pace; it takes fewer epochs.
@@ -18,6 +18,7 @@ from training.model.networks import PrototypeNetwork
 # Decoupled decay with which a convolution's weights settle at a norm of √filters: λ = η / 2.
 # Batch normalisation makes their scale indifferent, but the rate is relative to it.
 _MUON_DECAY = 0.5
+_NEW_LAYERS = 5.0  # AdamW: rate of layers without weights of their own, in rates of the others
 _MUON_MOMENTUM = 0.6  # short runs: an update should follow the gradient of the last few steps
 
 
@@ -90,11 +91,35 @@ def optimizer_for(network: PrototypeNetwork, config: TrainConfig) -> Optimizers:
     if config.optimizer == "sgd":
         groups = [{"params": list(layers.values()), **_layer_options(config, config.lr)}, *heads]
         return Optimizers(torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum))
+    if config.optimizer == "adamw":
+        return _adamw(network, layers, heads, config)
     filters = [p for p in layers.values() if p.ndim == 4]
     others = [p for p in layers.values() if p.ndim != 4]
     groups = [{"params": others, **_layer_options(config, config.lr)}, *heads]
     rest = torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=True)
     return Optimizers(rest, ConvMuon(filters, config.muon_lr))
+
+
+def _adamw(
+    network: PrototypeNetwork,
+    layers: dict[str, nn.Parameter],
+    heads: list[dict[str, Any]],
+    config: TrainConfig,
+) -> Optimizers:
+    """AdamW (Loshchilov and Hutter, Decoupled Weight Decay Regularization). Biases and the scales
+    of normalisation do not decay.
+    """
+    groups = []
+    for filled, factor in ((True, 1.0), (False, _NEW_LAYERS if network.pretrained else 1.0)):
+        own = [p for name, p in layers.items() if (name in network.pretrained) == filled]
+        rate = {"initial_lr": config.lr * factor}
+        matrices, vectors = [p for p in own if p.ndim > 1], [p for p in own if p.ndim <= 1]
+        groups += [
+            {"params": matrices, "weight_decay": config.weight_decay, **rate},
+            {"params": vectors, "weight_decay": 0.0, **rate},
+        ]
+    groups = [group for group in [*groups, *heads] if group["params"]]
+    return Optimizers(torch.optim.AdamW(groups, lr=config.lr))
 
 
 def _layer_options(config: TrainConfig, lr: float) -> dict[str, Any]:

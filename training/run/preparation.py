@@ -22,6 +22,7 @@ from training.model.prototype_assignment import assignment, class_similarity
 from training.run.accelerator import device_name, precision_of
 from training.run.batch_plan import BatchPlan
 from training.run.distillation import load_teachers
+from training.run.head_start import start_from_features_
 from training.run.optimizers import optimizer_for
 from training.run.step import NetworkAndLoss, Run
 
@@ -41,11 +42,19 @@ def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, worker
     network = build_network(config, classes, size, channel_statistics(train, examples))
     whiten_(network, train, examples)
     teachers = load_teachers(config.teacher, classes, size, device)
-    if config.prototype_init == "similarity":
+    if config.prototype_init == "similarity" and config.head_start == "random":
         describe = thumbnails if teachers is None else teachers.features
         assign_prototypes(network, train, examples, config.seed, describe)
+    if config.balance == "logits":
+        labels = torch.from_numpy(data.splits["train"].labels)
+        network.head.adjust_for(torch.bincount(labels, minlength=classes))
     network.to(device)
     network.to(memory_format=torch.channels_last)
+    augment = Augmentation(
+        size, data.flip, resized=size > RESIDENT_SIZE, strong=config.augment == "strong"
+    )
+    if config.head_start == "features":
+        start_from_features_(network, train, data.splits["train"].labels, augment, config)
     optimizer = optimizer_for(network, config)
     network_and_loss = accelerator.prepare_model(NetworkAndLoss(network, config.auxiliary))
     if accelerator.is_main_process:
@@ -58,9 +67,7 @@ def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, worker
         optimizer=optimizer,
         teachers=teachers,
         plan=plan,
-        augment=Augmentation(
-            size, data.flip, resized=size > RESIDENT_SIZE, strong=config.augment == "strong"
-        ),
+        augment=augment,
         train=train,
         train_labels=torch.from_numpy(data.splits["train"].labels),
         valid=valid,
@@ -95,6 +102,7 @@ def load_batches(
     train = batches(data.splits["train"], source, "reading train", workers, device)
     if "valid" not in data.splits:
         return train, None
+    # The valid pictures are seen as the service will see them: fitted to the size in one go.
     return train, batches(data.splits["valid"], size, "reading valid", workers, device)
 
 

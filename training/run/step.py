@@ -90,7 +90,7 @@ def training_step(
 
     with accelerator.accumulate(run.network_and_loss):
         terms, right = run.network_and_loss(pixels, targets, lambda_pos)
-        accelerator.backward(terms["loss"])
+        accelerator.backward(terms["loss"] * plan.weight(micro_batch))
         if accelerator.sync_gradients:  # the step's last micro-batch
             if epoch < config.warmup_epochs:
                 forget_gradients(run.network, run.network.pretrained)
@@ -159,6 +159,13 @@ def set_rates(optimizer: Optimizers, factor: float) -> None:
     """
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * (factor if group.get("scheduled", True) else 1.0)
+
+
+def freeze_norms(network: nn.Module) -> None:
+    """Let batch normalisation use the statistics that it has, and not those of the batch."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def forget_gradients(network: nn.Module, names: Collection[str]) -> None:

@@ -142,7 +142,7 @@ def test_control_c_says_how_to_go_on(
     [
         (["--data", "nope", "--out", "m"], "--data nope: not one of digits"),
         (["--data", "folder:/no/such", "--out", "m"], "no such folder"),
-        (["--data", "digits", "--out", "m", "--epochs", "0"], "--epochs 0: "),
+        (["--data", "digits", "--out", "m", "--epochs", "-1"], "--epochs -1: "),
         (["--data", "digits", "--out", "m", "--lr", "-1"], "--lr -1.0: "),
         (["--data", "digits", "--out", "m", "--lr", "nan"], "--lr nan: "),
         (["--data", "digits", "--out", "m", "--method", "ce2"], "--method ce2: "),

@@ -249,3 +249,17 @@ def test_an_epoch_on_digits_learns_exports_and_explains(name: str, digits: DataS
     explanation = explainer.explain(pixels[0], k=2)
     squares = explanation.negative.distance**2 - explanation.positive.distance**2
     assert np.sum(explanation.evidence.values) == pytest.approx(squares, rel=1e-3, abs=0.05)
+
+
+def test_logit_adjustment_trains_for_equal_shares():
+    """−log softmax(logits + log π), Menon et al.; what answers is the logits alone."""
+    config = TrainConfig.of(data="digits", method="dpnp", embedding_dim=2, prototype_init="random")
+    head = method_of(config, 3, 2)
+    embedding, labels = torch.tensor([[1.0, 2.0], [-3.0, 0.5]]), torch.tensor([0, 2])
+    plain = head.logits(embedding)
+    head.adjust_for(torch.tensor([80, 15, 5]))
+    adjusted = plain + torch.tensor([0.80, 0.15, 0.05]).log()
+    expected = F.cross_entropy(adjusted, labels)
+    torch.testing.assert_close(head.cross_entropy(embedding, labels), expected)
+    torch.testing.assert_close(head.logits(embedding), plain)
+    assert "log_shares" not in head.state_dict()

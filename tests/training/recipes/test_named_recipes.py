@@ -14,7 +14,7 @@ from training.recipes.named_recipes import RECIPES, recipe
 def test_every_recipe_is_a_configuration():
     for options in RECIPES.values():
         TrainConfig.of(data="digits", **options)
-    with pytest.raises(ConfigError, match="--recipe slow: not one of cpu-fast"):
+    with pytest.raises(ConfigError, match="--recipe slow: not one of auto, cpu-fast, finetune"):
         recipe("slow")
 
 

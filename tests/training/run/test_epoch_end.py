@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
 from tests.training.conftest import quick_config
 from training.data.datasets import DataSet
 from training.run.accelerator import accelerator_for
-from training.run.epoch_end import class_means, valid_accuracy
+from training.run.epoch_end import class_means, valid_figures
 from training.run.loop import train
 from training.run.preparation import prepare
 
@@ -37,14 +38,14 @@ def test_accuracy_is_the_share_of_the_whole_valid_split(uninterrupted, digits: D
     run.network.load_state_dict(uninterrupted[0].state_dict())
     split = digits.splits["valid"]
     answers = run.network.eval().head.logits(embedded(run.network, split)).argmax(1).numpy()
-    assert valid_accuracy(run) == (answers == split.labels).mean()
+    assert valid_figures(run).accuracy == pytest.approx((answers == split.labels).mean())
 
 
 def test_without_a_valid_split_there_is_no_accuracy(digits: DataSet):
     data = DataSet("no valid", digits.class_names, {"train": digits.splits["train"]}, 16)
     config = quick_config()
     run = prepare(config, data, accelerator_for(config), workers=0)
-    assert valid_accuracy(run) is None
+    assert valid_figures(run) is None
 
 
 def test_centres_end_as_class_means_on_the_sphere(digits: DataSet, tmp_path: Path):

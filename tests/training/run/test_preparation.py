@@ -98,7 +98,7 @@ def test_a_class_without_pictures_in_the_sample_is_named(digits: DataSet):
 def test_a_run_is_prepared_as_configured(digits: DataSet):
     config = quick_config(auxiliary=1.0, accumulate=2)
     run = prepare(config, digits, accelerator_for(config), workers=0)
-    assert (run.plan.steps, run.plan.batch) == (1259 // 32, 32)
+    assert (run.plan.steps, run.plan.batch) == (1259 // 32 + 1, 32)
     assert run.network.auxiliary is not None
     assert run.network_and_loss.auxiliary_weight == 1.0
     assert run.augment.size == 16

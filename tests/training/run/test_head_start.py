@@ -1,0 +1,79 @@
+"""A run that starts from features: of use before the first step, kept when training is worse."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import quick_config
+from training.config.errors import ConfigError
+from training.data.datasets import DataSet
+from training.run import metrics_log
+from training.run.epoch_end import ValidFigures
+from training.run.loop import train
+from training.run.stages import Start, keep_better_
+
+FEATURES = {
+    "head_start": "features",
+    "embedding_dim": 9,
+    "radius": 10.0,
+    "optimizer": "adamw",
+    "norms": "frozen",  # else training sees other features than the head was fitted to
+}
+
+
+def test_no_epoch_at_all_leaves_a_fitted_head(digits: DataSet, tmp_path: Path):
+    """Even random features of digits are told apart by a fitted head; a random head is right on a
+    tenth of them.
+    """
+    figures: list[float] = []
+    network = train(
+        quick_config(**FEATURES, epochs=1, lr=1e-9),
+        digits,
+        tmp_path,
+        on_epoch=lambda metrics: figures.append(metrics["valid_accuracy"]),
+    )
+    assert network is not None
+    assert figures[0] > 0.8
+    assert train(quick_config(**FEATURES, epochs=0), digits, tmp_path / "none") is not None
+
+
+def test_training_goes_on_from_there(digits: DataSet, tmp_path: Path):
+    """In three dimensions the random features are right on nine tenths; training adds to that."""
+    config = quick_config(**FEATURES | {"embedding_dim": 3}, epochs=6, lr=1e-3)
+    assert train(config, digits, tmp_path) is not None
+    *_, last = metrics_log.read(tmp_path)
+    assert last["stage"] == 1
+    assert last["valid_accuracy"] > 0.93
+
+
+def test_training_that_makes_it_worse_is_not_kept(
+    digits: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    config = quick_config(**FEATURES, epochs=1, lr=1.0)  # far too much
+    network = train(config, digits, tmp_path)
+    (line,) = metrics_log.read(tmp_path)
+    assert line["stage"] == 0
+    assert line["valid_accuracy"] > 0.8
+    assert "the head on frozen features is kept" in caplog.text
+    assert network is not None
+
+
+def test_the_better_stage_is_kept(uninterrupted):
+    network, _ = uninterrupted
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    start = Start(weights, ValidFigures(0.9, 0.3))
+    level = {"valid_accuracy": 0.9, "valid_loss": 0.5}
+    assert keep_better_(network, start, level)
+    assert level["stage"] == 1
+    worse = {"valid_accuracy": 0.89, "valid_loss": 0.1}
+    assert not keep_better_(network, start, worse)
+    assert worse == {"valid_accuracy": 0.9, "valid_loss": 0.3, "stage": 0}
+
+
+def test_a_method_without_a_sphere_is_refused(digits: DataSet, tmp_path: Path):
+    with pytest.raises(ConfigError, match="prototypes lie on a sphere"):
+        train(quick_config(**FEATURES, method="ce"), digits, tmp_path)
+    with pytest.raises(ConfigError, match="--epochs 0 leaves nothing to learn"):
+        quick_config(epochs=0)

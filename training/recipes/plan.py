@@ -1,0 +1,213 @@
+"""The plan of a run: which recipe, size and epochs suit the pictures, the machine and the time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.config.errors import ConfigError
+from training.config.train_config import TrainConfig
+from training.data.datasets import DataSet
+from training.recipes.named_recipes import FINETUNE, recipe
+from training.recipes.time_budget import Rates, decoding_seconds, measure_rates
+
+CPU_MINUTES = 10.0  # the budget where none is given and there is no GPU
+SMALL_SIDE = 48  # pixels: smaller pictures are drawings and icons, and train from scratch
+MANY = 20_000  # small pictures from which the recipe cpu-fast pays
+SIZES = (96, 128, 160, 192, 224)  # pixels a side that a pretrained network may see
+_ENLARGED = 2.0  # how far small pictures are enlarged for a pretrained network, at most
+_ENOUGH_EPOCHS = 8  # a smaller size is taken when fewer fit into the time
+_MOST_EPOCHS = {"finetune": 20, "scratch": 40}
+_MOST_DIMENSIONS = 256
+_FEWEST_DIMENSIONS = 3  # so that the embedding can be looked at
+_START_AND_EXPORT = 15.0  # seconds beside all that grows with the pictures
+_RESERVE = 0.95  # of the budget that the plan uses: what is measured in seconds varies
+_UNEQUAL = 3.0  # ratio of the largest to the smallest class, from which their sizes are balanced
+_VALID_SHARE = 0.1  # held out where the data has no valid split
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do: its options, why in words, and the seconds it should take."""
+
+    options: dict[str, Any]
+    words: str
+    seconds: float | None  # None: not estimated
+
+    def sentence(self) -> str:
+        """The plan in a line."""
+        if self.seconds is None:
+            return f"plan: {self.words}"
+        return f"plan: {self.words}; about {_spoken(self.seconds)} in all"
+
+
+def needs_plan(given: Mapping[str, object]) -> bool:
+    """Whether the options leave the choice of a network to the plan."""
+    name = given.get("recipe")
+    return name in ("auto", "finetune") or (name is None and "backbone" not in given)
+
+
+def plan_for(data: DataSet, given: Mapping[str, Any]) -> Plan:
+    """The plan for a data set and the options that were given, which win over it.
+
+    Raises ConfigError for a budget that nothing fits into.
+    """
+    named = given.get("recipe")
+    if named == "finetune" or data.image_size >= SMALL_SIDE:
+        return _finetune(data, given)
+    return _from_scratch(data, given)
+
+
+def _finetune(data: DataSet, given: Mapping[str, Any]) -> Plan:
+    classes, train = len(data.class_names), data.splits["train"]
+    options = dict(FINETUNE) | {
+        "recipe": "finetune",
+        "embedding_dim": min(max(classes - 1, _FEWEST_DIMENSIONS), _MOST_DIMENSIONS),
+        "batch_size": 32 if len(train) < 20_000 else 64,
+    }
+    if _imbalance(train.labels, classes) > _UNEQUAL:
+        options["balance"] = "logits"
+    if "valid" not in data.splits and _can_hold_out(data):
+        options["valid_share"] = _VALID_SHARE
+    budget = _seconds_of(given)
+    sizes = (given["image_size"],) if "image_size" in given else _sizes(data.image_size)
+    if budget is None:
+        size, epochs = sizes[-1], _MOST_EPOCHS["finetune"]
+        options |= {"image_size": size, "epochs": epochs}
+        return Plan(options | dict(given), _words(data, options | dict(given)), None)
+    config = _config(options | dict(given), data)
+    middle = sizes[len(sizes) // 2]
+    rates = measure_rates(config, middle)
+    cost = _Cost.of(data, decoding_seconds(train, middle))
+    size = next(
+        (
+            s
+            for s in reversed(sizes)
+            if cost.epochs_within(budget, _scaled(rates, s / middle)) >= _ENOUGH_EPOCHS
+        ),
+        sizes[0],
+    )
+    if size != middle:
+        rates = measure_rates(config, size)
+    fitting = cost.epochs_within(budget, rates)
+    if fitting < 0:
+        raise ConfigError(
+            f"--minutes {budget / 60:g}: reading the pictures and one look at each take about "
+            f"{_spoken(cost.fixed(rates))}"
+        )
+    epochs = int(given.get("epochs", min(fitting, _MOST_EPOCHS["finetune"])))
+    options |= {"image_size": size, "epochs": epochs}
+    seconds = cost.fixed(rates) + epochs * cost.epoch(rates)
+    return Plan(options | dict(given), _words(data, options | dict(given)), seconds)
+
+
+def _from_scratch(data: DataSet, given: Mapping[str, Any]) -> Plan:
+    train = data.splits["train"]
+    many = len(train) >= MANY
+    options: dict[str, Any] = recipe("cpu-fast") if many else {"backbone": "small", "lr": 0.05}
+    if many:
+        options["recipe"] = "cpu-fast"
+    else:
+        options |= {"batch_size": 32, "embedding_dim": max(3, min(len(data.class_names) - 1, 64))}
+    budget = _seconds_of(given)
+    epochs, seconds = int(options.get("epochs", _MOST_EPOCHS["scratch"])), None
+    if budget is not None:
+        config = _config(options | dict(given), data)
+        size = config.image_size or data.image_size
+        rates = measure_rates(config, size)
+        cost = _Cost.of(data, decoding_seconds(train, size))
+        fitting = max(1, cost.epochs_within(budget, rates))
+        epochs = int(given.get("epochs", min(epochs, fitting)))
+        seconds = cost.fixed(rates) + epochs * cost.epoch(rates)
+    options["epochs"] = epochs
+    words = (
+        f"pictures of {data.image_size} pixels, {len(train):,} for training: from scratch, "
+        f"backbone {options['backbone']}, {epochs} epochs"
+    )
+    return Plan(options | dict(given), words, seconds)
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What a run costs beside the network's rates: how often it looks at how many pictures."""
+
+    train: int
+    valid: int
+    test: int
+    decoding: float  # seconds a picture
+
+    @classmethod
+    def of(cls, data: DataSet, decoding: float) -> _Cost:
+        sizes = {name: len(split) for name, split in data.splits.items()}
+        return cls(sizes["train"], sizes.get("valid", 0), sizes.get("test", 0), decoding)
+
+    def fixed(self, rates: Rates) -> float:
+        """Seconds beside the epochs: decoding for training, for export and for thumbnails; the
+        features; and what export computes for every split.
+        """
+        decoded = 3 * self.train + 2 * self.valid + self.test
+        seen = 3 * self.train + 4 * self.valid + self.test
+        return _START_AND_EXPORT + decoded * self.decoding + seen * rates.inference
+
+    def epoch(self, rates: Rates) -> float:
+        """Seconds of an epoch."""
+        return self.train * rates.training + self.valid * rates.inference
+
+    def epochs_within(self, budget: float, rates: Rates) -> int:
+        """Whole epochs that fit; below 0 where not even the rest does."""
+        return math.floor((_RESERVE * budget - self.fixed(rates)) / self.epoch(rates))
+
+
+def _sizes(side: int) -> tuple[int, ...]:
+    """The sizes that pay for pictures of this side: enlarging a picture adds nothing to see."""
+    found = tuple(size for size in SIZES if size <= _ENLARGED * side)
+    return found or SIZES[:1]
+
+
+def _scaled(rates: Rates, factor: float) -> Rates:
+    """The rates at another size: the work grows with the area."""
+    return Rates(rates.training * factor**2, rates.inference * factor**2)
+
+
+def _seconds_of(given: Mapping[str, Any]) -> float | None:
+    minutes = given.get("minutes")
+    if minutes is None and not torch.cuda.is_available():
+        minutes = CPU_MINUTES
+    return None if minutes is None else 60.0 * float(minutes)
+
+
+def _config(options: Mapping[str, Any], data: DataSet) -> TrainConfig:
+    own = {name: options[name] for name in TrainConfig.model_fields if name in options}
+    return TrainConfig.of(**{"data": data.name} | own)
+
+
+def _imbalance(labels: NDArray[np.int64], classes: int) -> float:
+    counts = np.bincount(labels, minlength=classes)
+    return float(counts.max() / max(counts.min(), 1))
+
+
+def _can_hold_out(data: DataSet) -> bool:
+    """Whether every class has enough training pictures for a tenth of them to be held out."""
+    labels = data.splits["train"].labels
+    counts = [int((labels == label).sum()) for label in range(len(data.class_names))]
+    return min(counts) >= math.ceil(0.5 / _VALID_SHARE) + 1
+
+
+def _words(data: DataSet, options: Mapping[str, Any]) -> str:
+    count, size, epochs = len(data.splits["train"]), options["image_size"], options["epochs"]
+    trained = f"{epochs} epochs" if epochs else "its head alone"
+    balanced = ", classes of unequal size balanced" if options.get("balance") == "logits" else ""
+    return (
+        f"pictures of about {data.image_size} pixels or more, {count:,} for training: pretrained "
+        f"{options['backbone']}, {size} pixels, {trained}{balanced}"
+    )
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"

@@ -1,0 +1,55 @@
+"""The stages of a run from a pretrained backbone: a head on frozen features, then training.
+
+Training a whole network on a few hundred pictures can make it worse than its head on frozen
+features. So the later stage is kept only if the valid split does not speak against it.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import NamedTuple
+
+from torch import Tensor
+
+from training.model.networks import PrototypeNetwork
+from training.run.epoch_end import ValidFigures, valid_figures
+from training.run.metrics_log import Metrics
+from training.run.step import Run
+
+_LOG = logging.getLogger(__name__)
+
+
+class Start(NamedTuple):
+    """The network before the first step, and how it does on the valid split."""
+
+    weights: dict[str, Tensor]
+    valid: ValidFigures
+
+
+def start_of(run: Run) -> Start | None:
+    """The first stage of a run whose head was fitted to features; None of another run, or of one
+    without a valid split to compare on.
+    """
+    if run.config.head_start != "features" or (valid := valid_figures(run)) is None:
+        return None
+    _LOG.info("head on frozen features: %.2f%% of the valid pictures right", 100 * valid.accuracy)
+    return Start(copy.deepcopy(run.network.state_dict()), valid)
+
+
+def keep_better_(network: PrototypeNetwork, start: Start, last: Metrics) -> bool:
+    """Put the first stage's weights back where the last epoch's get fewer valid pictures right;
+    whether the trained ones are kept. The metrics say which: `stage` is 0 or 1.
+    """
+    accuracy = last["valid_accuracy"]
+    better = accuracy is not None and accuracy >= start.valid.accuracy
+    last["stage"] = int(better)
+    if better:
+        return True
+    network.load_state_dict(start.weights)
+    last["valid_accuracy"], last["valid_loss"] = start.valid
+    _LOG.warning(
+        "training made the valid split worse: the head on frozen features is kept (%.2f%% right)",
+        100 * start.valid.accuracy,
+    )
+    return False

@@ -10,6 +10,7 @@ from pathlib import Path
 import bentoml
 import httpx
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -143,7 +144,18 @@ def test_prototypes(client: httpx.Client, body: dict) -> None:
 
 
 GREY = 32768 / 65535
+
+
+def heic(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(picture).save(buffer, quality=-1, chroma=444)
+    return buffer.getvalue()
+
+
 FORMATS = {
+    "heic": (heic(Image.new("RGB", (8, 8), RED)), 0.0),
+    "heic, alpha": (heic(Image.new("RGBA", (8, 8), (0, 0, 0, 0))), ROOT2),
+    "avif": (encode(Image.new("RGB", (8, 8), RED), "AVIF", quality=100), 0.0),
     "png": (encode(Image.new("RGB", (8, 8), RED)), 0.0),
     "jpeg": (encode(Image.new("RGB", (8, 8), RED), "JPEG"), 0.0),
     "cmyk jpeg": (encode(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG"), 0.0),

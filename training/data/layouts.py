@@ -1,8 +1,7 @@
 """How a folder of pictures is laid out: which of its folders are splits, and which are classes.
 
-Read are PATH/CLASS/…, PATH/SPLIT/CLASS/… and PATH/CLASS/SPLIT/…, with splits named as published
-archives name them (Train, training_set, seg_train, val, Validation, …), and each of these inside a
-folder that stands alone. Folders that could be meant in two ways are refused, with what to do.
+Read are PATH/CLASS/…, PATH/SPLIT/CLASS/… and PATH/CLASS/SPLIT/…, with splits named as archives name
+them (Train, training_set, seg_val), and each of these inside a folder that stands alone.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def inspect(data: DataSet) -> Inspection:
         class_names=tuple(data.class_names),
         counts={
             name: tuple(np.bincount(split.labels, minlength=classes).tolist())
-            for name, split in data.splits.items()
+            for name, split in sorted(data.splits.items(), key=_use)
         },
         sizes=_sizes(splits),
         left_out=_by_reason(data.left_out),
@@ -111,6 +111,10 @@ def inspect(data: DataSet) -> Inspection:
         copies_across_classes=across_classes,
         notes=tuple(data.notes),
     )
+
+
+def _use(item: tuple[str, Split]) -> int:
+    return {"train": 0, "valid": 1, "test": 2}.get(item[0], 3)
 
 
 def log_problems(found: Inspection) -> None:

@@ -63,7 +63,11 @@ def train(
 ) -> None:
     """Train a model and export it to a bundle.
 
-    Example: dpnp train --data folder:flowers --recipe cpu-fast --embedding-dim 10 --out models/mine
+    A folder holds a folder of pictures for each class; a plan is chosen by a look at them.
+
+    Example: dpnp train --data folder:photos --out models/mine
+
+    Example: dpnp train --data folder:photos --minutes 60 --out models/mine
 
     On several GPUs: accelerate launch --multi_gpu --num_processes 4 -m training train …
     """

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
 from training.data.datasets import DataSet
+from training.data.inspection import Inspection
 from training.recipes.named_recipes import FINETUNE, recipe
 from training.recipes.time_budget import Rates, decoding_seconds, measure_rates
+from training.run.metrics_log import spoken
 
 CPU_MINUTES = 10.0  # the budget where none is given and there is no GPU
 SMALL_SIDE = 48  # pixels: smaller pictures are drawings and icons, and train from scratch
@@ -44,7 +44,7 @@ class Plan:
         """The plan in a line."""
         if self.seconds is None:
             return f"plan: {self.words}"
-        return f"plan: {self.words}; about {_spoken(self.seconds)} in all"
+        return f"plan: {self.words}; about {spoken(self.seconds)} in all"
 
 
 def needs_plan(given: Mapping[str, object]) -> bool:
@@ -53,25 +53,28 @@ def needs_plan(given: Mapping[str, object]) -> bool:
     return name in ("auto", "finetune") or (name is None and "backbone" not in given)
 
 
-def plan_for(data: DataSet, given: Mapping[str, Any]) -> Plan:
-    """The plan for a data set and the options that were given, which win over it.
+def plan_for(
+    data: DataSet, given: Mapping[str, Any], found: Inspection, spent: float = 0.0
+) -> Plan:
+    """The plan for a data set, what a look at it has `found`, and the options that were given,
+    which win over the plan. `spent` are the seconds of the budget that are gone.
 
     Raises ConfigError for a budget that nothing fits into.
     """
     named = given.get("recipe")
     if named == "finetune" or data.image_size >= SMALL_SIDE:
-        return _finetune(data, given)
-    return _from_scratch(data, given)
+        return _finetune(data, given, found, spent)
+    return _from_scratch(data, given, found, spent)
 
 
-def _finetune(data: DataSet, given: Mapping[str, Any]) -> Plan:
+def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent: float) -> Plan:
     classes, train = len(data.class_names), data.splits["train"]
     options = dict(FINETUNE) | {
         "recipe": "finetune",
         "embedding_dim": min(max(classes - 1, _FEWEST_DIMENSIONS), _MOST_DIMENSIONS),
         "batch_size": 32 if len(train) < 20_000 else 64,
     }
-    if _imbalance(train.labels, classes) > _UNEQUAL:
+    if found.imbalance > _UNEQUAL:
         options["balance"] = "logits"
     if "valid" not in data.splits and _can_hold_out(data):
         options["valid_share"] = _VALID_SHARE
@@ -80,11 +83,11 @@ def _finetune(data: DataSet, given: Mapping[str, Any]) -> Plan:
     if budget is None:
         size, epochs = sizes[-1], _MOST_EPOCHS["finetune"]
         options |= {"image_size": size, "epochs": epochs}
-        return Plan(options | dict(given), _words(data, options | dict(given)), None)
+        return Plan(options | dict(given), _words(data, options | dict(given), found), None)
     config = _config(options | dict(given), data)
     middle = sizes[len(sizes) // 2]
     rates = measure_rates(config, middle)
-    cost = _Cost.of(data, decoding_seconds(train, middle))
+    cost = _Cost.of(data, decoding_seconds(train, middle), spent)
     size = next(
         (
             s
@@ -99,15 +102,15 @@ def _finetune(data: DataSet, given: Mapping[str, Any]) -> Plan:
     if fitting < 0:
         raise ConfigError(
             f"--minutes {budget / 60:g}: reading the pictures and one look at each take about "
-            f"{_spoken(cost.fixed(rates))}"
+            f"{spoken(cost.fixed(rates))}"
         )
     epochs = int(given.get("epochs", min(fitting, _MOST_EPOCHS["finetune"])))
     options |= {"image_size": size, "epochs": epochs}
     seconds = cost.fixed(rates) + epochs * cost.epoch(rates)
-    return Plan(options | dict(given), _words(data, options | dict(given)), seconds)
+    return Plan(options | dict(given), _words(data, options | dict(given), found), seconds)
 
 
-def _from_scratch(data: DataSet, given: Mapping[str, Any]) -> Plan:
+def _from_scratch(data: DataSet, given: Mapping[str, Any], found: Inspection, spent: float) -> Plan:
     train = data.splits["train"]
     many = len(train) >= MANY
     options: dict[str, Any] = recipe("cpu-fast") if many else {"backbone": "small", "lr": 0.05}
@@ -121,14 +124,13 @@ def _from_scratch(data: DataSet, given: Mapping[str, Any]) -> Plan:
         config = _config(options | dict(given), data)
         size = config.image_size or data.image_size
         rates = measure_rates(config, size)
-        cost = _Cost.of(data, decoding_seconds(train, size))
+        cost = _Cost.of(data, decoding_seconds(train, size), spent)
         fitting = max(1, cost.epochs_within(budget, rates))
         epochs = int(given.get("epochs", min(epochs, fitting)))
         seconds = cost.fixed(rates) + epochs * cost.epoch(rates)
     options["epochs"] = epochs
     words = (
-        f"pictures of {data.image_size} pixels, {len(train):,} for training: from scratch, "
-        f"backbone {options['backbone']}, {epochs} epochs"
+        f"{_pictures(data, found)}: from scratch, backbone {options['backbone']}, {epochs} epochs"
     )
     return Plan(options | dict(given), words, seconds)
 
@@ -141,11 +143,12 @@ class _Cost:
     valid: int
     test: int
     decoding: float  # seconds a picture
+    spent: float  # seconds
 
     @classmethod
-    def of(cls, data: DataSet, decoding: float) -> _Cost:
+    def of(cls, data: DataSet, decoding: float, spent: float) -> _Cost:
         sizes = {name: len(split) for name, split in data.splits.items()}
-        return cls(sizes["train"], sizes.get("valid", 0), sizes.get("test", 0), decoding)
+        return cls(sizes["train"], sizes.get("valid", 0), sizes.get("test", 0), decoding, spent)
 
     def fixed(self, rates: Rates) -> float:
         """Seconds beside the epochs: decoding for training, for export and for thumbnails; the
@@ -153,7 +156,7 @@ class _Cost:
         """
         decoded = 3 * self.train + 2 * self.valid + self.test
         seen = 3 * self.train + 4 * self.valid + self.test
-        return _START_AND_EXPORT + decoded * self.decoding + seen * rates.inference
+        return self.spent + _START_AND_EXPORT + decoded * self.decoding + seen * rates.inference
 
     def epoch(self, rates: Rates) -> float:
         """Seconds of an epoch."""
@@ -187,11 +190,6 @@ def _config(options: Mapping[str, Any], data: DataSet) -> TrainConfig:
     return TrainConfig.of(**{"data": data.name} | own)
 
 
-def _imbalance(labels: NDArray[np.int64], classes: int) -> float:
-    counts = np.bincount(labels, minlength=classes)
-    return float(counts.max() / max(counts.min(), 1))
-
-
 def _can_hold_out(data: DataSet) -> bool:
     """Whether every class has enough training pictures for a tenth of them to be held out."""
     labels = data.splits["train"].labels
@@ -199,15 +197,20 @@ def _can_hold_out(data: DataSet) -> bool:
     return min(counts) >= math.ceil(0.5 / _VALID_SHARE) + 1
 
 
-def _words(data: DataSet, options: Mapping[str, Any]) -> str:
-    count, size, epochs = len(data.splits["train"]), options["image_size"], options["epochs"]
+def _words(data: DataSet, options: Mapping[str, Any], found: Inspection) -> str:
+    epochs = options["epochs"]
     trained = f"{epochs} epochs" if epochs else "its head alone"
     balanced = ", classes of unequal size balanced" if options.get("balance") == "logits" else ""
     return (
-        f"pictures of about {data.image_size} pixels or more, {count:,} for training: pretrained "
-        f"{options['backbone']}, {size} pixels, {trained}{balanced}"
+        f"{_pictures(data, found)}: pretrained {options['backbone']}, {options['image_size']} "
+        f"pixels, {trained}{balanced}"
     )
 
 
-def _spoken(seconds: float) -> str:
-    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+def _pictures(data: DataSet, found: Inspection) -> str:
+    if found.sizes is None:
+        sizes = f"{data.image_size}"
+    else:
+        least, most = found.sizes.shorter.least, found.sizes.longer.most
+        sizes = f"{least:,.0f} to {most:,.0f}" if least < most else f"{most:,.0f}"
+    return f"pictures of {sizes} pixels, {found.training:,} for training"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +92,7 @@ def run_job(
     """Train with the options that were `given`, in the folder `run`, and export to `out`; see
     train_classifier. `show` gets a look at the data before the training.
     """
+    started = time.perf_counter()
     asked = TrainingJob.of(**with_recipe(given))  # a bad option is said before the long work
     check_out(out, force=force or resume)
     data = load_data(
@@ -101,8 +103,15 @@ def run_job(
         download=download,
         valid_share=asked.config.valid_share,
     )
-    show(inspect(data))
-    job = _resumed(given, run) if resume else _planned(given, data, asked)
+    show(found := inspect(data))
+    if resume:
+        job = _resumed(given, run)
+    elif needs_plan(given):
+        plan = plan_for(data, given, found, spent=time.perf_counter() - started)
+        _LOG.info("%s", plan.sentence())
+        job = TrainingJob.of(**plan.options)
+    else:
+        job = asked
     config = job.config
     if config.valid_share and "valid" not in data.splits:
         data = with_valid(data, config.valid_share, config.seed)
@@ -141,15 +150,6 @@ def _in_memory(data: DataSet, config: TrainConfig) -> DataSet:
         return data
     splits = {name: split.kept(size, f"reading {name}") for name, split in data.splits.items()}
     return replace(data, splits=splits)
-
-
-def _planned(given: Mapping[str, object], data: DataSet, asked: TrainingJob) -> TrainingJob:
-    """The job with what the plan decides, where it has something to decide."""
-    if not needs_plan(given):
-        return asked
-    plan = plan_for(data, given)
-    _LOG.info("%s", plan.sentence())
-    return TrainingJob.of(**plan.options)
 
 
 def _resumed(given: Mapping[str, object], run: Path) -> TrainingJob:

@@ -30,15 +30,24 @@ def seconds_of(run: Path) -> float:
     return sum(float(metrics["seconds"] or 0) for metrics in read(run))
 
 
-def sentence(metrics: Metrics, epochs: int) -> str:
-    """An epoch's metrics in a line for the log, of a run of `epochs`."""
+def sentence(metrics: Metrics, epochs: int, seconds_left: float = 0.0) -> str:
+    """An epoch's metrics in a line for the log, of a run of `epochs` that has some time to go."""
     valid = metrics["valid_accuracy"]
+    left = f"; {spoken(seconds_left)} to go" if seconds_left else ""
     return (
         f"epoch {metrics['epoch']}/{epochs}: loss {metrics['loss']:.3f}{_parts(metrics)}, accuracy "
         f"{metrics['train_accuracy']:.2%} train"
         + ("" if valid is None else f", {valid:.2%} valid")
         + f"; MinSep {metrics['min_sep_deg']:.2f}°; {metrics['images_per_second']:,.0f} images/s"
+        + left
     )
+
+
+def spoken(seconds: float) -> str:
+    """A length of time as people say it: 45 seconds, 3 minutes, 2.5 hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _parts(metrics: Metrics) -> str:

@@ -1,13 +1,16 @@
 """What is chosen for which pictures, machine and time."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from training.config.errors import ConfigError
 from training.config.training_job import TrainingJob
 from training.data.datasets import DataSet, Split
+from training.data.inspection import inspect
 from training.recipes import plan
-from training.recipes.plan import needs_plan, plan_for
+from training.recipes.plan import Plan, needs_plan, plan_for
 from training.recipes.time_budget import Rates, decoding_seconds, measure_rates
 
 
@@ -20,6 +23,10 @@ def pictures(count: int, classes: int, side: int, sizes: list[int] | None = None
     )
     names = [f"class {i}" for i in range(classes)]
     return DataSet("toy", names, {"train": split, "valid": split, "test": split}, side)
+
+
+def planned(data: DataSet, given: dict[str, Any], spent: float = 0.0) -> Plan:
+    return plan_for(data, given, inspect(data), spent)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +42,7 @@ def known_machine(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_photographs_start_from_a_pretrained_network():
-    found = plan_for(pictures(800, 4, 224), {"data": "toy"})
+    found = planned(pictures(800, 4, 224), {"data": "toy"})
     assert found.options["backbone"] == "timm:tf_efficientnet_lite0"
     assert found.options["head_start"] == "features"
     assert found.options["embedding_dim"] == 3  # the simplex of four classes
@@ -47,10 +54,12 @@ def test_photographs_start_from_a_pretrained_network():
     assert found.options["epochs"] == 11
     assert found.seconds == pytest.approx(127 + 11 * 40)
     assert TrainingJob.of(**found.options).provenance.recipe == "finetune"
+    late = planned(pictures(800, 4, 224), {"data": "toy"}, spent=100.0)
+    assert late.options["epochs"] == 8  # 40 s each: 100 s are gone
 
 
 def test_more_time_gives_larger_pictures_and_more_epochs_up_to_a_bound():
-    found = plan_for(pictures(800, 4, 224), {"data": "toy", "minutes": 60.0})
+    found = planned(pictures(800, 4, 224), {"data": "toy", "minutes": 60.0})
     assert found.options["image_size"] == plan.SIZES[-1]
     assert found.options["epochs"] == 20
     assert found.seconds is not None
@@ -59,34 +68,34 @@ def test_more_time_gives_larger_pictures_and_more_epochs_up_to_a_bound():
 
 def test_hardly_any_time_leaves_the_head_alone_and_less_is_refused():
     data = pictures(800, 4, 224)
-    found = plan_for(data, {"data": "toy", "minutes": 1.6})
+    found = planned(data, {"data": "toy", "minutes": 1.6})
     assert found.options["epochs"] == 0
     assert "its head alone" in found.words
     with pytest.raises(ConfigError, match=r"--minutes 0\.5: .* take about"):
-        plan_for(data, {"data": "toy", "minutes": 0.5})
+        planned(data, {"data": "toy", "minutes": 0.5})
 
 
 def test_what_was_given_wins():
     given = {"data": "toy", "image_size": 128, "epochs": 2, "lr": 1e-4, "embedding_dim": 2}
-    found = plan_for(pictures(800, 4, 224), given)
+    found = planned(pictures(800, 4, 224), given)
     assert {name: found.options[name] for name in given} == given
 
 
 def test_small_pictures_train_from_scratch_flowers_of_64_pixels_do_not():
-    few = plan_for(pictures(800, 10, 32), {"data": "toy"})
+    few = planned(pictures(800, 10, 32), {"data": "toy"})
     assert few.options["backbone"] == "small"
     assert "head_start" not in few.options
-    assert plan_for(pictures(30_000, 10, 32), {"data": "toy"}).options["recipe"] == "cpu-fast"
-    flowers = plan_for(pictures(800, 10, 64), {"data": "toy"})
+    assert planned(pictures(30_000, 10, 32), {"data": "toy"}).options["recipe"] == "cpu-fast"
+    flowers = planned(pictures(800, 10, 64), {"data": "toy"})
     assert flowers.options["recipe"] == "finetune"
     assert flowers.options["image_size"] <= 128
-    icons = plan_for(pictures(800, 10, 32), {"data": "toy", "recipe": "finetune"})
+    icons = planned(pictures(800, 10, 32), {"data": "toy", "recipe": "finetune"})
     assert icons.options["image_size"] == 96
 
 
 def test_classes_of_unequal_size_are_balanced_beyond_a_ratio_of_three():
-    assert "balance" not in plan_for(pictures(0, 2, 224, [300, 100]), {"data": "toy"}).options
-    found = plan_for(pictures(0, 2, 224, [301, 100]), {"data": "toy"})
+    assert "balance" not in planned(pictures(0, 2, 224, [300, 100]), {"data": "toy"}).options
+    found = planned(pictures(0, 2, 224, [301, 100]), {"data": "toy"})
     assert found.options["balance"] == "logits"
     assert "unequal size" in found.words
 
@@ -94,10 +103,10 @@ def test_classes_of_unequal_size_are_balanced_beyond_a_ratio_of_three():
 def test_a_valid_split_is_held_out_where_there_are_enough_pictures():
     whole = pictures(800, 4, 224)
     without = DataSet("toy", whole.class_names, {"train": whole.splits["train"]}, 224)
-    assert plan_for(without, {"data": "toy"}).options["valid_share"] == 0.1
+    assert planned(without, {"data": "toy"}).options["valid_share"] == 0.1
     tiny = pictures(20, 4, 224)
     without = DataSet("toy", tiny.class_names, {"train": tiny.splits["train"]}, 224)
-    assert "valid_share" not in plan_for(without, {"data": "toy"}).options
+    assert "valid_share" not in planned(without, {"data": "toy"}).options
 
 
 def test_a_network_that_was_named_needs_no_plan():
@@ -110,7 +119,7 @@ def test_a_network_that_was_named_needs_no_plan():
 
 def test_a_gpu_has_no_budget_unless_one_is_given(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(plan.torch.cuda, "is_available", lambda: True)
-    found = plan_for(pictures(800, 4, 224), {"data": "toy"})
+    found = planned(pictures(800, 4, 224), {"data": "toy"})
     assert found.seconds is None
     assert found.options["epochs"] == 20
 

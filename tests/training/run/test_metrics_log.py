@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from training.run import metrics_log
 
 EPOCH: metrics_log.Metrics = {
@@ -41,3 +43,12 @@ def test_a_loss_that_falls_below_zero_is_told_in_parts():
     first = metrics_log.sentence(EPOCH | terms | pushes | {"epoch": 1}, 10)
     assert "push -12.500, below zero by design: it grows as classes part), accuracy" in first
     assert "loss -9.500, accuracy" in metrics_log.sentence(EPOCH | terms, 10)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(45.2, "45 seconds"), (89.9, "90 seconds"), (90, "2 minutes"), (9000, "2.5 hours")],
+)
+def test_lengths_of_time(seconds: float, text: str):
+    assert metrics_log.spoken(seconds) == text
+    assert metrics_log.sentence(EPOCH, 10, seconds).endswith(f"; {text} to go")

@@ -1,6 +1,7 @@
 """serving → interpret ← training: who may import whom, and who stays clear of torch."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,20 @@ def test_every_module_stands_in_a_room(package: str):
     assert package == "serving" or not files
     folders = {f.name for f in (ROOT / package).iterdir() if (f / "__init__.py").exists()}
     assert folders | files == set(ROOMS[package])
+
+
+def test_the_page_of_rooms_names_each_of_them_from_the_top_down():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    for package, text in re.findall(
+        r"^## (\w+)/:.*?$(.*?)(?=^## )", page, re.DOTALL | re.MULTILINE
+    ):
+        rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \|(.*)$", text, re.MULTILINE)
+        assert {name for name, _ in rows} == set(ROOMS[package])
+        if package != "serving":  # its rooms are named as a request meets them
+            assert tuple(name for name, _ in rows) == ROOMS[package]
+        for name, cells in rows:
+            for file in re.findall(r"`([\w.]+\.\w+)`", cells):
+                assert (ROOT / package / name / file).exists(), f"{package}/{name}/{file}"
 
 
 def test_no_circle_of_imports():

@@ -11,7 +11,7 @@ of request has its own threads (`http/worker_pools.py`), because its threads and
 requests are shared by all endpoints. POST requests go past its routing (`DirectRouting`), which
 takes a fifth of the work beside the inference. Its access log, HTTP metrics and tracing are off:
 they cost as much as the rest of that work, and every path ever asked for becomes a label.
-`docs/serving.md` has the figures.
+`docs/figures.md` has the figures.
 """
 
 from __future__ import annotations

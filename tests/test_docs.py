@@ -82,3 +82,10 @@ def test_every_term_of_the_glossary_stands_there_once_with_a_sentence():
     terms = [term for term, _ in rows]
     assert len(terms) == len(set(terms)) > 60
     assert all(meaning.endswith(".") for _, meaning in rows)
+
+
+def test_the_figures_of_the_readme_stand_on_the_page_of_figures():
+    table = text("README.md").partition("\n## Figures")[2].partition("\n## ")[0]
+    numbers = re.findall(r"\d[\d.,]*\d|\d", table)
+    assert len(numbers) > 20
+    assert set(numbers) <= set(re.findall(r"\d[\d.,]*\d|\d", text("docs/figures.md")))

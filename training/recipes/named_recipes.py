@@ -31,7 +31,7 @@ FINETUNE: dict[str, Any] = {
     "head_start": "features",
     "norms": "frozen",
     "optimizer": "adamw",
-    "lr": 1e-3,
+    "lr": 3e-4,
     "weight_decay": 0.02,
     "label_smoothing": 0.1,
     "radius": 10.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,13 @@ from training.run.metrics_log import spoken
 CPU_MINUTES = 10.0  # the budget where none is given and there is no GPU
 SMALL_SIDE = 48  # pixels: smaller pictures are drawings and icons, and train from scratch
 MANY = 20_000  # small pictures from which the recipe cpu-fast pays
-SIZES = (96, 128, 160, 192, 224)  # pixels a side that a pretrained network may see
-_ENLARGED = 2.0  # how far small pictures are enlarged for a pretrained network, at most
+# Pretrained networks whose weights need no network connection, and the sizes, in pixels, at which
+# they may see a picture. The first one is better and slower: see docs/photographs.md.
+_NETWORKS = (
+    ("timm:tf_efficientnet_lite2", (224, 256)),
+    ("timm:tf_efficientnet_lite0", (96, 128, 160, 192, 224)),
+)
+_ENLARGED = 1.5  # how far small pictures are enlarged for a pretrained network, at most
 _ENOUGH_EPOCHS = 8  # a smaller size is taken when fewer fit into the time
 _MOST_EPOCHS = {"finetune": 20, "scratch": 40}
 _MOST_DIMENSIONS = 256
@@ -79,35 +84,51 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
     if "valid" not in data.splits and _can_hold_out(data):
         options["valid_share"] = _VALID_SHARE
     budget = _seconds_of(given)
-    sizes = (given["image_size"],) if "image_size" in given else _sizes(data.image_size)
+    choices = _choices(data.image_size, given)
     if budget is None:
-        size, epochs = sizes[-1], _MOST_EPOCHS["finetune"]
-        options |= {"image_size": size, "epochs": epochs}
+        network, sizes = choices[0]
+        options |= {
+            "backbone": network,
+            "image_size": sizes[-1],
+            "epochs": _MOST_EPOCHS["finetune"],
+        }
         return Plan(options | dict(given), _words(data, options | dict(given), found), None)
-    config = _config(options | dict(given), data)
-    middle = sizes[len(sizes) // 2]
-    rates = measure_rates(config, middle)
-    cost = _Cost.of(data, decoding_seconds(train, middle), spent)
-    size = next(
-        (
-            s
-            for s in reversed(sizes)
-            if cost.epochs_within(budget, _scaled(rates, s / middle)) >= _ENOUGH_EPOCHS
-        ),
-        sizes[0],
-    )
+    for network, sizes in choices:
+        options["backbone"] = network
+        middle = sizes[len(sizes) // 2]
+        cost = _Cost.of(data, decoding_seconds(train, middle), spent)
+        rates = measure_rates(_config(options | dict(given), data), middle)
+        fitting = [
+            size
+            for size in sizes
+            if cost.epochs_within(budget, _scaled(rates, size / middle)) >= _ENOUGH_EPOCHS
+        ]
+        if fitting:
+            break
+    size = fitting[-1] if fitting else sizes[0]
     if size != middle:
-        rates = measure_rates(config, size)
-    fitting = cost.epochs_within(budget, rates)
-    if fitting < 0:
+        rates = measure_rates(_config(options | dict(given), data), size)
+    most = cost.epochs_within(budget, rates)
+    if most < 0:
         raise ConfigError(
             f"--minutes {budget / 60:g}: reading the pictures and one look at each take about "
             f"{spoken(cost.fixed(rates))}"
         )
-    epochs = int(given.get("epochs", min(fitting, _MOST_EPOCHS["finetune"])))
+    epochs = int(given.get("epochs", min(most, _MOST_EPOCHS["finetune"])))
     options |= {"image_size": size, "epochs": epochs}
     seconds = cost.fixed(rates) + epochs * cost.epoch(rates)
     return Plan(options | dict(given), _words(data, options | dict(given), found), seconds)
+
+
+def _choices(side: int, given: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    """The networks that may be taken, the better one first, each with its sizes, ascending."""
+    fixed: tuple[int, ...] = (int(given["image_size"]),) if "image_size" in given else ()
+    choices = [(name, fixed or _sizes(side, sizes)) for name, sizes in _NETWORKS]
+    *_, (last, smallest) = _NETWORKS
+    choices[-1] = (last, choices[-1][1] or smallest[:1])
+    if "backbone" in given:
+        return [(str(given["backbone"]), choices[-1][1])]
+    return [(name, sizes) for name, sizes in choices if sizes]
 
 
 def _from_scratch(data: DataSet, given: Mapping[str, Any], found: Inspection, spent: float) -> Plan:
@@ -167,10 +188,9 @@ class _Cost:
         return math.floor((_RESERVE * budget - self.fixed(rates)) / self.epoch(rates))
 
 
-def _sizes(side: int) -> tuple[int, ...]:
-    """The sizes that pay for pictures of this side: enlarging a picture adds nothing to see."""
-    found = tuple(size for size in SIZES if size <= _ENLARGED * side)
-    return found or SIZES[:1]
+def _sizes(side: int, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Those sizes that pay for pictures of this side: enlarging a picture adds nothing to see."""
+    return tuple(size for size in sizes if size <= _ENLARGED * side)
 
 
 def _scaled(rates: Rates, factor: float) -> Rates:

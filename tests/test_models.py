@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from interpret.bundle.bundle import Bundle
-from interpret.model.images import decode, fit_square
+from interpret.model.fitting import fit_square
+from interpret.model.images import decode
 from interpret.model.predictor import Predictor
 from interpret.trust.ood_scores import noise, verdict_shares
 from serving.settings import Settings

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from interpret.explain.explainer import Explainer
-from interpret.model.images import decode, fit_square
+from interpret.model.fitting import fit_square
+from interpret.model.images import decode
 from training import train_classifier
 
 FLOWERS = Path(__file__).parents[2] / "shared" / "data" / "flowers102-64px.zip"

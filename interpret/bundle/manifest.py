@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 FORMAT_VERSION = 1
 
+# How a picture of any shape fills the square input: see interpret.model.fitting.
+Fit = Literal["crop", "letterbox", "squash"]
+
 
 class _Strict(BaseModel):
     """Unknown keys fail: a misspelt or newer field is never silently dropped."""
@@ -197,7 +200,9 @@ class Manifest(_Strict):
     )
     class_names: Annotated[list[str], Field(min_length=2)]
     input_size: Annotated[int, Field(ge=1, description="pixels; the input is square")]
-    preprocessing: str
+    preprocessing: str = Field(description="the way from a file to the input, in words")
+    # Bundles of earlier releases do not name it.
+    fit: Fit = Field("crop", description="how a picture of any shape fills the square input")
     metric: Literal["euclidean"] = Field(description="how the gallery is searched")
     evidence: EvidenceGrid | None = Field(description="null: the network does not end in pooling")
     data: DataInfo

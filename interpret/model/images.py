@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, ImageFilter, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageFilter
 
 from interpret.bundle.errors import (
     BrokenImageError,
@@ -21,7 +21,8 @@ from interpret.bundle.errors import (
     NotAnImageError,
     TooManyPixelsError,
 )
-from interpret.bundle.manifest import Manifest
+from interpret.bundle.manifest import Fit, Manifest
+from interpret.model.fitting import Rectangle, fit_square, shown_rectangle
 from interpret.model.picture_formats import FORMATS, format_of, open_header
 
 # What the public functions take: a file's path, a file's bytes, a picture in memory, or an array
@@ -33,12 +34,6 @@ THUMBNAIL_SIDE = 96  # pixels at most; small pictures keep their size
 MAX_PIXELS = 64_000_000  # of a picture from elsewhere: a phone's 48 megapixels, far below a bomb
 MAX_FILE_PIXELS = 250_000_000  # of a file of one's own: the largest phones' and scans
 WHOLE_PIXELS = 40_000_000  # 160 MB as RGB: a larger picture is decoded at a half or less
-
-# The rule `fit_square` follows, in words, for the manifest of every bundle.
-PREPROCESSING = (
-    "RGB, 8 bits; EXIF orientation applied; transparency over white; the largest centred square, "
-    "resized to the input size with an antialiased bilinear filter"
-)
 
 # Pillow warns about damaged metadata and large pictures. Here a picture is either refused with an
 # error or good enough, so these warnings would only clutter a log.
@@ -80,15 +75,20 @@ class Preprocessing:
     """How a picture of any size becomes the input of one model."""
 
     size: int  # pixels, of each side
+    fit: Fit = "crop"
 
     @classmethod
     def of(cls, manifest: Manifest) -> Preprocessing:
         """The preprocessing that a bundle's manifest names."""
-        return cls(manifest.input_size)
+        return cls(manifest.input_size, manifest.fit)
 
     def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
         """An RGB picture as the model takes it, uint8 (size, size, 3)."""
-        return fit_square(image, self.size)
+        return fit_square(image, self.size, self.fit)
+
+    def shown(self, image: Image.Image) -> Rectangle:
+        """Where on an upright picture the model's square input lies."""
+        return shown_rectangle(image.size, self.size, self.fit)
 
 
 def as_image(picture: Picture, max_pixels: int | None = None) -> Image.Image:
@@ -155,12 +155,6 @@ def checked_size(data: bytes, max_pixels: int = MAX_FILE_PIXELS) -> tuple[int, i
     width, height = image.size
     _decoded(image, 8 if image.format in _SCALABLE else _factor(width, height))
     return (height, width) if _turn(image) in _SIDEWAYS else (width, height)
-
-
-def fit_square(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """The largest centred square of an RGB picture as uint8 (size, size, 3): see PREPROCESSING."""
-    square = ImageOps.fit(image, (size, size), method=Image.Resampling.BILINEAR)
-    return np.asarray(square, dtype=np.uint8)
 
 
 def thumbnail(picture: Image.Image) -> bytes:

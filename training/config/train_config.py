@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from interpret.bundle.manifest import Fit
 from training.config.checked import checked
 from training.config.method_names import MethodName
 from training.config.option import Configuration, option
@@ -73,6 +74,12 @@ class TrainConfig(Configuration):
         panel="Pictures",
         ge=0,
         lt=1,
+    )
+    fit: Fit = option(
+        "crop",
+        "how a picture that is not square fills the input: crop takes its centre, letterbox adds "
+        "a border, squash changes its shape",
+        panel="Pictures",
     )
     augment: Literal["crop", "strong"] = option(
         "crop",

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from interpret.model.images import fit_square
 from training.data.datasets import RESIDENT_SIZE, Split
 
 RESIDENT_SHARE = 0.25  # of the free memory, at most, for a split's pixels
@@ -67,8 +66,7 @@ class _Pictures(Dataset[tuple[NDArray[np.uint8], int]]):
         return len(self.split)
 
     def __getitem__(self, i: int) -> tuple[NDArray[np.uint8], int]:
-        pixels = fit_square(self.split.open_picture(i), self.size)
-        return pixels.copy(), int(self.split.labels[i])
+        return self.split.picture(i, self.size).copy(), int(self.split.labels[i])
 
 
 def batches(split: Split, size: int, title: str, workers: int, device: torch.device) -> Batches:

@@ -13,13 +13,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from interpret.model.images import fit_square, open_image
+from interpret.bundle.manifest import Fit
+from interpret.model.fitting import fit_square
 from interpret.model.picture_files import LeftOut, as_text
 from interpret.model.progress import parallel_map
 from training.config.errors import DataError
 from training.data import torchvision_sets
 from training.data.folders import Found, PictureFile, read_folder
 from training.data.layouts import ALL
+from training.data.opening import (
+    array_content,
+    digest_bytes,
+    open_array,
+    open_file,
+    open_row,
+    row_content,
+)
 from training.data.splitting import copies_together, stratified
 
 RESIDENT_SIZE = 64  # pictures up to this side are kept as uint8 in the device's memory
@@ -44,6 +53,7 @@ class Split:
     """Pictures with their labels. `open_picture(i)` gives the i-th as upright RGB, any size.
 
     `content(i)` gives bytes that change with the picture and cost no decoding: see data_record.
+    `fit` is how a picture of any shape fills a square.
     """
 
     labels: NDArray[np.int64]  # (N,)
@@ -52,13 +62,14 @@ class Split:
     content: Callable[[int], bytes] = field(repr=False)
     facts: Facts | None = field(default=None, repr=False)  # of pictures in files
     fitted: NDArray[np.uint8] | None = field(default=None, repr=False)  # (N, S, S, 3), see kept
+    fit: Fit = "crop"
 
     @classmethod
     def of_arrays(
         cls, images: NDArray[np.uint8], labels: NDArray[np.int64], sources: Sequence[str]
     ) -> Split:
         """Pictures held in memory: grey (N, H, W) or RGB (N, H, W, 3)."""
-        return cls(labels, sources, partial(_open_array, images), partial(_array_content, images))
+        return cls(labels, sources, partial(open_array, images), partial(array_content, images))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -68,11 +79,16 @@ class Split:
         return Split(
             self.labels[rows],
             [self.sources[i] for i in rows],
-            partial(_open_row, self.open_picture, rows),
-            partial(_row_content, self.content, rows),
+            partial(open_row, self.open_picture, rows),
+            partial(row_content, self.content, rows),
             None if self.facts is None else Facts(*(fact[rows] for fact in self.facts)),
             None if self.fitted is None else self.fitted[rows],
+            self.fit,
         )
+
+    def with_fit(self, fit: Fit) -> Split:
+        """The same pictures, each fitted into a square in this way."""
+        return self if fit == self.fit else replace(self, fit=fit, fitted=None)
 
     def kept(self, size: int, title: str) -> Split:
         """The same pictures, those of this size decoded now and kept in memory."""
@@ -85,10 +101,14 @@ class Split:
         result = np.empty((len(self), size, size, 3), np.uint8)
 
         def fill(i: int) -> None:
-            result[i] = fit_square(self.open_picture(i), size)
+            result[i] = self.picture(i, size)
 
         parallel_map(fill, range(len(self)), title)
         return result
+
+    def picture(self, i: int, size: int) -> NDArray[np.uint8]:
+        """The i-th picture as uint8 (size, size, 3), read anew."""
+        return fit_square(self.open_picture(i), size, self.fit)
 
 
 @dataclass(frozen=True)
@@ -106,6 +126,10 @@ class DataSet:
     flip: bool = True
     left_out: Sequence[LeftOut] = field(default=(), repr=False)
     notes: Sequence[str] = ()
+
+    def with_fit(self, fit: Fit) -> DataSet:
+        """The same data set, its pictures fitted into squares in this way."""
+        return replace(self, splits={n: split.with_fit(fit) for n, split in self.splits.items()})
 
     def evaluation_split(self) -> str:
         """The split that final figures are measured on: test, valid without one, or any."""
@@ -251,8 +275,8 @@ def _folder_as_it_is(path: Path, found: Found) -> DataSet:
         name: Split(
             np.array([picture.label for picture in part], np.int64),
             [as_text(picture.file.relative_to(path)) for picture in part],
-            partial(_open_file, [picture.file for picture in part]),
-            partial(_digest, [picture.digest for picture in part]),
+            partial(open_file, [picture.file for picture in part]),
+            partial(digest_bytes, [picture.digest for picture in part]),
             Facts.of(part),
         )
         for name, part in found.parts.items()
@@ -265,31 +289,3 @@ def _folder_as_it_is(path: Path, found: Found) -> DataSet:
         left_out=found.left_out,
         notes=found.notes,
     )
-
-
-# Plain functions, not closures: worker processes get them pickled on some systems.
-def _open_row(
-    open_picture: Callable[[int], Image.Image], rows: NDArray[np.integer], i: int
-) -> Image.Image:
-    return open_picture(int(rows[i]))
-
-
-def _row_content(content: Callable[[int], bytes], rows: NDArray[np.integer], i: int) -> bytes:
-    return content(int(rows[i]))
-
-
-def _open_array(images: NDArray[np.uint8], i: int) -> Image.Image:
-    return Image.fromarray(images[i]).convert("RGB")
-
-
-def _array_content(images: NDArray[np.uint8], i: int) -> bytes:
-    pixels: NDArray[np.uint8] = images[i]
-    return pixels.tobytes()
-
-
-def _open_file(files: Sequence[Path], i: int) -> Image.Image:
-    return open_image(files[i])
-
-
-def _digest(digests: Sequence[int], i: int) -> bytes:
-    return digests[i].to_bytes(8, "little")

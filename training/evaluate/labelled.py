@@ -106,7 +106,8 @@ def _seed(bundle: Bundle, source: DataSource) -> int:
 def _in_the_bundles_order(bundle: Bundle, data: DataSet) -> LabelledData:
     log_problems(inspect(data))
     index = np.array([bundle.class_index(name) for name in data.class_names])
-    return LabelledData(data, {name: index[split.labels] for name, split in data.splits.items()})
+    fitted = data.with_fit(bundle.manifest.fit)
+    return LabelledData(fitted, {name: index[split.labels] for name, split in data.splits.items()})
 
 
 def predict_split(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.manifest import Manifest, OutOfDistribution
-from interpret.model.images import fit_square, open_image
+from interpret.model.images import Preprocessing, open_image
 from interpret.model.picture_files import pictures_in
 from interpret.model.predictor import Prediction, Predictor
 from interpret.model.reading import read_each
@@ -59,18 +59,18 @@ def compare_ood(
     reference = ood_scores.GalleryStatistics.of(bundle)
     own = ood_scores.scores(usual, reference)
     found = []
-    for name, pixels in _ood_pictures(predictor.input_size, files):
+    for name, pixels in _ood_pictures(Preprocessing.of(manifest), files):
         prediction = predictor(pixels, evidence=True)
         found.append(ood_scores.compare(own, prediction, reference, manifest, name))
     return found
 
 
 def _ood_pictures(
-    size: int, files: Mapping[str, Sequence[Path]]
+    fitted: Preprocessing, files: Mapping[str, Sequence[Path]]
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    yield "noise", ood_scores.noise(size)
+    yield "noise", ood_scores.noise(fitted.size)
     for name, own in files.items():
-        fitted = read_each(lambda file: fit_square(open_image(file), size), own, f"decoding {name}")
-        if not fitted:
+        read = read_each(lambda file: fitted(open_image(file)), own, f"decoding {name}")
+        if not read:
             raise DpnpError(f"--ood {name}: none of {len(own):,} pictures can be read")
-        yield name, np.stack([pixels for _, pixels in fitted])
+        yield name, np.stack([pixels for _, pixels in read])

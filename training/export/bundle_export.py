@@ -23,7 +23,8 @@ from interpret.bundle.manifest import (
     Metrics,
     TrainingCost,
 )
-from interpret.model.images import PREPROCESSING, Preprocessing, thumbnail
+from interpret.model.fitting import in_words
+from interpret.model.images import Preprocessing, thumbnail
 from interpret.model.onnx_weights import halved
 from interpret.model.predictor import Prediction, Predictor
 from interpret.model.progress import parallel_map
@@ -84,6 +85,7 @@ def export_and_measure(
     CPU. Raises BundleError when `path` is something else than a bundle.
     """
     config, size = job.config, job.config.image_size or data.image_size
+    data = data.with_fit(config.fit)
     network.cpu().float().eval()
     network.auxiliary = None  # it was for training alone
     model = ServedModel(network)
@@ -112,7 +114,8 @@ def export_and_measure(
         radius=config.radius if network.head.on_sphere else None,
         class_names=data.class_names,
         input_size=size,
-        preprocessing=PREPROCESSING,
+        preprocessing=in_words(config.fit),
+        fit=config.fit,
         metric="euclidean",
         evidence=_grid(network),
         data=DataInfo(name=data.name, splits={k: len(v) for k, v in data.splits.items()}),
@@ -237,7 +240,7 @@ def _grid(network: PrototypeNetwork) -> EvidenceGrid | None:
 
 
 def _gallery(split: Split, rows: NDArray[np.int64], size: int) -> GalleryTable:
-    kept, fitted = split.subset(rows), Preprocessing(size)
+    kept, fitted = split.subset(rows), Preprocessing(size, split.fit)
 
     def read(row: int) -> tuple[bytes, str]:
         picture = kept.open_picture(row)

@@ -50,6 +50,8 @@ def export_ensemble(
         raise ConfigError("it takes two runs or more to join them")
     configs = [checkpoint.read(run).config for run in runs]
     last = configs[-1]
+    if len({config.fit for config in configs}) > 1:
+        raise ConfigError("the runs see other parts of a picture: their --fit differs")
     data = load_data(spec, seed=last.seed, root=data_root, valid_share=last.valid_share)
     classes = len(data.class_names)
     config = last.model_copy(
@@ -62,7 +64,7 @@ def export_ensemble(
             "teacher": (),
         }
     )
-    size = config.image_size or data.image_size
+    data, size = data.with_fit(config.fit), config.image_size or data.image_size
     networks = [load_network(run, classes, size) for run in runs]
     network = ensemble_of(networks, config, size)
     _scale_(network, data, size)

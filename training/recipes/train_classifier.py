@@ -115,6 +115,7 @@ def run_job(
     config = job.config
     if config.valid_share and "valid" not in data.splits:
         data = with_valid(data, config.valid_share, config.seed)
+    data = data.with_fit(config.fit)
     try:
         network = train(
             config,

@@ -37,6 +37,7 @@ def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, worker
     """A run before its first step. Raises ConfigError, or CheckpointError for a teacher."""
     size, examples = config.image_size or data.image_size, len(data.splits["train"])
     classes, device = len(data.class_names), accelerator.device
+    data = data.with_fit(config.fit)
     plan = BatchPlan.of(config, examples, accelerator.num_processes, accelerator.process_index)
     train, valid = load_batches(data, size, workers, device)
     network = build_network(config, classes, size, channel_statistics(train, examples))

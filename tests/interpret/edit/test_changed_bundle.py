@@ -13,7 +13,8 @@ from interpret.edit.changed_bundle import with_class_vectors
 from interpret.edit.classes import add_class, remove_class
 from interpret.explain.attribution import Attributor, as_batch
 from interpret.geometry import geometry
-from interpret.model.images import decode, fit_square
+from interpret.model.fitting import fit_square
+from interpret.model.images import decode
 from interpret.model.predictor import Predictor
 
 DIGITS = Path(__file__).parents[3] / "models" / "digits-dpnp"

@@ -10,7 +10,8 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.explain.attribution import Attributor
 from interpret.explain.attribution_methods import TITLES, AttributionMethod
-from interpret.model.images import decode, featureless, fit_square
+from interpret.model.fitting import fit_square
+from interpret.model.images import decode, featureless
 from tests.interpret.bundle.forge import bundle_without_evidence
 
 DIGITS = Path(__file__).parents[3] / "models" / "digits-dpnp"

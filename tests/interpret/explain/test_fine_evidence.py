@@ -6,7 +6,8 @@ import pytest
 from interpret.bundle.bundle import Bundle
 from interpret.explain.evidence import evidence_map
 from interpret.explain.fine_evidence import fine_evidence, refine
-from interpret.model.images import fit_square, open_image
+from interpret.model.fitting import fit_square
+from interpret.model.images import open_image
 from interpret.model.predictor import Predictor
 from tests.interpret.bundle.forge import bundle_without_evidence
 

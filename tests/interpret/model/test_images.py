@@ -18,7 +18,7 @@ from interpret.bundle.errors import (
     TooManyPixelsError,
 )
 from interpret.model import images
-from interpret.model.images import checked_size, decode, fit_square, open_image
+from interpret.model.images import checked_size, decode, open_image
 from interpret.model.picture_formats import FORMATS, data_uri, media_type
 from tests.interpret.model.forged_pictures import png_header
 
@@ -261,36 +261,6 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
         open_image(tmp_path)
     path.write_bytes(flat("RGB", RED, "BMP"))  # the content counts, not the name
     assert open_image(path).getpixel((3, 3)) == RED
-
-
-def test_a_square_of_the_right_size_is_untouched() -> None:
-    pixels = NOISE[:30]
-    np.testing.assert_array_equal(fit_square(Image.fromarray(pixels), 30), pixels)
-
-
-def test_the_largest_centred_square() -> None:
-    wide = np.zeros((10, 30, 3), np.uint8)
-    wide[:, 10:20] = NOISE[:10, :10]
-    np.testing.assert_array_equal(fit_square(Image.fromarray(wide), 10), NOISE[:10, :10])
-    tall = wide.transpose(1, 0, 2).copy()
-    expected = NOISE[:10, :10].transpose(1, 0, 2)
-    np.testing.assert_array_equal(fit_square(Image.fromarray(tall), 10), expected)
-
-
-def test_shrinking_is_antialiased() -> None:
-    # A checkerboard of single pixels becomes even grey; without the filter it would be 0 or 255.
-    board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
-    small = fit_square(Image.fromarray(board).convert("RGB"), 8)
-    assert small.dtype == np.uint8
-    assert np.abs(small.astype(int) - 127).max() <= 3
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (2, 3), (7, 999)])
-@pytest.mark.parametrize("side", [1, 4, 224])
-def test_extreme_shapes(size: tuple[int, int], side: int) -> None:
-    pixels = fit_square(decode(encode(Image.new("RGB", size, RED), "PNG")), side)
-    assert pixels.shape == (side, side, 3)
-    assert (pixels == RED).all()
 
 
 @pytest.mark.parametrize("kind", FORMATS)

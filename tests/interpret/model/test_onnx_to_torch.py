@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from interpret.bundle.errors import BundleError
-from interpret.model.images import fit_square, open_image
+from interpret.model.fitting import fit_square
+from interpret.model.images import open_image
 from interpret.model.onnx_to_torch import TorchNetwork
 from interpret.model.predictor import Predictor
 from tests.conftest import TOY_MODEL

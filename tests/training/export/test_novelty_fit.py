@@ -12,7 +12,8 @@ from interpret.bundle.errors import BundleError
 from interpret.commands.app import build_app
 from interpret.edit import classes
 from interpret.explain.explainer import Explainer
-from interpret.model.images import fit_square, open_image
+from interpret.model.fitting import fit_square
+from interpret.model.images import open_image
 from interpret.model.onnx_head import with_temperature
 from interpret.model.onnx_novelty import with_novelty
 from interpret.model.predictor import Predictor

@@ -25,7 +25,7 @@ Ood = Annotated[
 ]
 
 
-def evaluate(
+def evaluate(  # its length is that of its options
     bundle: BundleFolder,
     data: Data,
     split: Annotated[

@@ -72,7 +72,7 @@ def export_bundle(
     return export_and_measure(network, job, data, path, cost).bundle
 
 
-def export_and_measure(
+def export_and_measure(  # its length is that of the manifest, field by field
     network: PrototypeNetwork,
     job: TrainingJob,
     data: DataSet,

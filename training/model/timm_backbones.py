@@ -43,17 +43,19 @@ class TimmFeatures(nn.Module):
     features (N, F) where the model has no map.
     """
 
+    model: Any  # timm's, with forward_features and forward_head
+
     def __init__(self, model: nn.Module, layout: str) -> None:
         super().__init__()
         self.model, self.layout = model, layout
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        features: Tensor = self.model.forward_features(x)  # type: ignore[operator]
+        features: Tensor = self.model.forward_features(x)
         if self.layout == "NHWC":
             return features.permute(0, 3, 1, 2)
         if self.layout == "NLC":
-            pooled: Tensor = self.model.forward_head(features, pre_logits=True)  # type: ignore[operator]
+            pooled: Tensor = self.model.forward_head(features, pre_logits=True)
             return pooled
         return features
 
@@ -136,11 +138,11 @@ def _sized(architecture: str, image_size: int) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _layout(model: nn.Module, name: str, image_size: int) -> str:
+def _layout(model: Any, name: str, image_size: int) -> str:
     """Where the channels of the last feature map stand: NCHW, NHWC, or NLC for a row of tokens."""
     model.eval()
     try:
-        features = model.forward_features(torch.zeros(1, 3, image_size, image_size))  # type: ignore[operator]
+        features = model.forward_features(torch.zeros(1, 3, image_size, image_size))
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(
             f"--backbone {PREFIX}{name}: cannot take pictures of {image_size} pixels ({error})"

@@ -95,14 +95,7 @@ def run_job(
     started = time.perf_counter()
     asked = TrainingJob.of(**with_recipe(given))  # a bad option is said before the long work
     check_out(out, force=force or resume)
-    data = load_data(
-        asked.config.data,
-        seed=asked.config.seed,
-        strict=asked.options.strict,
-        root=data_root,
-        download=download,
-        valid_share=asked.config.valid_share,
-    )
+    data = _load(asked, data_root, download)
     show(found := inspect(data))
     if resume:
         job = _resumed(given, run)
@@ -139,6 +132,17 @@ def run_job(
     done = export_and_measure(network, job, kept, out, cost)
     checkpoint.mark_finished(run)
     return Trained(done.bundle, summarise(done.bundle, kept, done.predictions, data_root))
+
+
+def _load(job: TrainingJob, root: Path, download: bool) -> DataSet:
+    return load_data(
+        job.config.data,
+        seed=job.config.seed,
+        strict=job.options.strict,
+        root=root,
+        download=download,
+        valid_share=job.config.valid_share,
+    )
 
 
 def _in_memory(data: DataSet, config: TrainConfig) -> DataSet:

@@ -88,8 +88,7 @@ def train(
             weights, moments = run.network.state_dict(), run.optimizer.state_dict()
             checkpoint.write(folder, Checkpoint(config, record, epoch + 1, weights, moments))
             metrics_log.write(folder, history)
-            passed = [float(each["seconds"] or 0) for each in history]
-            left = (epochs - epoch - 1) * sum(passed) / len(passed)
+            left = (epochs - epoch - 1) * metrics_log.mean_seconds(history)
             _LOG.info(metrics_log.sentence(metrics, epochs, left))
         if tensorboard:
             accelerator.log({k: v for k, v in metrics.items() if v is not None}, step=epoch + 1)

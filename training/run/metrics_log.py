@@ -25,6 +25,11 @@ def write(run: Path, epochs: Sequence[Metrics]) -> None:
     write_atomically(run / FILE, text.encode())
 
 
+def mean_seconds(epochs: Sequence[Metrics]) -> float:
+    """Seconds that an epoch took on average, of one or more."""
+    return sum(float(metrics["seconds"] or 0) for metrics in epochs) / len(epochs)
+
+
 def seconds_of(run: Path) -> float:
     """Seconds that the epochs of a run took, over all its interruptions."""
     return sum(float(metrics["seconds"] or 0) for metrics in read(run))

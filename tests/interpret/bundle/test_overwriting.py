@@ -11,6 +11,7 @@ from interpret.bundle.overwriting import check_out
 
 def test_a_free_place_is_free(tmp_path: Path):
     check_out(tmp_path / "new", force=False)
+    assert not (tmp_path / "new").exists()  # looked at, not made
 
 
 def test_a_bundle_is_replaced_by_force_alone(toy_bundle: Bundle):

@@ -53,6 +53,7 @@ def test_only_a_finished_run_may_be_overwritten(saved: Checkpoint, tmp_path: Pat
 def test_what_cannot_change_the_weights_is_not_asked(saved: Checkpoint, changes: dict[str, str]):
     asked = saved.config.model_copy(update=changes)
     saved.check_same_run(Path("run"), asked, saved.data)
+    assert asked.epochs == saved.config.epochs
 
 
 @pytest.mark.parametrize(

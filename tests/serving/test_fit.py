@@ -13,7 +13,8 @@ from tests.serving.servers import BEARER, TOKEN, encode, serve, upload
 
 COLUMNS = np.array([[(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]] * 2, np.uint8)
 EMBEDDINGS: dict[Fit, tuple[float, float, float]] = {  # the mean colour of what is seen
-    "crop": (0, 0.5, 0.5),  # the middle two columns, enlarged
+    # The middle two columns, twice as large. The filter takes a quarter of each outer one in.
+    "crop": (1 / 8, 0.5, 0.5),
     "letterbox": ((0.5 + 128 / 255) / 2,) * 3,  # two rows of the picture, two of the border
     "squash": (0.5, 0.5, 0.5),  # each column twice as high
 }

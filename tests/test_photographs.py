@@ -13,6 +13,7 @@ from training import train_classifier
 
 FLOWERS = Path(__file__).parents[2] / "shared" / "data" / "flowers102-64px.zip"
 CLASSES = 4
+SIZE = 96
 
 pytestmark = pytest.mark.skipif(
     not FLOWERS.exists(), reason="the Flowers-102 pictures are not on this machine"
@@ -37,11 +38,10 @@ def explainer(flowers: Path, tmp_path_factory: pytest.TempPathFactory) -> Explai
         flowers,
         out,
         run=out.with_name("run"),
-        backbone="small",
-        embedding_dim=3,
-        epochs=4,
-        batch_size=16,
-        lr=0.02,
+        recipe="finetune",
+        backbone="timm:tf_efficientnet_lite0",
+        image_size=SIZE,
+        epochs=1,
     )
     assert bundle is not None
     return Explainer(bundle)
@@ -49,30 +49,31 @@ def explainer(flowers: Path, tmp_path_factory: pytest.TempPathFactory) -> Explai
 
 def test_the_folder_is_understood(explainer: Explainer, flowers: Path):
     manifest = explainer.bundle.manifest
-    assert manifest.input_size == 64
+    assert manifest.input_size == SIZE
     assert manifest.class_names == sorted(p.name for p in (flowers / "train").iterdir())
     pictures = {
         split: len(list((flowers / split).rglob("*.jpg"))) for split in manifest.data.splits
     }
     assert manifest.data.splits == pictures
-    assert manifest.metrics.accuracy > 1.5 / CLASSES
+    assert manifest.training["head_start"] == "features"
+    assert manifest.metrics.accuracy > 0.75
 
 
 def test_explanations_of_photographs_add_up(explainer: Explainer, flowers: Path):
     for path in sorted((flowers / "test").rglob("*.jpg"))[::5]:
-        pixels = fit_square(decode(path.read_bytes()), 64)
+        pixels = fit_square(decode(path.read_bytes()), SIZE)
         answer = explainer.explain(pixels, k=3)
         near, far = answer.positive.distance, answer.negative.distance
         assert answer.margin == pytest.approx(far - near)
         assert np.sum(answer.evidence.values) == pytest.approx(far**2 - near**2, rel=1e-3)
-        assert (answer.evidence.rows, answer.evidence.cols) == (8, 8)
+        assert (answer.evidence.rows, answer.evidence.cols) == (3, 3)
 
 
 def test_a_training_picture_finds_itself(explainer: Explainer, flowers: Path):
     gallery = explainer.bundle.gallery
     for row in (0, 50, 100):
         file = flowers / gallery.sources[row]
-        (found,) = explainer.similar_to_image(fit_square(decode(file.read_bytes()), 64), k=1)
+        (found,) = explainer.similar_to_image(fit_square(decode(file.read_bytes()), SIZE), k=1)
         assert found.id == gallery.ids[row]
         assert found.distance == pytest.approx(0, abs=1e-3)
         thumbnail = decode(gallery.thumbnails[row])

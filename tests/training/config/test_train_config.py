@@ -25,7 +25,8 @@ def test_defaults_are_the_short_run_s():
     ("values", "message"),
     [
         ({}, "--data: Field required"),
-        ({"data": "x", "epochs": 0}, "--epochs 0: Input should be greater than or equal to 1"),
+        ({"data": "x", "epochs": -1}, "--epochs -1: Input should be greater than or equal to 0"),
+        ({"data": "x", "epochs": 0}, "--epochs 0 leaves nothing to learn without --head-start"),
         ({"data": "x", "embedding_dim": 0}, "--embedding-dim 0: "),
         ({"data": "x", "image_size": 7}, "--image-size 7: "),
         ({"data": "x", "lr": float("nan")}, "--lr nan: "),

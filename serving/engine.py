@@ -150,5 +150,6 @@ def _map(explainer: Explainer) -> Map:
         ids=bundle.gallery.ids[rows].tolist(),
         labels=bundle.gallery.labels[rows].tolist(),
         points=view(bundle.embeddings[rows]).round(_DECIMALS).tolist(),
+        fit=bundle.manifest.fit,
         model=explainer.model,
     )

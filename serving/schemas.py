@@ -16,6 +16,7 @@ from pydantic import (
 )
 from starlette.requests import Request
 
+from interpret.bundle.manifest import Fit
 from interpret.explain.answers import Example, ModelInfo, PrototypeSummary
 
 MAX_K = 100
@@ -159,6 +160,10 @@ class Map(_Answer):
     ids: list[int] = Field(description="the training images on the map, at most 2,000")
     labels: list[int] = Field(description="the class of each training image, by index")
     points: list[list[float]] = Field(description="x, y, z of each training image")
+    fit: Fit = Field(
+        description="how a picture fills the model's square input: by its centred square (crop), "
+        "whole with a border of grey (letterbox), or whole with its shape given up (squash)"
+    )
     model: ModelInfo
 
 

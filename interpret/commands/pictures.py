@@ -105,10 +105,12 @@ def explain(
     """
     from interpret.figures.explanation_figure import explanation_figure
     from interpret.figures.layout import save_figure
+    from interpret.model.images import open_image
 
     check_suffix(out, "figures")
     explainer = _load(bundle)
-    pixels = _pixels(explainer, image)
+    picture = open_image(image)
+    pixels = explainer.preprocessing(picture)
     explanation = explainer.explain_pixels(pixels, k, positive=positive, negative=negative)
     attribution = None
     if method != "evidence":
@@ -116,7 +118,7 @@ def explain(
 
         pair = explanation.positive.index, explanation.negative.index
         attribution = Attributor(explainer.bundle).attribute(pixels, method, *pair)
-    figure = explanation_figure(explainer.bundle, pixels, explanation, attribution)
+    figure = explanation_figure(explainer.bundle, pixels, explanation, attribution, picture)
     save_figure(figure, out)
     if as_json:
         print_json(explanation.model_dump())

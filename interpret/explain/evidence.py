@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from interpret.model.fitting import Rectangle
+
 # Blue speaks against, red for. Readers with any kind of colour blindness tell the two apart.
 # `interpret.figures.palette` hands the pair on to all other drawings.
 AGAINST, FOR = (33, 102, 172), (214, 47, 39)
@@ -19,6 +21,7 @@ TINY = 64  # pixels: up to this side a picture is enlarged with its pixels' edge
 SEEN = 56  # locations a side that can still be told apart
 FEW = 400  # locations, up to which each one counts
 _GREYS = (100, 240)  # the picture's range below the tint: on black no tint could be seen
+_PALE = (205, 250)  # the range of what the model does not see
 
 
 def evidence_map(
@@ -80,6 +83,56 @@ def overlay(
         # Every pixel becomes a square of one colour: it is tinted once, then enlarged.
         return _tinted(pixels, evidence, len(pixels)).resize((side, side), Image.Resampling.NEAREST)
     return _tinted(pixels, evidence, side)
+
+
+def overlay_on(
+    picture: Image.Image, shown: Rectangle, evidence: NDArray[np.floating], longest: int
+) -> Image.Image:
+    """The original picture in grey, each cell of the map (h, w) tinted where it lies on it.
+
+    `shown` is where the square that the map splits lies: see fitting.shown_rectangle. What it
+    leaves out is pale; cells on a border outside of the picture are not drawn. `longest` is the
+    longer side of the result in pixels.
+    """
+    scale = longest / max(picture.size)
+    width, height = (max(round(side * scale), 1) for side in picture.size)
+    cells = (
+        _cells(height, picture.height, shown.top, shown.bottom, evidence.shape[0]),
+        _cells(width, picture.width, shown.left, shown.right, evidence.shape[1]),
+    )
+    seen = np.logical_and.outer(*(cell >= 0 for cell in cells))
+    strength = np.clip(evidence / strongest(evidence), -1, 1)[np.ix_(*cells)]
+    smooth = Image.Resampling.NEAREST if max(picture.size) <= TINY else Image.Resampling.BICUBIC
+    grey = np.asarray(picture.convert("L").resize((width, height), smooth), dtype=np.float32)
+    ranges = (low + grey * ((high - low) / 255) for low, high in (_GREYS, _PALE))
+    return Image.fromarray(_tint(np.where(seen, *ranges), np.where(seen, strength, 0)))
+
+
+def _cells(pixels: int, side: int, start: float, end: float, count: int) -> NDArray[np.intp]:
+    """The cell of `count` between `start` and `end` that each pixel of a drawing lies in, −1
+    outside of all; the drawing shows a picture's `side`.
+    """
+    centres = (np.arange(pixels) + 0.5) * side / pixels
+    cells = np.floor((centres - start) / (end - start) * count).astype(np.intp)
+    return np.where((cells >= 0) & (cells < count), cells, -1)
+
+
+def on_border(evidence: NDArray[np.floating], original: tuple[int, int], shown: Rectangle) -> float:
+    """The part of the map's sum that lies on the border beside an original of this width and
+    height; a cell half on the border counts half.
+    """
+    width, height = original
+    inside = np.outer(
+        _inside(height, shown.top, shown.bottom, evidence.shape[0]),
+        _inside(width, shown.left, shown.right, evidence.shape[1]),
+    )
+    return float((evidence * (1 - inside)).sum())
+
+
+def _inside(side: int, start: float, end: float, count: int) -> NDArray[np.float64]:
+    """The share of each of `count` cells between `start` and `end` that lies in 0 to `side`."""
+    edges = np.clip(np.linspace(start, end, count + 1), 0, side)
+    return np.diff(edges) * count / (end - start)
 
 
 def _tinted(pixels: NDArray[np.uint8], evidence: NDArray[np.floating], side: int) -> Image.Image:

@@ -5,16 +5,24 @@ A fragment with styles inside its tags and every picture inside it: nothing is f
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import ImageError
-from interpret.explain.answers import Classification, Example, Explanation, PrototypeDistance
-from interpret.explain.evidence import AGAINST, FOR, TINY
+from interpret.explain.answers import (
+    Classification,
+    Evidence,
+    Example,
+    Explanation,
+    PrototypeDistance,
+)
+from interpret.explain.evidence import AGAINST, FOR, TINY, overlay_on
 from interpret.model.images import Picture, Preprocessing, as_image
 from interpret.model.picture_formats import data_uri
 
@@ -35,7 +43,10 @@ class NotebookView:
 
     def html(self, answer: Classification) -> str:
         """The answer with its pictures; a picture that is gone is left out."""
-        shown = [self._as_seen(), *_evidence(answer)]
+        picture = self._read()
+        shown = [] if picture is None else [self._as_seen(picture)]
+        if isinstance(answer, Explanation) and answer.evidence is not None:
+            shown.append(self._evidence(answer.evidence, picture))
         parts = [
             f"<div>{_heading(answer)}</div>",
             f"<div style='display:flex;gap:16px;margin:8px 0'>{''.join(shown)}"
@@ -53,15 +64,22 @@ class NotebookView:
             ]
         return f"<div>{''.join(parts)}</div>"
 
-    def _as_seen(self) -> str:
+    def _read(self) -> Image.Image | None:
         try:
-            image = as_image(self._picture)
+            return as_image(self._picture)
         except ImageError:  # a file that has been moved since
-            return ""
-        picture = Image.fromarray(self._preprocessing(image))
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
-        return _image(buffer.getvalue(), _SIDE, "the picture", tiny=picture.width <= TINY)
+            return None
+
+    def _as_seen(self, picture: Image.Image) -> str:
+        seen = Image.fromarray(self._preprocessing(picture))
+        return _image(_png(seen), _SIDE, "the picture", tiny=seen.width <= TINY)
+
+    def _evidence(self, evidence: Evidence, picture: Image.Image | None) -> str:
+        """The evidence over the original, or over what the model saw where that is gone."""
+        if picture is None:
+            return _image(base64.b64decode(evidence.overlay_png), _SIDE, "the evidence")
+        shown, values = self._preprocessing.shown(picture), np.array(evidence.values)
+        return _image(_png(overlay_on(picture, shown, values, 2 * _SIDE)), _SIDE, "the evidence")
 
     def _examples(self, title: str, examples: Sequence[Example]) -> str:
         thumbnails = self._bundle.gallery.thumbnails
@@ -81,14 +99,6 @@ def _heading(answer: Classification) -> str:
         f"<b style='font-size:18px'>{html.escape(answer.label)}</b> {said} "
         f"<span style='{_QUIET}'>{html.escape(answer.model.name)}</span>"
     )
-
-
-def _evidence(answer: Classification) -> list[str]:
-    evidence = answer.evidence if isinstance(answer, Explanation) else None
-    if evidence is None:
-        return []
-    address = f"data:image/png;base64,{evidence.overlay_png}"
-    return [f"<img src='{address}' width='{_SIDE}' height='{_SIDE}' alt='the evidence'>"]
 
 
 def _prototypes(answer: Classification) -> str:
@@ -118,6 +128,12 @@ def _colour(prototype: PrototypeDistance, answer: Classification) -> str:
     if prototype.index not in pair:
         return ""
     return "font-weight:bold;color:rgb({},{},{})".format(*pair[prototype.index])
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _image(content: bytes, side: int, title: str, *, tiny: bool = False) -> str:

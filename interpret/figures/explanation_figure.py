@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,10 +15,12 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError, ImageError
 from interpret.explain.answers import Example, Explanation
 from interpret.explain.attribution_methods import EXACT, TITLES, Attribution
-from interpret.explain.evidence import colour_scale, overlay, readable, strongest
+from interpret.explain.evidence import on_border, readable
+from interpret.figures.evidence_panel import evidence_panel
 from interpret.figures.layout import Layout
 from interpret.figures.palette import AGAINST, FOR, GREY, INK, PALE, RULE
-from interpret.model.images import decode
+from interpret.model.fitting import Rectangle
+from interpret.model.images import Preprocessing, decode
 
 # Inches.
 _MARGIN, _WIDTH = 0.45, 11.6
@@ -32,8 +32,6 @@ _NAMES = 2.15  # width of the column that names each row of them
 _BETWEEN, _CAPTION, _BELOW = 0.18, 0.36, 0.3  # between two; two lines of text; space below
 
 _COLUMNS = 8  # training images in a row, at most
-_OVERLAY = 560  # pixels: sharp at the panel's size
-_GRID_LINES = 16  # locations a side, up to which the grid is drawn
 
 
 def explanation_figure(
@@ -41,10 +39,12 @@ def explanation_figure(
     pixels: NDArray[np.uint8],
     explanation: Explanation,
     attribution: Attribution | None = None,
+    original: Image.Image | None = None,
 ) -> Figure:
     """The explanation of one picture, uint8 RGB (S, S, 3) as the model saw it, on one page.
 
-    `attribution` is drawn in place of the evidence map.
+    `attribution` is drawn in place of the evidence map. The map lies over the `original`, an
+    upright picture of any shape, where it is given.
     """
     predicted = "predicted" if explanation.positive.index == explanation.index else "asked for"
     groups = [
@@ -58,8 +58,11 @@ def explanation_figure(
     layout = Layout(_WIDTH, _EXAMPLES + sum(heights) + 0.3)
     colours = {explanation.negative.label: AGAINST, explanation.positive.label: FOR}
     _heading(layout, bundle, explanation, colours.get(explanation.label, INK))
-    _picture(layout, pixels)
-    _evidence(layout, pixels, explanation, attribution)
+    square = Rectangle(0, 0, *pixels.shape[:2])  # where the map lies on the picture below it
+    if original is not None:
+        square = Preprocessing.of(bundle.manifest).shown(original)
+    _picture(layout, pixels, square, original)
+    _evidence(layout, pixels if original is None else original, square, explanation, attribution)
     _bars(layout, explanation)
     top = _EXAMPLES
     for (title, name, role), examples, height in zip(groups, shown, heights, strict=True):
@@ -132,7 +135,9 @@ def _heading(layout: Layout, bundle: Bundle, explanation: Explanation, colour: s
     layout.text(_MARGIN, 1.22, _source(bundle), width=_CONTENT, size=8, colour=GREY)
 
 
-def _picture(layout: Layout, pixels: NDArray[np.uint8]) -> None:
+def _picture(
+    layout: Layout, pixels: NDArray[np.uint8], square: Rectangle, original: Image.Image | None
+) -> None:
     side = len(pixels)
     layout.text(_MARGIN, _PANELS - 0.12, "The picture", width=_PANEL, size=10, bold=True)
     layout.picture(_MARGIN, _PANELS, _PANEL, pixels)
@@ -140,11 +145,17 @@ def _picture(layout: Layout, pixels: NDArray[np.uint8]) -> None:
         _MARGIN, _PANELS + _PANEL + 0.22, f"as the model sees it, {side}×{side} pixels",
         width=_PANEL, size=8, colour=GREY,
     )  # fmt: skip
+    if original is not None and original.width != original.height:
+        note = f"of {original.width}×{original.height}"
+        if max(square.left, square.top) > 0:
+            note += "; beside it, what it does not see is pale"
+        layout.text(_MARGIN, _PANELS + _PANEL + 0.39, note, width=_PANEL + 0.3, size=8, colour=GREY)
 
 
 def _evidence(
     layout: Layout,
-    pixels: NDArray[np.uint8],
+    picture: NDArray[np.uint8] | Image.Image,
+    shown: Rectangle,
     explanation: Explanation,
     attribution: Attribution | None,
 ) -> None:
@@ -160,10 +171,7 @@ def _evidence(
         note = "This network has no evidence map:\nit does not end in average pooling"
         axes.text(0.5, 0.5, note, ha="center", va="center", size=9, color=GREY)
         return
-    image = layout.picture(_EVIDENCE, _PANELS, _PANEL, overlay(pixels, values, _OVERLAY))
-    assert image.axes is not None
-    _grid(image.axes, *values.shape)
-    _colour_bar(layout, strongest(values))
+    evidence_panel(layout, (_EVIDENCE, _PANELS), _PANEL, picture, shown, values)
     line, half = _PANELS + _PANEL + 0.22, _PANEL / 2 - 0.1
     positive, negative = explanation.positive, explanation.negative
     taken = layout.text(
@@ -174,24 +182,11 @@ def _evidence(
     total = f"in squared distance: the sum is {values.sum():.4g}"
     if attribution is not None and attribution.method not in EXACT:
         total = f"in squared distance; the margin is {attribution.margin:.4g}"
+    elif isinstance(picture, Image.Image):
+        beside = on_border(values, picture.size, shown)
+        if abs(beside) > 1e-9 * np.abs(values).sum():  # else there is no border
+            total += f", on the border {beside:.3g}".replace("-", "−")
     layout.text(_EVIDENCE, line + 0.17, total, width=_PANEL + 0.6, size=8, colour=GREY)
-
-
-def _colour_bar(layout: Layout, limit: float) -> None:
-    scale = ScalarMappable(Normalize(-limit, limit), ListedColormap(colour_scale() / 255))
-    axes = layout.axes(_EVIDENCE + _PANEL + 0.1, _PANELS, 0.13, _PANEL)
-    bar = layout.figure.colorbar(scale, cax=axes, ticks=[-limit, 0, limit])
-    bar.outline.set(edgecolor=RULE, linewidth=0.6)
-    bar.ax.set_yticklabels([f"−{limit:.3g}", "0", f"+{limit:.3g}"])
-    bar.ax.tick_params(labelsize=8, length=0, pad=3, labelcolor=INK)
-
-
-def _grid(axes: Axes, rows: int, cols: int) -> None:
-    if max(rows, cols) > _GRID_LINES:
-        return
-    for count, line in ((rows, axes.axhline), (cols, axes.axvline)):
-        for edge in np.linspace(0, _OVERLAY, count + 1)[1:-1]:
-            line(edge - 0.5, color="white", linewidth=0.5, alpha=0.55)
 
 
 def _bars(layout: Layout, explanation: Explanation) -> None:

@@ -119,6 +119,7 @@ function showPicture(blob) {
   URL.revokeObjectURL(image.src);
   image.src = URL.createObjectURL(blob);
   image.onload = () => image.classList.toggle("pixels", image.naturalWidth <= 64);
+  image.dataset.fit = map.fit;
   image.hidden = false;
   $("blank").hidden = true;
 }

@@ -41,6 +41,7 @@ def test_the_map_shows_a_part_of_a_large_gallery(
     assert found.labels == [0, 2, 2]
     assert found.points == [[1, 0, 0], [0, 0, 1], [0, 0, 0.5]]
     assert len(found.prototypes) == len(found.colours) == 3
+    assert found.fit == "crop"
 
 
 def test_a_map_of_an_empty_gallery(toy_bundle: Bundle) -> None:

@@ -32,6 +32,7 @@ def test_each_fit(tmp_path: Path) -> None:
                 f"{server.url}/explain", files=upload(file), headers=BEARER, timeout=30
             )
             answer = response.json()
+            assert httpx.get(f"{server.url}/map", headers=BEARER).json()["fit"] == fit
             away = {each["label"]: each["distance"] for each in answer["prototypes"]}
             for label, prototype in zip(("red", "green", "blue"), np.eye(3), strict=True):
                 expected = np.linalg.norm(embedding - prototype)

@@ -7,6 +7,7 @@ import pytest
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import Manifest, Thresholds, TrainingCost
+from interpret.model.fitting import in_words
 from tests.conftest import toy_manifest, write_toy_bundle
 from tests.interpret.trust.simulated import calibration
 
@@ -42,3 +43,12 @@ def test_a_bundle_without_figures_of_classes_keeps_its_fingerprint(tmp_path: Pat
     assert bundle.manifest.fingerprint == document["fingerprint"]
     metrics = bundle.manifest.metrics
     assert (metrics.per_class, metrics.balanced_accuracy, metrics.train_accuracy) == (None,) * 3
+
+
+def test_an_earlier_bundle_shows_its_model_the_centred_square():
+    bundle = Bundle.load(Path(__file__).parents[3] / "models" / "digits-dpnp")
+    document = json.loads((bundle.path / "manifest.json").read_text())
+    assert "fit" not in document
+    assert bundle.manifest.fit == "crop"
+    assert bundle.manifest.preprocessing == in_words("crop")
+    assert bundle.manifest.fingerprint == document["fingerprint"]

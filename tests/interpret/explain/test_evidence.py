@@ -1,16 +1,21 @@
 import numpy as np
 import pytest
+from PIL import Image
 
+from interpret.bundle.manifest import Fit
 from interpret.explain.evidence import (
     AGAINST,
     FOR,
     SEEN,
     colour_scale,
     evidence_map,
+    on_border,
     overlay,
+    overlay_on,
     readable,
     strongest,
 )
+from interpret.model.fitting import shown_rectangle
 
 BLACK = np.zeros((8, 8, 3), np.uint8)
 
@@ -109,3 +114,46 @@ def test_one_pixel_does_not_leave_the_others_pale() -> None:
     assert strongest(np.zeros((2, 2))) == 1
     tinted = np.asarray(overlay(np.zeros((32, 32, 3), np.uint8), values))
     np.testing.assert_array_equal(tinted[3, 3], tinted[20, 20])
+
+
+# 4×2 white pixels, under maps of ±1: white is 240 where the model looks, 250 where it does not.
+WIDE = Image.new("RGB", (4, 2), "white")
+PALE = (250, 250, 250)
+RED, BLUE = (tuple(np.round(240 + 0.8 * (np.array(c) - 240)).astype(int)) for c in (FOR, AGAINST))
+
+
+@pytest.mark.parametrize(
+    ("fit", "values", "expected"),
+    [
+        ("crop", [[1, -1], [-1, 1]], [[PALE, RED, BLUE, PALE], [PALE, BLUE, RED, PALE]]),
+        ("squash", [[1, -1], [-1, 1]], [[RED, RED, BLUE, BLUE], [BLUE, BLUE, RED, RED]]),
+        (
+            "letterbox",  # of four rows of cells, the middle two lie on the picture
+            [[1] * 4, [1, -1, 1, -1], [-1, 1, -1, 1], [1] * 4],
+            [[RED, BLUE, RED, BLUE], [BLUE, RED, BLUE, RED]],
+        ),
+    ],
+)
+def test_cells_lie_where_they_are_on_the_original(
+    fit: Fit, values: list[list[int]], expected: list[list[tuple[int, ...]]]
+) -> None:
+    shown = shown_rectangle(WIDE.size, 4, fit)
+    drawn = overlay_on(WIDE, shown, np.array(values, float), 4)
+    np.testing.assert_array_equal(np.asarray(drawn), expected)
+    large = np.asarray(overlay_on(WIDE, shown, np.array(values, float), 8))
+    np.testing.assert_array_equal(large, np.repeat(np.repeat(expected, 2, 0), 2, 1))
+
+
+def test_the_part_of_the_sum_that_lies_on_the_border() -> None:
+    values = np.array([[1.0, 2], [3, 4], [5, 6], [7, 8]])
+    boxed, crop, squash = (
+        on_border(values, WIDE.size, shown_rectangle(WIDE.size, 4, fit))
+        for fit in ("letterbox", "crop", "squash")
+    )
+    assert boxed == 1 + 2 + 7 + 8
+    assert crop == squash == 0
+    # Two rows of cells over four of pixels: half of each lies on the border.
+    halves = on_border(
+        np.array([[3.0], [5]]), WIDE.size, shown_rectangle(WIDE.size, 4, "letterbox")
+    )
+    assert halves == 1.5 + 2.5

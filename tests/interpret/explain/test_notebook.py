@@ -13,7 +13,9 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
+from interpret.explain.evidence import overlay_on
 from interpret.explain.explainer import Explainer
+from interpret.model.fitting import Rectangle
 from tests.conftest import write_toy_bundle
 from tests.interpret.bundle.forge import bundle_without_evidence
 
@@ -61,7 +63,10 @@ def test_an_explanation_shows_picture_evidence_prototypes_and_training_images(
     shown = dict(page.pictures)
     np.testing.assert_array_equal(pixels(shown["the picture"]), RED[:4])
     assert answer.evidence is not None
-    assert shown["the evidence"].endswith(answer.evidence.overlay_png)
+    whole = Image.fromarray(RED)  # 4×6: its first and its last row are not seen
+    values = np.array(answer.evidence.values)
+    expected = overlay_on(whole, Rectangle(0, 1, 4, 5), values, 352)
+    np.testing.assert_array_equal(pixels(shown["the evidence"]), np.asarray(expected))
     np.testing.assert_array_equal(pixels(page.pictures[2][1])[0, 0], (255, 0, 0))
     text = " ".join(page.text)
     for expected in ("57.6% · accept", "green 1.41 90.0°", "margin 1.41", "toy", "0.5"):
@@ -95,6 +100,20 @@ def test_a_network_without_evidence_and_a_picture_that_is_gone(tmp_path: Path) -
     file.unlink()
     names = [name for name, _ in Page(answer._repr_html_() or "").pictures]
     assert names == ["red", "red", "green"]
+
+
+def test_the_evidence_of_a_picture_that_is_gone_lies_over_what_was_seen(
+    explainer: Explainer, tmp_path: Path
+) -> None:
+    Image.fromarray(RED).save(tmp_path / "red.png")
+    answer = explainer.explain(tmp_path / "red.png", k=1)
+    (tmp_path / "red.png").unlink()
+    name, address = Page(answer._repr_html_() or "").pictures[0]
+    assert answer.evidence is not None
+    assert (name, address) == (
+        "the evidence",
+        f"data:image/png;base64,{answer.evidence.overlay_png}",
+    )
 
 
 def test_a_notebook_shows_an_answer(

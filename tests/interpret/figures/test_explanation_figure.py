@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError
+from interpret.bundle.manifest import Fit
 from interpret.explain.answers import Evidence
-from interpret.explain.evidence import colour_scale, overlay
+from interpret.explain.evidence import colour_scale, overlay, overlay_on
 from interpret.explain.explainer import Explainer
 from interpret.figures.explanation_figure import example_sheet, explanation_figure
 from interpret.figures.layout import save_figure
@@ -199,3 +201,47 @@ def test_a_broken_thumbnail_is_the_bundle_s_fault(explainer: Explainer) -> None:
     bundle = dataclasses.replace(explainer.bundle, gallery=gallery)
     with pytest.raises(BundleError, match=r"thumbnails\.bin: the thumbnail of training image 12"):
         example_sheet(bundle, explainer.similar_to_prototype("blue", 1), "x")
+
+
+ORIGINAL = Image.fromarray(np.repeat(np.repeat(PIXELS[:2], 5, 0), 5, 1))  # 20×10
+SQUARE_LINES = {  # of a 4×4 grid, in pixels of the panel's 560×280: columns, rows
+    "crop": ([140, 210, 280, 350, 420], [0, 70, 140, 210, 280]),
+    "squash": ([0, 140, 280, 420, 560], [0, 70, 140, 210, 280]),
+    "letterbox": ([0, 140, 280, 420, 560], [-140, 0, 140, 280, 420]),
+}
+
+
+@pytest.mark.parametrize("fit", SQUARE_LINES)
+def test_the_evidence_lies_over_the_original(fit: Fit, tmp_path: Path) -> None:
+    explainer = Explainer(write_toy_bundle(tmp_path / "toy", fit=fit))
+    pixels, answer = explainer.preprocessing(ORIGINAL), explainer.explain(ORIGINAL, 1)
+    assert answer.evidence is not None
+    values = np.array(answer.evidence.values)
+    margin = answer.negative.distance**2 - answer.positive.distance**2
+    assert values.sum() == pytest.approx(margin, abs=1e-6)
+    figure = explanation_figure(explainer.bundle, pixels, answer, original=ORIGINAL)
+    seen, panel = images(figure)[:2]
+    np.testing.assert_array_equal(seen, pixels)
+    shown = explainer.preprocessing.shown(ORIGINAL)
+    expected = overlay_on(ORIGINAL, shown, values, 560)
+    np.testing.assert_array_equal(panel, np.asarray(expected))
+    [axes] = [a for a in figure.axes if a.get_images() and len(a.get_lines()) == 6]
+    across, down = SQUARE_LINES[fit]
+    rows, cols = (axes.get_lines()[i].get_xydata() + 0.5 for i in (0, 3))
+    np.testing.assert_allclose(rows, [[across[0], down[1]], [across[-1], down[1]]])
+    np.testing.assert_allclose(cols, [[across[1], down[0]], [across[1], down[-1]]])
+    assert (axes.get_xlim(), axes.get_ylim()) == ((-0.5, 559.5), (279.5, -0.5))
+    pale = "; beside it, what it does not see is pale" if fit == "crop" else ""
+    assert f"of 20×10{pale}" in texts(figure)
+    assert_layout(figure)
+
+
+@pytest.mark.parametrize("fit", SQUARE_LINES)
+def test_the_sum_tells_what_lies_on_the_border(fit: Fit, tmp_path: Path) -> None:
+    explainer = Explainer(write_toy_bundle(tmp_path / "toy", fit=fit))
+    values = [[-1.0] * 4, [1] * 4, [1] * 4, [-2] * 4]  # by letterbox the outer rows are border
+    evidence = Evidence(rows=4, cols=4, values=values, overlay_png="")
+    answer = explainer.explain(ORIGINAL, 1).model_copy(update={"evidence": evidence})
+    figure = explanation_figure(explainer.bundle, PIXELS, answer, original=ORIGINAL)
+    border = ", on the border −12" if fit == "letterbox" else ""
+    assert f"in squared distance: the sum is -4{border}" in texts(figure)

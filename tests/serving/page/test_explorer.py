@@ -51,6 +51,16 @@ def test_a_picture_and_its_answer(page: Browser) -> None:
 
 
 @needs_chromium
+def test_the_picture_fills_its_frame_as_it_fills_the_model_s_input(page: Browser) -> None:
+    upload(page)
+    style = "return getComputedStyle($('#picture')).objectFit"
+    assert page.run("return $('#picture').dataset.fit") == "crop"
+    assert page.run(style) == "cover"
+    for fit, expected in (("letterbox", "contain"), ("squash", "fill")):
+        assert page.run(f"$('#picture').dataset.fit = '{fit}'; {style}") == expected
+
+
+@needs_chromium
 def test_why_not_another_class(page: Browser) -> None:
     upload(page)
     before = page.run("return $('#overlay').src")

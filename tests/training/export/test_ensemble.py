@@ -53,9 +53,15 @@ def test_the_nearest_prototype_is_the_answer_of_the_mean_logits(
     assert manifest.calibration is not None
 
 
-def test_what_does_not_fit_is_refused(runs: list[Path], uninterrupted, tmp_path: Path):
+def test_what_does_not_fit_is_refused(
+    runs: list[Path], uninterrupted, digits: DataSet, tmp_path: Path, tmp_path_factory
+):
     with pytest.raises(ConfigError, match="two runs or more"):
         export_ensemble(runs[:1], "digits", tmp_path / "one")
     with pytest.raises(ConfigError, match="without --auxiliary"):
         export_ensemble([runs[0], uninterrupted[1]], "digits", tmp_path / "other")
+    squashed = tmp_path_factory.mktemp("squashed")
+    train(quick_config(auxiliary=1.0, epochs=1, fit="squash"), digits, squashed)
+    with pytest.raises(ConfigError, match="their --fit differs"):
+        export_ensemble([runs[0], squashed], "digits", tmp_path / "other")
     assert not list(tmp_path.iterdir())

@@ -38,7 +38,7 @@ def _unquoted(value: object) -> object:
     return value
 
 
-Picture = Annotated[
+Upload = Annotated[
     bytes,
     BeforeValidator(_uploaded),
     # `type: file` is how BentoML's client finds out what to upload.
@@ -83,13 +83,13 @@ class Form(bentoml.IODescriptor):  # type: ignore[misc]
 class PredictForm(Form):
     """The form of /predict."""
 
-    image: Picture = Field(description=_PICTURE)
+    image: Upload = Field(description=_PICTURE)
 
 
 class ExplainForm(Form):
     """The form of /explain."""
 
-    image: Picture = Field(description=_PICTURE)
+    image: Upload = Field(description=_PICTURE)
     k: Count = Field(6, description=_COUNT)
     rival: Label | None = Field(
         None, description="a class to compare with; it becomes the answer's negative prototype"
@@ -99,7 +99,7 @@ class ExplainForm(Form):
 class SimilarForm(Form):
     """The form of /similar: `image` or `prototype`."""
 
-    image: Picture | None = Field(None, description=_PICTURE)
+    image: Upload | None = Field(None, description=_PICTURE)
     prototype: Label | None = Field(None, description="a class: search around its prototype")
     k: Count = Field(9, description=_COUNT)
 

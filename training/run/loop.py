@@ -27,14 +27,14 @@ from training.run import checkpoint, metrics_log, stages
 from training.run.accelerator import accelerator_for, precision_of
 from training.run.checkpoint import Checkpoint
 from training.run.epoch_end import class_means, valid_figures
-from training.run.metrics_log import Metrics
+from training.run.metrics_log import EpochMetrics
 from training.run.preparation import prepare
 from training.run.step import Run, freeze_norms, training_step
 
 _LOG = logging.getLogger(__name__)
 
 OnStep = Callable[[int, int], None]  # takes the epoch and the step in it, both counted from 0
-OnEpoch = Callable[[Metrics], None]
+OnEpoch = Callable[[EpochMetrics], None]
 
 
 def train(
@@ -99,7 +99,7 @@ def train(
     return run.network.eval() if accelerator.is_main_process else None
 
 
-def train_epoch(run: Run, epoch: int, on_step: OnStep | None = None) -> Metrics:
+def train_epoch(run: Run, epoch: int, on_step: OnStep | None = None) -> EpochMetrics:
     """Train for one epoch, and return its metrics."""
     config, accelerator, plan, head = run.config, run.accelerator, run.plan, run.network.head
     epochs = config.warmup_epochs + config.epochs

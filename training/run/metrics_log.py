@@ -10,22 +10,22 @@ from interpret.bundle.atomic_files import write_atomically
 
 FILE = "metrics.jsonl"
 
-Metrics = dict[str, float | int | None]
+EpochMetrics = dict[str, float | int | None]
 
 
-def read(run: Path) -> list[Metrics]:
+def read(run: Path) -> list[EpochMetrics]:
     """The metrics of the epochs that are done; none before the first."""
     file = run / FILE
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def write(run: Path, epochs: Sequence[Metrics]) -> None:
+def write(run: Path, epochs: Sequence[EpochMetrics]) -> None:
     """Replace the file by these epochs, in one step."""
     text = "".join(f"{json.dumps(metrics)}\n" for metrics in epochs)
     write_atomically(run / FILE, text.encode())
 
 
-def mean_seconds(epochs: Sequence[Metrics]) -> float:
+def mean_seconds(epochs: Sequence[EpochMetrics]) -> float:
     """Seconds that an epoch took on average, of one or more."""
     return sum(float(metrics["seconds"] or 0) for metrics in epochs) / len(epochs)
 
@@ -35,7 +35,7 @@ def seconds_of(run: Path) -> float:
     return sum(float(metrics["seconds"] or 0) for metrics in read(run))
 
 
-def sentence(metrics: Metrics, epochs: int, seconds_left: float = 0.0) -> str:
+def sentence(metrics: EpochMetrics, epochs: int, seconds_left: float = 0.0) -> str:
     """An epoch's metrics in a line for the log, of a run of `epochs` that has some time to go."""
     valid = metrics["valid_accuracy"]
     left = f"; {spoken(seconds_left)} to go" if seconds_left else ""
@@ -55,7 +55,7 @@ def spoken(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
-def _parts(metrics: Metrics) -> str:
+def _parts(metrics: EpochMetrics) -> str:
     """The parts of a loss that may fall below zero, so that it is not taken for an error: the
     cross-entropy, whose fall tells of progress, and the push, said once to be negative by design.
     """

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from training.model.networks import PrototypeNetwork
 from training.run.epoch_end import ValidFigures, valid_figures
-from training.run.metrics_log import Metrics
+from training.run.metrics_log import EpochMetrics
 from training.run.step import Run
 
 _LOG = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def start_of(run: Run) -> Start | None:
     return Start(copy.deepcopy(run.network.state_dict()), valid)
 
 
-def keep_better_(network: PrototypeNetwork, start: Start, last: Metrics) -> bool:
+def keep_better_(network: PrototypeNetwork, start: Start, last: EpochMetrics) -> bool:
     """Put the first stage's weights back where the last epoch's get fewer valid pictures right;
     whether the trained ones are kept. The metrics say which: `stage` is 0 or 1.
     """

@@ -88,7 +88,7 @@ def test_an_interrupted_run_is_resumed_bit_for_bit(
 def test_hooks_see_every_step_and_epoch(few_digits: DataSet, tmp_path: Path):
     steps, epochs = [], []
 
-    def on_epoch(metrics: metrics_log.Metrics) -> None:
+    def on_epoch(metrics: metrics_log.EpochMetrics) -> None:
         epochs.append(metrics)
         assert checkpoint.read(tmp_path).epoch == metrics["epoch"]
 
@@ -210,7 +210,7 @@ def test_warm_up_moves_only_what_did_not_come_with_weights(digits: DataSet, tmp_
 
     states = []
 
-    def on_epoch(metrics: metrics_log.Metrics) -> None:
+    def on_epoch(metrics: metrics_log.EpochMetrics) -> None:
         states.append(checkpoint.read(tmp_path / "run").network)
 
     train(config, digits, tmp_path / "run", on_epoch=on_epoch)

@@ -4,7 +4,7 @@ import pytest
 
 from training.run import metrics_log
 
-EPOCH: metrics_log.Metrics = {
+EPOCH: metrics_log.EpochMetrics = {
     "epoch": 2,
     "loss": 1.23456,
     "train_accuracy": 0.5,

@@ -3,7 +3,7 @@
 import torch
 
 from training.run.loop import OnEpoch
-from training.run.metrics_log import Metrics
+from training.run.metrics_log import EpochMetrics
 
 
 def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
@@ -14,7 +14,7 @@ def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
 def interrupt_after(epoch: int) -> OnEpoch:
     """Ends a run when the checkpoint of this epoch, counted from 1, is written."""
 
-    def on_epoch(metrics: Metrics) -> None:
+    def on_epoch(metrics: EpochMetrics) -> None:
         if metrics["epoch"] == epoch:
             raise KeyboardInterrupt
 

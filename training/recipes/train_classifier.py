@@ -93,18 +93,15 @@ def run_job(
     train_classifier. `show` gets a look at the data before the training.
     """
     started = time.perf_counter()
-    asked = TrainingJob.of(**with_recipe(given))  # a bad option is said before the long work
+    # A bad option is said before the long work. A run that goes on splits its data as it did.
+    job = _resumed(given, run) if resume else TrainingJob.of(**with_recipe(given))
     check_out(out, force=force or resume)
-    data = _load(asked, data_root, download)
+    data = _load(job, data_root, download)
     show(found := inspect(data))
-    if resume:
-        job = _resumed(given, run)
-    elif needs_plan(given):
+    if not resume and needs_plan(given):
         plan = plan_for(data, given, found, spent=time.perf_counter() - started)
         _LOG.info("%s", plan.sentence())
         job = TrainingJob.of(**plan.options)
-    else:
-        job = asked
     config = job.config
     if config.valid_share and "valid" not in data.splits:
         data = with_valid(data, config.valid_share, config.seed)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import training
@@ -71,3 +72,16 @@ def test_the_package_names_it_without_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="no attribute 'train_something'"):
         _ = training.train_something
+
+
+def test_a_run_goes_on_with_the_seed_that_it_had(tmp_path: Path):
+    """The seed decides the splits: not given again, it is the run's own."""
+    options = {"backbone": "tiny", "embedding_dim": 3, "image_size": 16, "epochs": 1, "seed": 3}
+    out, run = tmp_path / "models" / "digits", tmp_path / "run"
+    first = train_classifier("digits", out, run=run, **options)
+    del options["seed"]
+    again = train_classifier("digits", out, run=run, resume=True, **options)
+    assert first is not None
+    assert again is not None
+    assert again.manifest.training["seed"] == 3
+    np.testing.assert_array_equal(again.embeddings, first.embeddings)

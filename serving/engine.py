@@ -14,8 +14,9 @@ from interpret.bundle.errors import DpnpError
 from interpret.explain.answers import Classification
 from interpret.explain.explainer import Explainer
 from interpret.figures.palette import class_colours
-from interpret.model.predictor import Predictor
+from interpret.model.predictor import AnyPredictor, Pixels, Predictor
 from serving.batching import BatchingPredictor
+from serving.feedback import Answered, Feedback, RememberingPredictor
 from serving.schemas import Map, Prototypes
 from serving.settings import Settings
 from serving.telemetry.drift import Drift, Reference
@@ -36,9 +37,14 @@ class Engine:
     Raises BundleError for a bundle that is not whole.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, feedback: Feedback | None = None) -> None:
         bundle = Bundle.load(settings.bundle_path)
-        predictor = Predictor(bundle, threads=settings.process_threads, device=settings.device)
+        predictor = Predictor(
+            bundle,
+            threads=settings.process_threads,
+            device=settings.device,
+            pooled=feedback is not None,
+        )
         size = predictor.input_size
         batch = settings.max_batch
         if predictor.provider == "CPUExecutionProvider":
@@ -47,7 +53,11 @@ class Engine:
         blank = np.zeros((batch, size, size, 3), np.uint8)
         for pictures in (blank[:1], blank):
             predictor(pictures, evidence=True)
-        explainer = Explainer(bundle, BatchingPredictor(predictor, batch))
+        answering: AnyPredictor = BatchingPredictor(predictor, batch)
+        self._remembering: RememberingPredictor | None = None
+        if feedback is not None:
+            answering = self._remembering = _remembering(answering, feedback, bundle)
+        explainer = Explainer(bundle, answering)
         self.explainer, self.model = explainer, explainer.model
         self.prototypes = Prototypes(
             radius=bundle.manifest.radius,
@@ -65,6 +75,11 @@ class Engine:
             settings.process_threads,
         )
 
+    def answered(self, pixels: Pixels) -> Answered:
+        """What a correction of a picture (S, S, 3) needs; only where feedback is collected."""
+        assert self._remembering is not None
+        return self._remembering.silent(pixels)
+
     def count(self, answer: Classification) -> None:
         """Count an answer in the metrics."""
         with self._lock:
@@ -77,7 +92,8 @@ class EngineHolder:
     def __init__(self, settings: Settings) -> None:
         self._settings, self._lock = settings, threading.Lock()
         self._stamp = _stamp(settings.bundle_path)
-        self.engine = Engine(settings)
+        self.feedback = Feedback(settings) if settings.feedback is not None else None
+        self.engine = Engine(settings, self.feedback)
         metrics().serving(self.engine.model, None)
         _trim()
 
@@ -92,7 +108,7 @@ class EngineHolder:
             self._stamp = _stamp(self._settings.bundle_path)
             old = self.engine
             try:
-                new = Engine(self._settings)
+                new = Engine(self._settings, self.feedback)
             except Exception as error:  # the edge: the old bundle keeps serving whatever happens
                 metrics().reloads.labels("refused").inc()
                 still = f"{old.model.name} ({old.model.fingerprint:.12}) keeps serving"
@@ -119,6 +135,18 @@ class EngineHolder:
                     self.reload()
                 except DpnpError:
                     continue  # the log says why; the next change of the folder is tried again
+
+
+def _remembering(
+    predictor: AnyPredictor, feedback: Feedback, bundle: Bundle
+) -> RememberingPredictor:
+    from interpret.model.onnx_projection import trunk_digest  # here: it imports onnx
+
+    manifest = bundle.manifest
+    trunk = trunk_digest(bundle.read("model.onnx"))
+    return RememberingPredictor(
+        predictor, feedback, manifest.class_names, manifest.fingerprint, trunk
+    )
 
 
 def _trim() -> None:

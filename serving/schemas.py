@@ -111,6 +111,23 @@ class SimilarForm(Form):
         return self
 
 
+class FeedbackForm(Form):
+    """The form of /feedback: `image` or `request_id`, and the right label."""
+
+    image: Upload | None = Field(None, description=_PICTURE)
+    request_id: Label | None = Field(
+        None, description="the X-Request-ID of an earlier answer about one picture"
+    )
+    label: Label = Field(description="the class that the picture is of")
+
+    @model_validator(mode="after")
+    def _one_picture(self) -> Self:
+        if (self.image is None) == (self.request_id is None):
+            given = "neither" if self.image is None else "both"
+            raise ValueError(f"give exactly one of image and request_id, not {given}")
+        return self
+
+
 class EmptyForm(Form):
     """The form of /prototypes: it asks for nothing, and no body is read."""
 
@@ -165,6 +182,17 @@ class Map(_Answer):
         "whole with a border of grey (letterbox), or whole with its shape given up (squash)"
     )
     model: ModelInfo
+
+
+class FeedbackKept(_Answer):
+    """A correction that is on the disk."""
+
+    id: int = Field(description="the correction's number in the file")
+    label: str = Field(description="the class that the picture is of, as the request says")
+    answer: str = Field(description="the class that the model answered")
+    picture: bool = Field(description="whether the picture is kept, too")
+    corrections: int = Field(description="corrections in the file now")
+    model: ModelInfo = Field(description="the bundle that is served now")
 
 
 class Reload(_Answer):

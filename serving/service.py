@@ -24,6 +24,7 @@ from bentoml.exceptions import BentoMLException
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
+from interpret.edit.corrections import CorrectionsFile
 from interpret.explain.answers import Classification, Explanation
 from interpret.model.devices import cuda_device_count
 from interpret.model.images import decode
@@ -31,13 +32,15 @@ from interpret.model.predictor import Pixels
 from serving.engine import Engine, EngineHolder
 from serving.http.access import Access
 from serving.http.endpoint import DirectRouting, endpoint
-from serving.http.errors import ErrorSchema
+from serving.http.errors import ErrorSchema, ServiceError
 from serving.http.openapi import describe
 from serving.http.routes import routes
 from serving.http.worker_pools import WorkerPool
 from serving.schemas import (
     EmptyForm,
     ExplainForm,
+    FeedbackForm,
+    FeedbackKept,
     PredictForm,
     Prototypes,
     Query,
@@ -54,6 +57,13 @@ SETTINGS = Settings.read()
 def _holder() -> EngineHolder:
     service: Dpnp = bentoml.get_current_service()
     return service.holder
+
+
+def _no_feedback(settings: Settings) -> ServiceError | None:
+    if settings.feedback is not None:
+        return None
+    message = "this service collects no feedback; DPNP_FEEDBACK names a file for it"
+    return ServiceError(404, "feedback_off", message)
 
 
 def _document() -> dict[str, object]:
@@ -90,6 +100,8 @@ class Dpnp:
         """
         try:
             Bundle.load(SETTINGS.bundle_path)
+            if SETTINGS.feedback is not None:
+                CorrectionsFile(SETTINGS.feedback, create=True).close()
         except DpnpError as error:
             raise BentoMLException(str(error)) from error
         if SETTINGS.device == "cuda" and not cuda_device_count():
@@ -105,6 +117,8 @@ class Dpnp:
         os.environ.setdefault("MALLOC_ARENA_MAX", "2")
         # Workers of a built bento start in another folder than their parent.
         os.environ["DPNP_BUNDLE"] = str(SETTINGS.bundle_path)
+        if SETTINGS.feedback is not None:
+            os.environ["DPNP_FEEDBACK"] = str(SETTINGS.feedback_path)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
@@ -146,6 +160,26 @@ class Dpnp:
     def prototypes(self, form: EmptyForm) -> Prototypes:
         """List every class with its nearest rival; the request's body is ignored."""
         return self.holder.engine.prototypes
+
+    @endpoint(FeedbackForm, FeedbackKept, pool="quick", closed=_no_feedback)
+    def feedback(self, form: FeedbackForm) -> FeedbackKept:
+        """Collect the right label of a picture; the answer comes once it is on the disk."""
+        engine, feedback = self.holder.engine, self.holder.feedback
+        assert feedback is not None
+        engine.explainer.bundle.class_index(form.label)
+        if form.image is not None:
+            correction = feedback.of_picture(engine.answered(self._pixels(engine, form.image)))
+        else:
+            correction = feedback.of_request(str(form.request_id))
+        number = feedback.add(correction._replace(label=form.label))
+        return FeedbackKept(
+            id=number,
+            label=form.label,
+            answer=correction.answer,
+            picture=correction.picture is not None,
+            corrections=len(feedback),
+            model=engine.model,
+        )
 
     def _pixels(self, engine: Engine, picture: bytes) -> Pixels:
         with metrics().decode.time(), self._decoding:

@@ -54,6 +54,24 @@ class Settings(BaseSettings):
         10, description="seconds that a request may wait for a free thread; then a 503"
     )
 
+    feedback: Path | None = Field(
+        None,
+        description="the SQLite file that POST /feedback collects corrections in, on a local disk; "
+        "without one it answers 404",
+    )
+    feedback_pictures: bool = Field(
+        False,
+        description="keep the picture with a correction, as the network saw it; without, only its "
+        "features and the hash of its pixels",
+    )
+    feedback_rows: PositiveInt = Field(
+        100_000, description="corrections in the file, at most; then a 409"
+    )
+    feedback_bytes: PositiveInt = Field(2**30, description="bytes of the file, at most; then a 409")
+    feedback_recent: PositiveInt = Field(
+        1_000, description="latest answers that a correction can name by their request's id"
+    )
+
     @classmethod
     def read(cls) -> Settings:
         """The settings in the environment. Raises BentoMLException, which names wrong variables."""
@@ -70,6 +88,11 @@ class Settings(BaseSettings):
         shipped = _SOURCES / self.bundle
         found = shipped if not self.bundle.exists() and shipped.exists() else self.bundle
         return found.absolute()
+
+    @property
+    def feedback_path(self) -> Path | None:
+        """`feedback` as an absolute path: workers may run in another folder."""
+        return None if self.feedback is None else self.feedback.absolute()
 
     @property
     def process_threads(self) -> int:

@@ -20,7 +20,9 @@ ROOMS = {
         *("commands", "report", "figures", "edit", "explain", "trust", "retrieval", "model"),
         *("geometry", "bundle"),
     ),
-    "serving": (*("service", "http", "engine", "batching", "schemas", "settings", "telemetry"),),
+    "serving": (
+        *("service", "http", "engine", "feedback", "batching", "schemas", "settings", "telemetry"),
+    ),
 }
 
 

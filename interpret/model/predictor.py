@@ -48,6 +48,7 @@ class Prediction(NamedTuple):
     # (N,), in units of distance: how unusual colours and textures are, less those of the median
     # training picture. 0 for a model without this output.
     novelty: Floats
+    pooled: Floats | None = None  # (N, F): the features before the projection, when asked for
 
     @property
     def answers(self) -> NDArray[np.int64]:
@@ -63,6 +64,7 @@ class Prediction(NamedTuple):
             self.probabilities[rows],
             None if self.evidence is None else self.evidence[rows],
             self.novelty[rows],
+            None if self.pooled is None else self.pooled[rows],
         )
 
     @property
@@ -78,12 +80,14 @@ class Prediction(NamedTuple):
 def concatenated(parts: Sequence[Prediction]) -> Prediction:
     """Several predictions as one, in order."""
     evidence = [part.evidence for part in parts if part.evidence is not None]
+    pooled = [part.pooled for part in parts if part.pooled is not None]
     return Prediction(
         np.concatenate([part.embedding for part in parts]),
         np.concatenate([part.distances for part in parts]),
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate(evidence) if evidence else None,
         np.concatenate([part.novelty for part in parts]),
+        np.concatenate(pooled) if pooled else None,
     )
 
 
@@ -102,15 +106,26 @@ class Predictor:
 
     `threads` are those of one inference (default: all CPUs the process may use). With
     device="auto" CUDA is used when the driver shows a GPU; `provider` tells which one runs.
+    `pooled` has every prediction bear the features before the projection.
     """
 
     def __init__(
-        self, model: Bundle | bytes, *, threads: int | None = None, device: Device = "auto"
+        self,
+        model: Bundle | bytes,
+        *,
+        threads: int | None = None,
+        device: Device = "auto",
+        pooled: bool = False,
     ) -> None:
         if isinstance(model, bytes):
             content, source = model, "model.onnx"
         else:
             content, source = model.read("model.onnx"), str(model.path / "model.onnx")
+        self.has_pooled = pooled
+        if pooled:
+            from interpret.model.onnx_projection import with_pooled  # here: it imports onnx
+
+            content = with_pooled(content)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or cpu_count()
         options.inter_op_num_threads = 1
@@ -152,6 +167,7 @@ class Predictor:
         names = ["embedding", "distances", "probabilities"]
         names += ["evidence"] * (evidence and self.has_evidence)
         names += ["novelty"] * self.has_novelty
+        names += ["pooled"] * self.has_pooled
         found = dict(zip(names, self.run(names, pixels, batch_size), strict=True))
         return Prediction(
             found["embedding"],
@@ -159,6 +175,7 @@ class Predictor:
             found["probabilities"],
             found.get("evidence"),
             found.get("novelty", np.zeros(len(pixels), np.float32)),
+            found.get("pooled"),
         )
 
     def run(self, names: Sequence[str], pixels: Pixels, batch_size: int = 64) -> list[Floats]:

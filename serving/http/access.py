@@ -24,6 +24,7 @@ _COUNTED = {
     "/explain",
     "/similar",
     "/prototypes",
+    "/feedback",
     "/gallery",
     "/map",
     "/metrics",

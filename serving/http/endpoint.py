@@ -37,12 +37,17 @@ class Host(Protocol):
 
 
 def endpoint(
-    form: type[F], answer: type[BaseModel], *, pool: str
+    form: type[F],
+    answer: type[BaseModel],
+    *,
+    pool: str,
+    closed: Callable[[Settings], ServiceError | None] = lambda settings: None,
 ) -> Callable[[Callable[[Any, F], BaseModel]], Any]:
     """Make a method, which takes a checked form and returns an answer, a BentoML API at /NAME.
 
     The method and the writing of its answer's JSON run in a thread of the pool. A ServiceError or
-    a DpnpError becomes an answer in the error schema.
+    a DpnpError becomes an answer in the error schema. `closed` refuses every request where the
+    settings do not open the endpoint; no body is read then.
     """
 
     def decorate(method: Callable[[Any, F], BaseModel]) -> Any:
@@ -58,6 +63,8 @@ def endpoint(
 
             response: Response
             try:
+                if (shut := closed(settings)) is not None:
+                    raise shut
                 with threads.place():
                     with metrics().upload.time():
                         fields = await forms.read(

@@ -18,6 +18,8 @@ from interpret.bundle.errors import (
     UnknownExampleError,
     UnknownLabelError,
 )
+from interpret.edit.corrections import FeedbackFullError
+from serving.feedback import SeveralPicturesError, UnknownRequestError
 
 _LOG = logging.getLogger(__name__)
 
@@ -91,6 +93,9 @@ _OF_INPUT: dict[type[DpnpError], tuple[int, str]] = {
     UnknownLabelError: (422, "unknown_prototype"),
     OwnRivalError: (422, "own_rival"),
     UnknownExampleError: (404, "unknown_example"),
+    FeedbackFullError: (409, "feedback_full"),
+    UnknownRequestError: (404, "unknown_request"),
+    SeveralPicturesError: (422, "several_pictures"),
 }
 
 

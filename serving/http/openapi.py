@@ -14,6 +14,8 @@ from serving.http.errors import ErrorAnswer
 from serving.schemas import (
     EmptyForm,
     ExplainForm,
+    FeedbackForm,
+    FeedbackKept,
     Map,
     PredictForm,
     Prototypes,
@@ -29,6 +31,7 @@ _ENDPOINTS = {
     "/explain": (ExplainForm, Explanation),
     "/similar": (SimilarForm, Similar),
     "/prototypes": (EmptyForm, Prototypes),
+    "/feedback": (FeedbackForm, FeedbackKept),
 }
 _ERRORS = {
     400: "the request is malformed: no form, or one that cannot be parsed",
@@ -60,6 +63,10 @@ def describe(document: dict[str, Any], about: str | None) -> dict[str, Any]:
         else:
             content = {str(form.media_type): {"schema": _ref(form.__name__)}}
             operation["requestBody"] = {"required": True, "content": content}
+    paths["/feedback"]["post"]["responses"] |= {
+        "404": _error("the service collects no feedback, or remembers no such request"),
+        "409": _error("the file of feedback is full"),
+    }
     tags = paths["/predict"]["post"]["tags"]
     paths["/gallery/{id}"] = {"get": _gallery(tags)}
     paths["/map"] = {"get": _get_map(tags)}

@@ -1,0 +1,226 @@
+"""Corrections over the network: the pictures answered lately, and the file of what was wrong.
+
+A correction names a picture, or the request that it came with. For the second the service keeps,
+of the last answers, what teaching needs: in a second file beside the first, which all workers
+share and which may be lost.
+"""
+
+from __future__ import annotations
+
+import io
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from interpret.bundle.errors import DpnpError
+from interpret.bundle.gallery_table import pixel_hash
+from interpret.edit.corrections import Correction, CorrectionsFile
+from interpret.model.predictor import AnyPredictor, Pixels, Prediction
+from serving.settings import Settings
+from serving.telemetry.logs import LOG, REQUEST_ID
+
+_WAITING = 1024  # answers that wait to be kept, at most; more are not kept
+_LATE = 2.0  # seconds that another worker may take to keep an answer
+_RECENT = """
+CREATE TABLE IF NOT EXISTS answers (
+    id INTEGER PRIMARY KEY,
+    request_id TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    model TEXT NOT NULL,
+    trunk TEXT NOT NULL,
+    pixels_sha256 TEXT NOT NULL,
+    features BLOB NOT NULL,
+    picture BLOB,
+    UNIQUE (request_id, pixels_sha256)
+)
+"""
+_COLUMNS = "answer, model, trunk, pixels_sha256, features, picture, request_id"
+
+
+class UnknownRequestError(DpnpError):
+    """A request that was not answered here, or too long ago."""
+
+
+class SeveralPicturesError(DpnpError):
+    """A request about several pictures, or several requests with one id."""
+
+
+class Answered(NamedTuple):
+    """A picture that was answered, with the model that did."""
+
+    request_id: str | None
+    pixels: Pixels  # (S, S, 3)
+    features: np.ndarray[tuple[int], np.dtype[np.float32]]  # (F,)
+    answer: str
+    model: str
+    trunk: str
+
+
+class Feedback:
+    """The file of corrections, and the answers they may refer to. Raises DpnpError."""
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.feedback is not None
+        self._settings = settings
+        self._file = CorrectionsFile(settings.feedback, create=True)
+        self._recent = _RecentAnswers(settings)
+
+    def remember(self, answered: Answered) -> None:
+        """Keep an answer for a while, so that its request can be corrected; does not wait."""
+        self._recent.put(answered)
+
+    def of_request(self, request_id: str) -> Correction:
+        """The picture that was answered for a request, without its right label.
+
+        Raises UnknownRequestError, and DpnpError for a request of several pictures.
+        """
+        found = self._recent.find(request_id)
+        if not found:
+            raise UnknownRequestError(
+                f"no answer to request {request_id!r} is remembered: send the picture as `image`"
+            )
+        if len(found) > 1:
+            raise SeveralPicturesError(
+                f"request {request_id!r} was about {len(found)} pictures: send the one as `image`"
+            )
+        return found[0]
+
+    def of_picture(self, answered: Answered) -> Correction:
+        """A picture that came with its correction, without its right label."""
+        return _correction(answered, self._settings.feedback_pictures)
+
+    def add(self, correction: Correction) -> int:
+        """Keep a correction for good; returns its id. Raises FeedbackFullError."""
+        return self._file.add(
+            correction,
+            max_rows=self._settings.feedback_rows,
+            max_bytes=self._settings.feedback_bytes,
+        )
+
+    def __len__(self) -> int:
+        return len(self._file)
+
+
+class RememberingPredictor:
+    """A predictor that hands what it says of single pictures to `Feedback.remember`."""
+
+    def __init__(
+        self,
+        predictor: AnyPredictor,
+        feedback: Feedback,
+        class_names: Sequence[str],
+        model: str,
+        trunk: str,
+    ) -> None:
+        self.input_size, self.provider = predictor.input_size, predictor.provider
+        self._predictor, self._feedback = predictor, feedback
+        self._names, self._model, self._trunk = class_names, model, trunk
+
+    def __call__(self, pixels: Pixels, *, evidence: bool = False) -> Prediction:
+        """As the predictor inside; the request is the one of the log."""
+        prediction = self._predictor(pixels, evidence=evidence)
+        if REQUEST_ID.get() is not None:
+            for row in range(len(pixels)):
+                self._feedback.remember(self._answered(pixels[row], prediction, row))
+        return prediction
+
+    def silent(self, pixels: Pixels) -> Answered:
+        """The answer for one picture (S, S, 3), which is not remembered."""
+        return self._answered(pixels, self._predictor(pixels[None]), 0)
+
+    def _answered(self, pixels: Pixels, prediction: Prediction, row: int) -> Answered:
+        assert prediction.pooled is not None
+        label = self._names[int(prediction.answers[row])]
+        features = prediction.pooled[row]
+        return Answered(REQUEST_ID.get(), pixels, features, label, self._model, self._trunk)
+
+
+def _correction(answered: Answered, with_picture: bool) -> Correction:
+    return Correction(
+        label="",
+        answer=answered.answer,
+        model=answered.model,
+        trunk=answered.trunk,
+        pixels_sha256=pixel_hash(answered.pixels),
+        features=answered.features,
+        picture=_png(answered.pixels) if with_picture else None,
+        request_id=answered.request_id,
+    )
+
+
+def _png(pixels: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+class _RecentAnswers:
+    """The latest answers of all workers, in a file that is not synced; a thread writes it."""
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.feedback is not None
+        path = Path(f"{settings.feedback}.recent")
+        path.touch(0o600)
+        self._rows, self._pictures = settings.feedback_recent, settings.feedback_pictures
+        self._workers = settings.workers
+        self._connection = sqlite3.connect(
+            path, timeout=10, isolation_level=None, check_same_thread=False
+        )
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=OFF")
+        self._connection.execute("PRAGMA secure_delete=ON")
+        self._connection.execute(_RECENT)
+        self._lock = threading.Lock()
+        self._waiting: queue.Queue[Answered] = queue.Queue(_WAITING)
+        threading.Thread(target=self._write, daemon=True).start()
+
+    def put(self, answered: Answered) -> None:
+        try:
+            self._waiting.put_nowait(answered)
+        except queue.Full:
+            LOG.warning("an answer came too fast to be kept for feedback")
+
+    def find(self, request_id: str) -> list[Correction]:
+        """The pictures of a request; another worker may be about to keep them."""
+        self._waiting.join()
+        deadline = time.monotonic() + (_LATE if self._workers > 1 else 0)
+        while not (found := self._read(request_id)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
+
+    def _read(self, request_id: str) -> list[Correction]:
+        query = f"SELECT {_COLUMNS} FROM answers WHERE request_id = ?"
+        with self._lock:
+            rows = self._connection.execute(query, (request_id,)).fetchall()
+        return [
+            Correction("", answer, model, trunk, pixels, np.frombuffer(f, np.float32), png, request)
+            for answer, model, trunk, pixels, f, png, request in rows
+        ]
+
+    def _write(self) -> None:
+        while True:
+            answered = self._waiting.get()
+            try:
+                self._keep(_correction(answered, self._pictures))
+            except Exception:  # the edge of the thread: the next answers are kept all the same
+                LOG.exception("an answer is not kept for feedback")
+            finally:
+                self._waiting.task_done()
+
+    def _keep(self, kept: Correction) -> None:
+        insert = f"INSERT OR REPLACE INTO answers ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)"
+        drop = "DELETE FROM answers WHERE id <= (SELECT max(id) FROM answers) - ?"
+        values = (
+            *(kept.answer, kept.model, kept.trunk, kept.pixels_sha256),
+            *(kept.features.tobytes(), kept.picture, kept.request_id),
+        )
+        with self._lock:
+            self._connection.execute(insert, values)
+            self._connection.execute(drop, (self._rows,))

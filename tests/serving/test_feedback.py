@@ -1,0 +1,181 @@
+"""POST /feedback over real servers: what is kept, what is refused, and a kill -9."""
+
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.gallery_table import pixel_hash
+from interpret.edit.corrections import CorrectionsFile
+from interpret.model.images import decode
+from interpret.model.onnx_projection import trunk_digest
+from tests.serving.servers import (
+    BEARER,
+    GREEN,
+    RED,
+    TOKEN,
+    Server,
+    encode,
+    plain,
+    serve,
+    upload,
+)
+
+GREY = (128, 120, 100)
+
+
+def one_colour(*colour: int) -> np.ndarray:
+    return np.full((4, 4, 3), colour, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("feedback")
+
+
+@pytest.fixture(scope="module")
+def collecting(toy_bundle: Bundle, place: Path) -> Iterator[Server]:
+    """A server of two workers that collects feedback, with its pictures."""
+    settings = {
+        "DPNP_BUNDLE": toy_bundle.path,
+        "DPNP_FEEDBACK": place / "feedback.db",
+        "DPNP_FEEDBACK_PICTURES": "true",
+        "DPNP_API_TOKEN": TOKEN,
+        "DPNP_WORKERS": 2,
+    }
+    with serve(place / "log", **settings) as running:
+        yield running
+
+
+@pytest.fixture
+def client(collecting: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=collecting.url, headers=BEARER, timeout=20) as client:
+        yield client
+
+
+def kept(place: Path, colour: tuple[int, int, int]):
+    with CorrectionsFile(place / "feedback.db") as file:
+        found = {each.pixels_sha256: each for each in file.latest()}
+    return found[pixel_hash(one_colour(*colour))]
+
+
+def test_a_picture_with_its_label(client: httpx.Client, place: Path, toy_bundle: Bundle):
+    response = client.post("/feedback", files=upload(plain(RED)), data={"label": "blue"})
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    assert (answer["label"], answer["answer"], answer["picture"]) == ("blue", "red", True)
+    assert answer["model"]["fingerprint"] == toy_bundle.manifest.fingerprint
+    row = kept(place, RED)
+    assert (row.label, row.answer, row.model) == ("blue", "red", toy_bundle.manifest.fingerprint)
+    assert row.trunk == trunk_digest(toy_bundle.read("model.onnx"))
+    assert row.features.tolist() == [1, 0, 0]  # the toy's pooled features are the mean colour
+    assert np.asarray(decode(row.picture)).tolist() == one_colour(*RED).tolist()
+    assert (place / "feedback.db").stat().st_mode & 0o077 == 0
+
+
+def test_an_earlier_answer_by_its_request(client: httpx.Client, place: Path):
+    # Of two workers, each may answer any of these.
+    for number in range(6):
+        colour = (number, 200, 0)
+        asked = client.post("/predict", files=upload(plain(colour)))
+        request = asked.headers["x-request-id"]
+        response = client.post("/feedback", data={"request_id": request, "label": "red"})
+        assert response.status_code == 200, response.text
+        assert response.json()["answer"] == "green"
+        row = kept(place, colour)
+        assert (row.label, row.request_id) == ("red", request)
+        np.testing.assert_allclose(row.features, np.array(colour) / 255, rtol=1e-6)
+
+
+def test_the_last_label_of_a_picture_counts(client: httpx.Client, place: Path):
+    for label in ("green", "red"):
+        client.post("/feedback", files=upload(plain(GREEN)), data={"label": label})
+    assert kept(place, GREEN).label == "red"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code", "words"),
+    [
+        ({"label": "red", "request_id": "none-such"}, 404, "unknown_request", "send the picture"),
+        ({"label": "red"}, 422, "invalid_field", "exactly one of image and request_id"),
+        ({"request_id": "x"}, 422, "invalid_field", "label"),
+        ({"label": "cat", "request_id": "x"}, 422, "unknown_prototype", "no class 'cat'"),
+    ],
+)
+def test_what_is_refused(
+    client: httpx.Client, fields: dict[str, str], status: int, code: str, words: str
+):
+    response = client.post("/feedback", data=fields)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (status, code)
+    assert words in error["message"]
+
+
+def test_no_picture_and_no_token(client: httpx.Client, collecting: Server):
+    bad = client.post("/feedback", files=upload(b"no picture"), data={"label": "red"})
+    assert bad.status_code == 415
+    bare = httpx.post(f"{collecting.url}/feedback", files=upload(plain(RED)), data={"label": "red"})
+    assert bare.status_code == 401
+
+
+def test_a_request_id_of_two_pictures_names_neither(client: httpx.Client):
+    for colour in (RED, GREY):
+        client.post("/predict", files=upload(plain(colour)), headers={"x-request-id": "twice"})
+    response = client.post("/feedback", data={"request_id": "twice", "label": "red"})
+    assert response.json()["error"]["code"] == "several_pictures"
+    for _ in range(2):  # the same picture twice, as predicted and explained
+        client.post("/explain", files=upload(plain(RED)), headers={"x-request-id": "once"})
+    assert client.post("/feedback", data={"request_id": "once", "label": "red"}).is_success
+
+
+def test_off_without_a_file(client: httpx.Client, server: Server):
+    response = httpx.post(f"{server.url}/feedback", data={"label": "nonsense"})
+    assert response.status_code == 404
+    assert "DPNP_FEEDBACK" in response.json()["error"]["message"]
+
+
+def test_a_full_file_and_a_kill_at_any_point(toy_bundle: Bundle, tmp_path: Path):
+    path = tmp_path / "feedback.db"
+    settings = {"DPNP_BUNDLE": toy_bundle.path, "DPNP_FEEDBACK": path, "DPNP_FEEDBACK_ROWS": 9999}
+    accepted: list[int] = []
+    enough = threading.Event()
+
+    def send(first: int) -> None:
+        with httpx.Client(base_url=running.url, timeout=20) as client:
+            for number in range(first, 256):
+                picture = encode(Image.new("RGB", (4, 4), (number, first, 0)))
+                try:
+                    answer = client.post("/feedback", files=upload(picture), data={"label": "blue"})
+                except httpx.TransportError:
+                    return
+                accepted.append(answer.json()["id"])
+                if len(accepted) >= 40:
+                    enough.set()
+
+    with serve(tmp_path / "log", **settings) as running:
+        senders = [threading.Thread(target=send, args=(first,)) for first in range(3)]
+        for sender in senders:
+            sender.start()
+        assert enough.wait(60)
+        os.killpg(running.process.pid, signal.SIGKILL)  # while the senders go on
+        for sender in senders:
+            sender.join()
+    with sqlite3.connect(path) as raw:
+        rows = raw.execute("SELECT id, picture FROM corrections").fetchall()
+    assert set(accepted) <= {number for number, _ in rows}
+    assert {picture for _, picture in rows} == {None}  # no setting asked for pictures
+    with CorrectionsFile(path) as file:
+        full = len(file)
+    with serve(tmp_path / "log", **settings | {"DPNP_FEEDBACK_ROWS": full}) as again:
+        response = httpx.post(
+            f"{again.url}/feedback", files=upload(plain(RED)), data={"label": "red"}
+        )
+        assert (response.status_code, response.json()["error"]["code"]) == (409, "feedback_full")

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from training.config.train_config import TrainConfig
 from training.data.datasets import Split
 from training.model.backbones import backbone
+from training.model.folded_norms import fold_norms_
 from training.run.accelerator import precision_of
+from training.run.step import freeze_norms, quick_gradients
 
 _WARM_UP, _TIMED = 1, 2  # steps
 _DECODED = 12  # pictures that decoding is timed on
@@ -30,15 +31,15 @@ def measure_rates(config: TrainConfig, image_size: int) -> Rates:
     """Time the backbone of a configuration on random pictures, as the run will use it."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = backbone(config.backbone, image_size).to(device).to(memory_format=torch.channels_last)
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and config.norms == "frozen":
-            module.eval()
+    if config.norms == "frozen":
+        freeze_norms(network)
+        fold_norms_(network, image_size)
     pixels = torch.rand(config.batch_size, 3, image_size, image_size, device=device)
     pixels = pixels.to(memory_format=torch.channels_last)
     bf16 = precision_of(config) == "bf16"
 
     def step() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16), quick_gradients(device):
             loss = network(pixels).float().square().mean()
         loss.backward()
         for parameter in network.parameters():

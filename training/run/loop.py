@@ -21,6 +21,7 @@ from training.config.train_config import TrainConfig
 from training.data.augment import generator
 from training.data.data_record import DataRecord
 from training.data.datasets import DataSet
+from training.model.folded_norms import unfold_norms_
 from training.model.methods import CenterLoss
 from training.model.networks import PrototypeNetwork
 from training.run import checkpoint, metrics_log, stages
@@ -96,6 +97,7 @@ def train(
             on_epoch(metrics)
     accelerator.wait_for_everyone()
     accelerator.end_training()
+    unfold_norms_(run.network)
     return run.network.eval() if accelerator.is_main_process else None
 
 

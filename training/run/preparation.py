@@ -17,6 +17,7 @@ from training.data.augment import Augmentation
 from training.data.batches import Batches, batches
 from training.data.datasets import RESIDENT_SIZE, DataSet
 from training.model.backbones import WhitenedNet
+from training.model.folded_norms import fold_norms_
 from training.model.networks import PrototypeNetwork, build_network
 from training.model.prototype_assignment import assignment, class_similarity
 from training.run.accelerator import device_name, precision_of
@@ -34,7 +35,10 @@ THUMBNAIL = 8  # pixels a side: how alike classes look is told from as little
 
 
 def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, workers: int) -> Run:
-    """A run before its first step. Raises ConfigError, or CheckpointError for a teacher."""
+    """A run before its first step; the frozen norms of its network are folded.
+
+    Raises ConfigError, or CheckpointError for a teacher.
+    """
     size, examples = config.image_size or data.image_size, len(data.splits["train"])
     classes, device = len(data.class_names), accelerator.device
     data = data.with_fit(config.fit)
@@ -51,6 +55,8 @@ def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, worker
         network.head.adjust_for(torch.bincount(labels, minlength=classes))
     network.to(device)
     network.to(memory_format=torch.channels_last)
+    if config.norms == "frozen":
+        fold_norms_(network.backbone, size)
     augment = Augmentation(
         size, data.flip, resized=size > RESIDENT_SIZE, strong=config.augment == "strong"
     )

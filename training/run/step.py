@@ -6,6 +6,7 @@ augmentation → CutMix → soft targets → forward → loss terms → backward
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from training.config.train_config import TrainConfig
 from training.data import cutmix
 from training.data.augment import Augmentation
 from training.data.batches import Batches
+from training.model.depthwise import QuickDepthwise
 from training.model.methods import CenterLoss, Terms
 from training.model.networks import Features, PrototypeNetwork
 from training.run.batch_plan import BatchPlan
@@ -89,7 +91,8 @@ def training_step(
             targets = targets._replace(soft=run.teachers.soft_targets(pixels))
 
     with accelerator.accumulate(run.network_and_loss):
-        terms, right = run.network_and_loss(pixels, targets, lambda_pos)
+        with quick_gradients(pixels.device):
+            terms, right = run.network_and_loss(pixels, targets, lambda_pos)
         accelerator.backward(terms["loss"] * plan.weight(micro_batch))
         if accelerator.sync_gradients:  # the step's last micro-batch
             if epoch < config.warmup_epochs:
@@ -151,6 +154,13 @@ class NetworkAndLoss(nn.Module):
         if targets.others is not None and targets.share < 0.5:
             labels = targets.others
         return self.network.head.logits(embedding).argmax(1).eq(labels).sum()
+
+
+def quick_gradients(device: torch.device) -> AbstractContextManager[object]:
+    """Around a forward pass whose gradients are wanted: on a CPU those of depthwise convolutions
+    are then computed in the quick way.
+    """
+    return QuickDepthwise() if device.type == "cpu" else nullcontext()
 
 
 def set_rates(optimizer: Optimizers, factor: float) -> None:

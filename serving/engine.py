@@ -179,5 +179,6 @@ def _map(explainer: Explainer) -> Map:
         labels=bundle.gallery.labels[rows].tolist(),
         points=view(bundle.embeddings[rows]).round(_DECIMALS).tolist(),
         fit=bundle.manifest.fit,
+        input_size=bundle.manifest.input_size,
         model=explainer.model,
     )

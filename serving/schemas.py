@@ -181,6 +181,7 @@ class Map(_Answer):
         description="how a picture fills the model's square input: by its centred square (crop), "
         "whole with a border of grey (letterbox), or whole with its shape given up (squash)"
     )
+    input_size: int = Field(description="side of the model's square input in pixels")
     model: ModelInfo
 
 

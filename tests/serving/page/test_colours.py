@@ -9,7 +9,7 @@ from interpret.figures import palette
 from tests.serving.servers import ROOT
 
 PAGE = ROOT / "serving" / "page"
-FILES = [file for file in PAGE.iterdir() if file.suffix in {".css", ".js", ".html"}]
+FILES = [file for file in PAGE.rglob("*") if file.suffix in {".css", ".js", ".html"}]
 THEMES = {"light": palette.EXPLORER_LIGHT, "dark": palette.EXPLORER_DARK}
 
 
@@ -62,5 +62,5 @@ def test_every_property_that_is_used_is_defined(client: httpx.Client) -> None:
     assert names == set(re.findall(r"--([\w-]+):", dark)) == set(palette.EXPLORER_LIGHT)
     text = "".join(file.read_text() for file in FILES)
     used = set(re.findall(r"var\(--([\w-]+)|getPropertyValue\(\"--([\w-]+)", text))
-    assert {a or b for a, b in used} == names | {"class", "tint"}
+    assert {a or b for a, b in used} == names | {"class", "tint", "target", "mark", "share"}
     assert "--tint:" in own

@@ -101,23 +101,45 @@ def test_a_prototype_and_its_images(page: Browser) -> None:
     page.run("$('#classes button:nth-child(4)').click()")
     page.wait("$('#prototype').textContent.startsWith('3:')")
     assert page.run("return $('#prototype ul').children.length") == 16
-    # On the sphere too: a press on the drawn prototype. The chosen one is turned to the front.
-    page.run(
-        """
-        const canvas = $('#sphere'), box = canvas.getBoundingClientRect();
-        $('#prototype').replaceChildren();
-        const send = (kind, x, y) => canvas.dispatchEvent(
-          new PointerEvent(kind, {clientX: box.left + x, clientY: box.top + y, pointerId: 1}));
-        canvas.setPointerCapture = () => {};
-        for (let x = 5; x < box.width && !window.hit; x += 5)
-          for (let y = 5; y < box.height && !window.hit; y += 5) {
-            send('pointermove', x, y);
-            if (canvas.style.cursor === 'pointer') { window.hit = true;
-              send('pointerdown', x, y); send('pointerup', x, y); }
-          }
-        """
-    )
+    # On the sphere too. The chosen prototype is turned to the front.
+    page.run("$('#prototype').replaceChildren()")
+    press_on_the_sphere(page, "the prototype of ")
     page.wait("$('#prototype').textContent.includes('its training images')")
+
+
+@needs_chromium
+def test_a_dot_on_the_sphere_opens_its_picture(page: Browser) -> None:
+    page.run("$('#asked-name').textContent = ''")
+    told = press_on_the_sphere(page, "training image ")
+    label, name = told.split(" · ")
+    page.wait("$('#asked-name').textContent && !$('body').classList.contains('busy')")
+    assert page.text("#asked-name") == name
+    assert page.run("return $('#tooltip').hidden")
+    assert label in page.run("return $('#sentence').textContent")
+
+
+def press_on_the_sphere(page: Browser, wanted: str) -> str:
+    """Move over the sphere until the tooltip says `wanted`, press there; the tooltip's words."""
+    return str(
+        page.run(
+            """
+            const canvas = $('#sphere'), box = canvas.getBoundingClientRect();
+            const send = (kind, x, y) => canvas.dispatchEvent(new PointerEvent(
+              kind, {clientX: box.left + x, clientY: box.top + y, pointerId: 1}));
+            canvas.setPointerCapture = () => {};
+            for (let x = 5; x < box.width; x += 5)
+              for (let y = 5; y < box.height; y += 5) {
+                send('pointermove', x, y);
+                const told = $('#tooltip').hidden ? '' : $('#tooltip').textContent;
+                if (!told.includes(arguments[0])) continue;
+                send('pointerdown', x, y);
+                send('pointerup', x, y);
+                return told;
+              }
+            """,
+            wanted,
+        )
+    )
 
 
 @needs_chromium

@@ -168,7 +168,7 @@ export class Sphere {
       pen.font = `${named ? 700 : 500} 13px system-ui, sans-serif`;
       pen.lineWidth = 4;
       pen.lineJoin = "round";
-      const text = map.class_names[index].slice(0, 24);
+      const text = map.class_names[index];
       pen.strokeText(text, x, y - 12);
       pen.lineWidth = 1;
       pen.fillStyle = this.ink;
@@ -221,6 +221,7 @@ export class Sphere {
     const { canvas } = this;
     let drag = null;
     canvas.addEventListener("pointerdown", (event) => {
+      this.pointed(null);
       drag = { x: event.clientX, y: event.clientY, moved: false };
       canvas.setPointerCapture(event.pointerId);
     });
@@ -235,7 +236,7 @@ export class Sphere {
     });
     canvas.addEventListener("pointerup", (event) => {
       const hit = drag?.moved ? null : this.#hit(event);
-      if (hit?.index !== undefined) this.chosen(hit.index);
+      if (hit) this.chosen(hit);
       drag = null;
     });
     canvas.addEventListener("pointerleave", () => this.pointed(null));
@@ -253,8 +254,8 @@ export class Sphere {
 
   #hover(event) {
     const hit = this.#hit(event);
-    this.canvas.style.cursor = hit?.index === undefined ? "grab" : "pointer";
-    this.pointed(hit);
+    this.canvas.style.cursor = hit ? "pointer" : "grab";
+    this.pointed(hit, event);
   }
 
   // What is under the pointer: a prototype {index}, a training image {row}, or null.

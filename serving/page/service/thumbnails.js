@@ -2,7 +2,7 @@
 // each, and one that fails is asked for again as long as it is on the page.
 
 import { getBlob } from "./api.js";
-import { element, pause } from "./dom.js";
+import { element, pause } from "../parts/dom.js";
 
 const FIRST_WAIT = 500, LONGEST_WAIT = 30_000; // milliseconds until a failed one is asked for again
 let thumbnails = new Map(); // id → promise of {blob, url}

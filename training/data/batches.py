@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from interpret.model.devices import cpu_count
 from training.data.datasets import RESIDENT_SIZE, Split
 
 RESIDENT_SHARE = 0.25  # of the free memory, at most, for a split's pixels
@@ -43,7 +44,8 @@ class Streamed:
     """Pictures decoded by worker processes while the device computes."""
 
     def __init__(self, split: Split, size: int, workers: int, device: torch.device) -> None:
-        self.pictures, self.workers, self.device = _Pictures(split, size), workers, device
+        self.pictures, self.device = _Pictures(split, size), device
+        self.workers = min(workers, cpu_count())  # more would wait for each other
 
     def __call__(self, rows: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """See Batches."""

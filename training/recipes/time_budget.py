@@ -14,6 +14,7 @@ from training.data.datasets import Split
 from training.model.backbones import backbone
 from training.model.folded_norms import fold_norms_
 from training.run.accelerator import precision_of
+from training.run.freed_memory import freed_memory_kept
 from training.run.step import freeze_norms, quick_gradients
 
 _WARM_UP, _TIMED = 1, 2  # steps
@@ -50,7 +51,8 @@ def measure_rates(config: TrainConfig, image_size: int) -> Rates:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             network(pixels)
 
-    training = _seconds(step, device) / config.batch_size
+    with freed_memory_kept():
+        training = _seconds(step, device) / config.batch_size
     network.eval()
     return Rates(training, _seconds(forward, device) / config.batch_size)
 

@@ -28,6 +28,7 @@ from training.run import checkpoint, metrics_log, stages
 from training.run.accelerator import accelerator_for, precision_of
 from training.run.checkpoint import Checkpoint
 from training.run.epoch_end import class_means, valid_figures
+from training.run.freed_memory import freed_memory_kept
 from training.run.metrics_log import EpochMetrics
 from training.run.preparation import prepare
 from training.run.step import Run, freeze_norms, training_step
@@ -113,7 +114,7 @@ def train_epoch(run: Run, epoch: int, on_step: OnStep | None = None) -> EpochMet
         freeze_norms(run.network.backbone)
     started, sums = time.perf_counter(), torch.zeros(1, device=accelerator.device)
     rows, counts = plan.rows(epoch), _class_counts(run, epoch)
-    with progress() as bar:
+    with progress() as bar, freed_memory_kept():
         task = bar.add_task(f"epoch {epoch + 1}/{epochs}", total=plan.pictures)
         for i, (pixels, labels) in enumerate(run.train(rows)):
             step, turn = divmod(i, plan.accumulate)

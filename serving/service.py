@@ -36,6 +36,7 @@ from serving.http.errors import ErrorSchema, ServiceError
 from serving.http.openapi import describe
 from serving.http.routes import routes
 from serving.http.worker_pools import WorkerPool
+from serving.packing import labels
 from serving.schemas import (
     EmptyForm,
     ExplainForm,
@@ -48,10 +49,11 @@ from serving.schemas import (
     SimilarForm,
 )
 from serving.settings import Settings
-from serving.telemetry.logs import LOG, as_json
+from serving.telemetry.logs import LOG, set_formats
 from serving.telemetry.metrics import metrics, share_folder
 
 SETTINGS = Settings.read()
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")  # BentoML tells its makers of each start
 
 
 def _holder() -> EngineHolder:
@@ -75,7 +77,7 @@ class Dpnp:
     """Classifies pictures by the nearest prototype, and shows what stands behind each answer."""
 
     def __init__(self) -> None:
-        as_json()
+        set_formats()
         self.settings = SETTINGS
         self.holder = EngineHolder(SETTINGS)
         # More threads than CPUs, so that pictures wait for the next batch and not for a thread.
@@ -106,7 +108,7 @@ class Dpnp:
             raise BentoMLException(str(error)) from error
         if SETTINGS.device == "cuda" and not cuda_device_count():
             raise BentoMLException("DPNP_DEVICE is cuda, but the driver shows no GPU")
-        as_json()
+        set_formats()
         if SETTINGS.api_token is None:
             LOG.warning("no DPNP_API_TOKEN is set: only clients on this machine are answered")
         if SETTINGS.workers > 1:
@@ -188,6 +190,7 @@ class Dpnp:
 
 service = bentoml.service(
     name="dpnp",
+    labels=labels(SETTINGS.bundle_path),
     workers=SETTINGS.workers,
     http={"host": "127.0.0.1"},  # `--host` or BENTOML_HOST opens it to others
     traffic={"timeout": SETTINGS.upload_seconds + SETTINGS.queue_seconds + 60},

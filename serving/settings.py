@@ -12,8 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from interpret.model.devices import cpu_count
 from interpret.model.images import MAX_PIXELS
 from interpret.model.predictor import Device
-
-_SOURCES = Path(__file__).resolve().parent.parent  # the repository, or a built bento's sources
+from serving import SOURCES
+from serving.packing import packed_bundle
 
 
 class Settings(BaseSettings):
@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DPNP_", frozen=True)
 
     bundle: Path = Field(
-        Path("models/cifar10-dpnp-9d"),
+        default_factory=lambda: packed_bundle() or Path("models/cifar10-dpnp-9d"),
         description="the bundle's folder, looked up in the working folder, then beside `serving/`",
     )
     api_token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     @property
     def bundle_path(self) -> Path:
         """`bundle` as an absolute path. The working folder comes first, then the sources' own."""
-        shipped = _SOURCES / self.bundle
+        shipped = SOURCES / self.bundle
         found = shipped if not self.bundle.exists() and shipped.exists() else self.bundle
         return found.absolute()
 

@@ -21,7 +21,8 @@ ROOMS = {
         *("geometry", "bundle"),
     ),
     "serving": (
-        *("service", "http", "engine", "feedback", "batching", "schemas", "settings", "telemetry"),
+        *("commands", "service", "http", "engine", "feedback", "batching", "schemas", "settings"),
+        *("packing", "telemetry"),
     ),
 }
 
@@ -44,6 +45,14 @@ def test_direction_of_imports(package: str):
     for file in files:
         foreign = imports(file) & (MAY_IMPORT.keys() - {package})
         assert foreign <= MAY_IMPORT[package], file
+
+
+def test_only_the_application_names_a_module_of_serving_in_training():
+    named = re.compile(r'"serving\.[\w.]+')
+    files = (ROOT / "training").rglob("*.py")
+    assert [f.name for f in files if named.search(f.read_text())] == ["app.py"]
+    for file in (ROOT / "interpret").rglob("*.py"):
+        assert not named.search(file.read_text()), file
 
 
 def modules(file: Path) -> set[str]:
@@ -136,4 +145,6 @@ def test_a_bento_needs_what_the_project_needs_but_no_torch():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     bento = yaml.safe_load((ROOT / "bentofile.yaml").read_text())["python"]["packages"]
     assert set(bento) <= set(project["dependencies"])
+    gpu, root = (ROOT / "serving" / "bentofile.gpu.yaml", ROOT / "bentofile.yaml")
+    assert gpu.read_text() == root.read_text()  # BentoML looks for it at the root
     assert not [line for line in bento if line.startswith(("torch", "accelerate", "captum"))]

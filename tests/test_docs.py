@@ -51,7 +51,7 @@ def test_links_lead_to_files_and_headings(page: str):
 def test_commands_and_their_options_exist(page: str):
     for line in code(page):
         for command in re.findall(r"\bdpnp ([^|;#…]*)", line):
-            name, *words = shlex.split(command, comments=True) or [""]
+            name, *words = shlex.split(command.partition(" -- ")[0], comments=True) or [""]
             if not re.fullmatch(r"[a-z-]+", name) or name.startswith("-"):
                 continue
             options = {option for each in COMMANDS[name].params for option in each.opts}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interpret.bundle.errors import DpnpError
+from interpret.bundle.missing_parts import missing_part
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +55,10 @@ def run(app: typer.Typer) -> None:
         complain(f"{error.format_message().rstrip('.')}{where}")
     except DpnpError as error:
         complain(error)
+    except ModuleNotFoundError as error:
+        if (part := missing_part(error)) is None:
+            raise
+        complain(part)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         complain(f"{where}{error.strerror or error}")

@@ -1,11 +1,16 @@
-"""The log: one JSON object a line. It never holds a picture, a token or a form's field."""
+"""The log: lines for people on a terminal, JSON objects anywhere else.
+
+It never holds a picture, a token or a form's field.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import TextIO
 
 from bentoml import server_context
 
@@ -38,9 +43,47 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry)
 
 
-def as_json() -> None:
-    """Give every handler that writes this process's log the JSON format."""
-    formatter = JsonFormatter()
+class LineFormatter(logging.Formatter):
+    """Writes a line for people: the time of day, the message, what its fields add."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line; a traceback follows on lines of its own."""
+        fields = dict(getattr(record, "fields", {}))
+        words = [datetime.fromtimestamp(record.created).strftime("%H:%M:%S")]
+        if record.levelno != logging.INFO:
+            words.append(record.levelname.lower())
+        if "method" in fields:  # a request: its path says more than the counted endpoint
+            words.append(f"{fields.pop('method')} {fields.pop('path')}")
+        else:
+            words.append(record.getMessage())
+        if "status" in fields:
+            words.append(f"{fields.pop('status')} in {fields.pop('milliseconds')} ms")
+        words += [f"{name}={value}" for name, value in fields.items() if value is not None]
+        line = _printable("  ".join(words))
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _printable(text: str) -> str:
+    """No control characters: a path could otherwise rewrite the terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _formatter(stream: TextIO) -> logging.Formatter:
+    return LineFormatter() if stream.isatty() else JsonFormatter()
+
+
+def set_formats() -> None:
+    """Give every handler that writes this process's log the format that its stream asks for."""
     for name in (None, "bentoml", "uvicorn.error", "circus"):
         for handler in logging.getLogger(name).handlers:
-            handler.setFormatter(formatter)
+            if isinstance(handler, logging.StreamHandler):
+                handler.setFormatter(_formatter(handler.stream))
+
+
+def announce(message: str) -> None:
+    """Write the log's first line to stdout, before BentoML has set up logging."""
+    record = logging.makeLogRecord(
+        {"name": LOG.name, "levelno": logging.INFO, "levelname": "INFO", "msg": message}
+    )
+    text = message if sys.stdout.isatty() else JsonFormatter().format(record)
+    print(text, flush=True)

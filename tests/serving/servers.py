@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +50,21 @@ def environment(**changes: object) -> dict[str, str]:
 
 @contextmanager
 def serve(
-    log_file: Path, *, target: str = ".", folder: Path = ROOT, **settings: object
+    log_file: Path,
+    *,
+    target: str = ".",
+    folder: Path = ROOT,
+    command: Sequence[object] | None = None,
+    **settings: object,
 ) -> Iterator[Server]:
-    """`bentoml serve TARGET` in `folder`, ready; stopped with all its processes at the end."""
+    """`bentoml serve TARGET`, or another command, in `folder`, ready; stopped with all its
+    processes at the end. The command is given a free port.
+    """
     port = free_port()
     start = time.monotonic()
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [BENTOML, "serve", target, "--port", str(port)],
+            [str(word) for word in command or (BENTOML, "serve", target)] + ["--port", str(port)],
             cwd=folder,
             env=environment(**settings),
             stdout=log,

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from interpret.bundle.bundle import Bundle
+from tests.conftest import write_toy_bundle
 from tests.serving.servers import (
     BENTOML,
     RED,
@@ -66,27 +67,43 @@ def test_a_wrong_setting_is_named() -> None:
 
 @pytest.fixture(scope="module")
 def built(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A bento of the project with the toy bundle as its default, served by two workers."""
+    """A bento with a bundle of two, chosen by DPNP_BUNDLE, served by two workers."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("serving", "interpret"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("bentofile.yaml", "README.md"):
         shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(toy_bundle.path, folder / "models" / "cifar10-dpnp-9d")
+    write_toy_bundle(folder / "models" / "cifar10-dpnp-9d", name="the shipped one")
+    shutil.copytree(toy_bundle.path, folder / "models" / "mine")
     home, empty = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("empty")
     done = subprocess.run(
         [BENTOML, "build"],
         cwd=folder,
-        env=environment(BENTOML_HOME=home),
+        env=environment(BENTOML_HOME=home, DPNP_BUNDLE="models/mine"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=120,
     )
     assert done.returncode == 0, done.stdout.decode()
+    assert "the bento will serve toy (" in done.stdout.decode()
     shutil.rmtree(folder)
     log = tmp_path_factory.mktemp("log") / "log"
     with serve(log, target="dpnp:latest", folder=empty, BENTOML_HOME=home, DPNP_WORKERS=2) as run:
         yield run
+
+
+def test_a_bundle_that_would_not_be_packed_is_refused(toy_bundle: Bundle, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [BENTOML, "build"],
+        cwd=ROOT,
+        env=environment(BENTOML_HOME=tmp_path, DPNP_BUNDLE=toy_bundle.path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert f"`dpnp build {toy_bundle.path}` packs any" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_built_bento_serves_from_an_empty_folder(built: Server) -> None:

@@ -5,7 +5,7 @@ import logging
 import sys
 from datetime import datetime
 
-from serving.telemetry.logs import REQUEST_ID, JsonFormatter
+from serving.telemetry.logs import REQUEST_ID, JsonFormatter, LineFormatter
 
 
 def line(record: logging.LogRecord) -> dict:
@@ -43,3 +43,17 @@ def test_an_exception_stays_on_its_line() -> None:
     except ZeroDivisionError:
         entry = line(record("failed", exc_info=sys.exc_info()))
     assert entry["exception"].endswith("ZeroDivisionError: a reason")
+
+
+def test_a_line_for_people() -> None:
+    request = {"method": "POST", "path": "/predict", "status": 200, "milliseconds": 5.25}
+    fields = request | {"client": None, "label": "red"}
+    text = LineFormatter().format(record("x", levelno=logging.INFO, fields=fields))
+    assert text[8:] == "  POST /predict  200 in 5.25 ms  label=red"
+    assert LineFormatter().format(record("%d left", 3))[8:] == "  warning  3 left"
+
+
+def test_no_path_rewrites_the_terminal() -> None:
+    fields = {"method": "GET", "path": "/\x1b[2J\né"}
+    text = LineFormatter().format(record("x", levelno=logging.INFO, fields=fields))
+    assert text.endswith("  GET /\\x1b[2J\\né")

@@ -11,6 +11,7 @@ from training.commands.app import build_app
 COMMANDS = [
     *("train", "join", "export", "predict", "explain", "similar", "report", "evaluate"),
     *("calibrate", "audit", "add-class", "remove-class", "update-gallery", "reproduce"),
+    *("serve", "build"),
 ]
 
 

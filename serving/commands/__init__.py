@@ -1,0 +1,1 @@
+"""The commands of `dpnp` that start BentoML. Only these print."""

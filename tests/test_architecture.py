@@ -147,4 +147,9 @@ def test_a_bento_needs_what_the_project_needs_but_no_torch():
     assert set(bento) <= set(project["dependencies"])
     gpu, root = (ROOT / "serving" / "bentofile.gpu.yaml", ROOT / "bentofile.yaml")
     assert gpu.read_text() == root.read_text()  # BentoML looks for it at the root
+    slim = yaml.safe_load((ROOT / "serving" / "bentofile.cpu.yaml").read_text())
+    either = ("faiss", "onnxruntime")  # of each a package for CPUs and one for GPUs
+    common = [p for p in bento if not p.startswith(either)]
+    common += [p.split(";")[0] for p in bento if p.startswith(either) and "-gpu" not in p]
+    assert sorted(slim["python"]["packages"]) == sorted(common)
     assert not [line for line in bento if line.startswith(("torch", "accelerate", "captum"))]

@@ -185,25 +185,41 @@ def _pixels(explainer: Explainer, path: Path) -> NDArray[np.uint8]:
 def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
     if not answers:
         return
-    distances = (" distance", "negative", " distance", " margin")
     told = any(answer.novelty for _, answer in answers)  # 0 for a model without novelty
+    unknown = not all(answer.recognised for _, answer in answers)  # whose nearest class is no label
+    passed = any(answer.limits.passed for _, answer in answers)
+    columns = [" probability", "verdict", *["nearest"] * unknown, " distance", "negative"]
+    columns += [" distance", " margin", *[" novelty"] * told, *["limit passed"] * passed]
     print_table(
-        ("file", "label", " probability", "verdict", *distances, *[" novelty"] * told),
+        ("file", "label", *columns),
         [
             (
                 str(path),
-                answer.label,
-                f"{answer.probability:.1%}",
+                answer.headline,
+                f"{answer.probability:.1%}" if answer.recognised else "",
                 answer.verdict.replace("_", " "),
+                *[answer.positive.label] * unknown,
                 f"{answer.positive.distance:.3f}",
                 answer.negative.label,
                 f"{answer.negative.distance:.3f}",
                 f"{answer.margin:.3f}",
                 *[f"{answer.novelty:.3f}"] * told,
+                *[_limit_passed(answer)] * passed,
             )
             for path, answer in answers
         ],
     )
+
+
+def _limit_passed(answer: Classification) -> str:
+    """The comparison that gave the verdict; empty for an answer within its limits."""
+    limits = answer.limits
+    if limits.passed == "max_distance":
+        score = "distance + novelty" if answer.novelty else "distance"
+        return f"{score} {limits.ood_score:.3f} > {limits.max_distance:.3f}"
+    if limits.passed == "min_margin":
+        return f"margin {limits.margin:.3f} < {limits.min_margin:.3f}"
+    return ""
 
 
 def _print_examples(explainer: Explainer, examples: Sequence[Example]) -> None:

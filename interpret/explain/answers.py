@@ -6,7 +6,7 @@ from typing import Annotated, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from interpret.trust.verdict import Verdict
+from interpret.trust.verdict import WORDS, Limit, Verdict
 
 Distance = Annotated[float, Field(ge=0, description="Euclidean, in the embedding space")]
 Angle = Annotated[float, Field(ge=0, le=180, description="degrees, seen from the origin")]
@@ -45,25 +45,52 @@ class ModelInfo(_Answer):
     fingerprint: str = Field(description="hash over the whole bundle")
 
 
+class Limits(_Answer):
+    """What the verdict compares: two figures of the picture with the limits of its class."""
+
+    ood_score: float = Field(description="distance to the answer's prototype plus novelty")
+    max_distance: float = Field(description="an ood_score above it gives none_of_these")
+    margin: float = Field(description="to the nearest other prototype, whatever rival is asked for")
+    min_margin: float = Field(description="a margin below it gives ambiguous")
+    passed: Limit | None = Field(
+        description="the limit that the picture is beyond, the reason of the verdict; null: none"
+    )
+
+
 class Classification(_Answer):
     """A label and the prototypes that decided it."""
 
     _view: View | None = PrivateAttr(None)
 
-    label: str
+    label: str = Field(description="the class; with the verdict none_of_these merely the nearest")
     index: int
     probability: Annotated[float, Field(ge=0, le=1)]
     verdict: Verdict
+    limits: Limits
     positive: PrototypeDistance = Field(description="the nearest prototype: the predicted class")
     negative: PrototypeDistance = Field(description="the nearest prototype of any other class")
     margin: float = Field(description="negative.distance − positive.distance")
     novelty: float = Field(
         description="how unusual the picture's colours and textures are, against the median "
-        "training picture, in units of distance; 0 for a model that does not measure it. A verdict "
-        "compares positive.distance + novelty with the class's max_distance"
+        "training picture, in units of distance; 0 for a model that does not measure it"
     )
-    prototypes: list[PrototypeDistance] = Field(description="the nearest ones, nearest first")
+    prototypes: list[PrototypeDistance] = Field(
+        description="the nearest ones, nearest first: five, or as many as the request says"
+    )
+    probabilities: dict[str, float] | None = Field(
+        None, description="of every class, by label; null: not asked for"
+    )
     model: ModelInfo
+
+    @property
+    def recognised(self) -> bool:
+        """Whether the answer has a class: false for the verdict none_of_these."""
+        return self.verdict != "none_of_these"
+
+    @property
+    def headline(self) -> str:
+        """The class, or that there is none: the words to put above an answer."""
+        return self.label if self.recognised else WORDS[self.verdict]
 
     def shown_with(self, view: View) -> Self:
         """This answer, drawn in notebooks with the pictures of `view`."""
@@ -76,8 +103,9 @@ class Classification(_Answer):
 
     def __repr__(self) -> str:
         near, far = self.positive, self.negative
+        said = f"{self.label!r} {self.probability:.1%}" if self.recognised else self.headline
         return (
-            f"<{self.label!r} {self.probability:.1%} {self.verdict}: nearest {near.label!r} at "
+            f"<{said} {self.verdict}: nearest {near.label!r} at "
             f"{near.distance:.3g}, then {far.label!r} at {far.distance:.3g}, "
             f"margin {self.margin:.3g}>"
         )

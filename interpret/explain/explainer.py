@@ -19,6 +19,7 @@ from interpret.explain.answers import (
     Evidence,
     Example,
     Explanation,
+    Limits,
     ModelInfo,
     PrototypeDistance,
     PrototypeSummary,
@@ -30,7 +31,7 @@ from interpret.model.images import PICTURE_TYPES, Picture, Preprocessing, as_ima
 from interpret.model.predictor import AnyPredictor, Device, Pixels, Prediction, Predictor
 from interpret.retrieval.gallery import Gallery
 from interpret.retrieval.projection import Projection
-from interpret.trust.verdict import verdict
+from interpret.trust.verdict import PASSED, verdict
 
 NEAREST_SHOWN = 5  # prototypes listed with each answer
 OVERLAY_SIDE = 224  # pixels
@@ -118,10 +119,21 @@ class Explainer:
                 raise
             raise type(error)(f"picture {number}: {error}") from error
 
-    def classify(self, pixels: Pixels) -> list[Classification]:
-        """An answer for each of the pictures, uint8 RGB (N, S, S, 3)."""
-        prediction = self.predictor(pixels)
-        return [self._classification(prediction, row) for row in range(len(pixels))]
+    def classify(
+        self, pixels: Pixels, *, top: int = NEAREST_SHOWN, probabilities: bool = False
+    ) -> list[Classification]:
+        """An answer for each of the pictures, uint8 RGB (N, S, S, 3).
+
+        Each lists the `top` nearest prototypes, and on request the probability of every class.
+        """
+        return self.answers(self.predictor(pixels), top=top, probabilities=probabilities)
+
+    def answers(
+        self, prediction: Prediction, *, top: int = NEAREST_SHOWN, probabilities: bool = False
+    ) -> list[Classification]:
+        """The answers that follow from a prediction; `top` and `probabilities` as in `classify`."""
+        rows = range(len(prediction.distances))
+        return [self._classification(prediction, row, top, probabilities) for row in rows]
 
     def explain_pixels(
         self,
@@ -130,15 +142,18 @@ class Explainer:
         *,
         positive: str | None = None,
         negative: str | None = None,
+        top: int = NEAREST_SHOWN,
+        probabilities: bool = False,
     ) -> Explanation:
         """The answer for one picture (S, S, 3), with k examples of each kind and the evidence.
 
         `positive` and `negative` ask "why this class and not that": prototypes, margin, examples
-        and evidence are then those of these two classes, whatever the answer's label is. Raises
-        UnknownLabelError, or OwnRivalError for a class against itself.
+        and evidence are then those of these two classes, whatever the answer's label is; `top` and
+        `probabilities` are as in `classify`. Raises UnknownLabelError, or OwnRivalError for a
+        class against itself.
         """
         prediction = self.predictor(pixels[None], evidence=True)
-        answer = self._classification(prediction, 0)
+        answer = self._classification(prediction, 0, top, probabilities)
         if positive is not None or negative is not None:
             answer = self._asked(answer, prediction, positive, negative)
         centres = self.bundle.prototypes[[answer.positive.index, answer.negative.index]]
@@ -178,29 +193,41 @@ class Explainer:
             for i, (name, j) in enumerate(zip(names, between.argmin(1).tolist(), strict=True))
         ]
 
-    def _classification(self, prediction: Prediction, row: int) -> Classification:
+    def _classification(
+        self, prediction: Prediction, row: int, top: int, probabilities: bool
+    ) -> Classification:
         away = prediction.distances[row]
         index = int(prediction.probabilities[row].argmax())
         novelty = float(prediction.novelty[row])
-        nearest = np.argsort(away, kind="stable")[: NEAREST_SHOWN + 1].tolist()
+        nearest = np.argsort(away, kind="stable")[: max(top, 2) + 1].tolist()
         # On the sphere the predicted class comes first by construction, but for a rounding tie. A
         # method without a sphere (CE, CL) may answer a class whose prototype is not the nearest.
-        order = [index, *(i for i in nearest if i != index)][:NEAREST_SHOWN]
+        order = [index, *(i for i in nearest if i != index)][: max(top, 2)]
         shown = self._at(prediction, row, order)
         positive, negative = shown[:2]
-        margin = negative.distance - positive.distance
+        margin, score = negative.distance - positive.distance, positive.distance + novelty
+        manifest = self.bundle.manifest
+        limits = manifest.limits(index)
+        found = verdict(score, margin, limits)
+        every = prediction.probabilities[row].tolist() if probabilities else ()
         return Classification(
             label=positive.label,
             index=index,
             probability=float(prediction.probabilities[row, index]),
-            verdict=verdict(
-                positive.distance + novelty, margin, self.bundle.manifest.limits(index)
+            verdict=found,
+            limits=Limits(
+                ood_score=score,
+                max_distance=limits.max_distance,
+                margin=margin,
+                min_margin=limits.min_margin,
+                passed=PASSED[found],
             ),
             positive=positive,
             negative=negative,
             margin=margin,
             novelty=novelty,
-            prototypes=shown,
+            prototypes=shown[:top],
+            probabilities=dict(zip(manifest.class_names, every, strict=True)) if every else None,
             model=self.model,
         )
 

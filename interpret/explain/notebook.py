@@ -25,6 +25,7 @@ from interpret.explain.answers import (
 from interpret.explain.evidence import AGAINST, FOR, TINY, overlay_on
 from interpret.model.images import Picture, Preprocessing, as_image
 from interpret.model.picture_formats import data_uri
+from interpret.trust.verdict import WORDS
 
 _SIDE, _SMALL = 176, 72  # pixels on the screen: of the picture, of a training image
 _CELL = "padding:2px 14px 2px 0;border:0"
@@ -94,9 +95,11 @@ class NotebookView:
 
 
 def _heading(answer: Classification) -> str:
-    said = f"{answer.probability:.1%} · {answer.verdict.replace('_', ' ')}"
+    said = f"{answer.probability:.1%} · {WORDS[answer.verdict]}"
+    if not answer.recognised:
+        said = f"nearest {html.escape(answer.label)}"
     return (
-        f"<b style='font-size:18px'>{html.escape(answer.label)}</b> {said} "
+        f"<b style='font-size:18px'>{html.escape(answer.headline)}</b> {said} "
         f"<span style='{_QUIET}'>{html.escape(answer.model.name)}</span>"
     )
 

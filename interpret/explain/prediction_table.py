@@ -35,6 +35,8 @@ _SCHEMA = pa.schema(
         ("negative_distance", pa.float64()),
         ("margin", pa.float64()),
         ("novelty", pa.float64()),
+        ("max_distance", pa.float64()),
+        ("min_margin", pa.float64()),
         ("error", pa.string()),
     ]
 )
@@ -119,6 +121,8 @@ def _row(file: Path, answer: Classification | ImageError) -> dict[str, Any]:
         "negative_distance": answer.negative.distance,
         "margin": answer.margin,
         "novelty": answer.novelty,
+        "max_distance": answer.limits.max_distance,
+        "min_margin": answer.limits.min_margin,
     }
 
 

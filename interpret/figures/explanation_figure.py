@@ -21,6 +21,7 @@ from interpret.figures.layout import Layout
 from interpret.figures.palette import AGAINST, FOR, GREY, INK, PALE, RULE
 from interpret.model.fitting import Rectangle
 from interpret.model.images import Preprocessing, decode
+from interpret.trust.verdict import WORDS
 
 # Inches.
 _MARGIN, _WIDTH = 0.45, 11.6
@@ -57,7 +58,7 @@ def explanation_figure(
     heights = [_block(len(e), columns, pitch) for e in shown]
     layout = Layout(_WIDTH, _EXAMPLES + sum(heights) + 0.3)
     colours = {explanation.negative.label: AGAINST, explanation.positive.label: FOR}
-    _heading(layout, bundle, explanation, colours.get(explanation.label, INK))
+    _heading(layout, bundle, explanation, colours.get(explanation.headline, INK))
     square = Rectangle(0, 0, *pixels.shape[:2])  # where the map lies on the picture below it
     if original is not None:
         square = Preprocessing.of(bundle.manifest).shown(original)
@@ -114,23 +115,23 @@ def _source(bundle: Bundle) -> str:
 
 
 def _heading(layout: Layout, bundle: Bundle, explanation: Explanation, colour: str) -> None:
-    limits, answer = bundle.manifest.limits(explanation.index), explanation
-    nearest, rival = answer.prototypes[:2]  # of the answer, whichever pair was asked for
-    near, margin = _number(nearest.distance), _number(rival.distance - nearest.distance)
-    near = f"distance {near}"
+    answer, limits = explanation, explanation.limits
+    near = f"distance {_number(limits.ood_score - answer.novelty)}"
     if answer.novelty:
         near += f" + novelty {_number(answer.novelty)}"
     far, least = _number(limits.max_distance), _number(limits.min_margin)
+    margin = _number(limits.margin)
+    said, share = WORDS[answer.verdict], f"{answer.probability:.1%}"
     verdict = {
-        "accept": f"accepted: {near} within {far}, margin {margin} over {least}",
-        "ambiguous": f"ambiguous: the margin {margin} is under {least}",
-        "none_of_these": f"none of these: the {near} is over {far}",
+        "accept": f"{said}: {near} within {far}, margin {margin} over {least}",
+        "ambiguous": f"{said}: the margin {margin} is under {least}",
+        "none_of_these": f"nearest is {answer.label} ({share}): the {near} is over {far}",
     }[answer.verdict]
     taken = layout.text(
-        _MARGIN, 0.68, answer.label, width=_CONTENT * 0.7, size=24, bold=True, colour=colour
+        _MARGIN, 0.68, answer.headline, width=_CONTENT * 0.7, size=24, bold=True, colour=colour
     )
-    left = _MARGIN + taken + 0.2
-    layout.text(left, 0.68, f"{answer.probability:.1%}", width=1.5, size=24)
+    if answer.recognised:
+        layout.text(_MARGIN + taken + 0.2, 0.68, share, width=1.5, size=24)
     layout.text(_MARGIN, 1.0, verdict, width=_CONTENT, size=11)
     layout.text(_MARGIN, 1.22, _source(bundle), width=_CONTENT, size=8, colour=GREY)
 

@@ -7,6 +7,19 @@ from typing import Literal
 from interpret.bundle.manifest import Thresholds
 
 Verdict = Literal["accept", "ambiguous", "none_of_these"]
+Limit = Literal["max_distance", "min_margin"]
+
+# The limit that a picture passed to get a verdict, and the words that tell the verdict to people.
+PASSED: dict[Verdict, Limit | None] = {
+    "accept": None,
+    "ambiguous": "min_margin",
+    "none_of_these": "max_distance",
+}
+WORDS: dict[Verdict, str] = {
+    "accept": "accepted",
+    "ambiguous": "ambiguous",
+    "none_of_these": "not recognised",
+}
 
 
 def verdict(ood_score: float, margin: float, thresholds: Thresholds) -> Verdict:

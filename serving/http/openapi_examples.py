@@ -14,11 +14,19 @@ _CLASSIFICATION: dict[str, Any] = {
     "index": 3,
     "probability": 0.9998,
     "verdict": "accept",
+    "limits": {
+        "ood_score": 27.92,
+        "max_distance": 44.8,
+        "margin": 35.04,
+        "min_margin": 16.28,
+        "passed": None,
+    },
     "positive": _CAT,
     "negative": _DOG,
     "margin": 35.04,
     "novelty": 6.94,
     "prototypes": [_CAT, _DOG],
+    "probabilities": None,
     "model": _MODEL,
 }
 

@@ -43,11 +43,19 @@ def test_predict(client: httpx.Client, toy_bundle: Bundle) -> None:
         "index": 0,
         "probability": pytest.approx(math.e / (math.e + 2)),
         "verdict": "accept",
+        "limits": {
+            "ood_score": 0.0,
+            "max_distance": 0.9,
+            "margin": pytest.approx(ROOT2),
+            "min_margin": 0.1,
+            "passed": None,
+        },
         "positive": red,
         "negative": green,
         "margin": pytest.approx(ROOT2),
         "novelty": 0.0,
         "prototypes": [red, green, green | {"label": "blue", "index": 2}],
+        "probabilities": None,
         "model": {"name": "toy", "fingerprint": toy_bundle.manifest.fingerprint},
     }
 

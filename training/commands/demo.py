@@ -20,6 +20,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from interpret.trust.verdict import WORDS
 from training.data.datasets import load_data
 
 FOLDER = Path("runs/demo")
@@ -100,10 +101,10 @@ def _dpnp(*arguments: str) -> None:
 
 
 def _table(answer: dict[str, Any]) -> Table:
-    table = Table(
-        title=f"“{answer['label']}” ({answer['probability']:.1%}, {answer['verdict']}), "
-        f"margin {answer['margin']:.1f}"
-    )
+    said = WORDS[answer["verdict"]]
+    if answer["verdict"] != "none_of_these":
+        said = f"“{answer['label']}” ({answer['probability']:.1%}, {said})"
+    table = Table(title=f"{said}, margin {answer['margin']:.1f}")
     for column in ("prototype", "distance", "angle", ""):
         table.add_column(column, justify="left" if column in ("prototype", "") else "right")
     for i, near in enumerate(answer["prototypes"]):

@@ -48,11 +48,28 @@ def cells(table: str) -> list[list[str]]:
 def test_predict_prints_a_table(bundle: str, folder: Path) -> None:
     head, *rows = cells(ok("predict", bundle, folder / "red.png", folder / "grey.png").stdout)
     assert head[:4] == ["file", "label", "probability", "verdict"]
-    assert head[4:] == ["distance", "negative", "distance", "margin"]
+    assert head[4:] == ["distance", "negative", "distance", "margin", "limit passed"]
     red, grey = str(folder / "red.png"), str(folder / "grey.png")
     # h = (1, 0.2, 0): e / (e + e^0.2 + 1) = 55.0 %, 0.2 from red, √1.64 from green
-    assert rows[0] == [red, "red", "55.0%", "accept", "0.200", "green", "1.281", "1.081"]
+    assert rows[0] == [red, "red", "55.0%", "accept", "0.200", "green", "1.281", "1.081", ""]
     assert rows[1][:4] == [grey, "red", "38.4%", "ambiguous"]
+    assert rows[1][-1] == f"margin {rows[1][-2]} < 0.100"
+
+
+def test_what_is_not_recognised_is_not_called_by_a_class(
+    bundle: str, folder: Path, tmp_path: Path
+) -> None:
+    black = tmp_path / "black.png"
+    Image.new("RGB", (4, 4)).save(black)
+    expected = [
+        *(str(black), "not recognised", "", "none of these"),
+        *("red", "1.000", "green", "1.000", "0.000", "distance 1.000 > 0.900"),
+    ]
+    head, row = cells(ok("predict", bundle, black).stdout)
+    assert head[1:6] == ["label", "probability", "verdict", "nearest", "distance"]
+    assert row == expected
+    explained = ok("explain", bundle, black, "--out", tmp_path / "why.png").stdout
+    assert cells(explained)[1] == expected
 
 
 def test_predict_json_is_a_list_of_the_service_s_answers(bundle: str, folder: Path) -> None:

@@ -50,3 +50,52 @@ def test_a_pickled_answer_leaves_the_bundle_behind(explainer: Explainer) -> None
     copy = pickle.loads(pickle.dumps(answer))
     assert copy == answer
     assert copy._repr_html_() is None
+
+
+def test_a_picture_that_is_not_recognised_has_no_class_as_its_headline(
+    explainer: Explainer,
+) -> None:
+    answer = explainer.predict(np.zeros((4, 4, 3), np.uint8))
+    assert (answer.verdict, answer.recognised, answer.headline) == (
+        "none_of_these",
+        False,
+        "not recognised",
+    )
+    assert repr(answer).startswith("<not recognised none_of_these: nearest 'red' at 1, then")
+    assert explainer.predict(RED).headline == "red"
+
+
+@pytest.mark.parametrize(
+    ("colour", "score", "margin", "passed"),
+    [
+        ((255, 0, 0), 0, 2**0.5, None),
+        ((255, 255, 0), 1, 0, "max_distance"),  # both limits: the first one compared counts
+        ((153, 153, 0), 0.52**0.5, 0, "min_margin"),  # (0.6, 0.6, 0)
+    ],
+)
+def test_the_limits_that_an_answer_was_held_against(
+    explainer: Explainer, colour: tuple[int, ...], score: float, margin: float, passed: str | None
+) -> None:
+    pixels = np.broadcast_to(np.uint8(colour), (4, 4, 3)).copy()
+    for rival in (None, "blue"):  # which is not the nearest rival: the verdict does not change
+        assert explainer.explain(pixels, 1, negative=rival).limits.model_dump() == {
+            "ood_score": pytest.approx(score),
+            "max_distance": 0.9,
+            "margin": pytest.approx(margin),
+            "min_margin": 0.1,
+            "passed": passed,
+        }
+
+
+def test_as_many_prototypes_and_probabilities_as_asked_for(explainer: Explainer) -> None:
+    [answer] = explainer.classify(RED[None], top=1, probabilities=True)
+    assert [p.label for p in answer.prototypes] == ["red"]
+    assert (answer.positive.label, answer.negative.label) == ("red", "green")
+    shares = answer.probabilities
+    assert shares is not None
+    assert list(shares) == ["red", "green", "blue"]
+    assert shares["red"] == answer.probability
+    assert sum(shares.values()) == pytest.approx(1)
+    [more] = explainer.classify(RED[None], top=100)
+    assert len(more.prototypes) == 3
+    assert more.probabilities is None

@@ -79,6 +79,8 @@ def test_a_table_has_every_picture(explainer: Explainer, folder: Path, tmp_path:
         "distance": 0.0,
         "negative": "green",
         "negative_distance": 0,
+        "max_distance": 0.9,
+        "min_margin": 0.1,
         "margin": 0,
         "novelty": 0.0,
         "error": None,

@@ -67,7 +67,7 @@ def test_what_the_page_says(explainer: Explainer) -> None:
     ("colour", "sentence"),
     [
         ((130, 125, 0), "ambiguous: the margin 0.028 is under 0.100"),
-        ((0, 0, 0), "none of these: the distance 1.000 is over 0.900"),
+        ((0, 0, 0), "nearest is red (33.3%): the distance 1.000 is over 0.900"),
     ],
 )
 def test_the_verdict_gives_its_reason(

@@ -109,12 +109,14 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
     if size != middle:
         rates = measure_rates(_config(options | dict(given), data), size)
     most = cost.epochs_within(budget, rates)
-    if most < 0:
+    if most < 0 and "epochs" not in given:
         raise ConfigError(
             f"--minutes {budget / 60:g}: reading the pictures and one look at each take about "
             f"{spoken(cost.fixed(rates))}"
         )
-    epochs = int(given.get("epochs", min(most, _MOST_EPOCHS["finetune"])))
+    checked = "valid" in data.splits or "valid_share" in options or "valid_share" in given
+    # What nothing can be held out from to check would be kept even if training made it worse.
+    epochs = int(given.get("epochs", min(most, _MOST_EPOCHS["finetune"]) if checked else 0))
     options |= {"image_size": size, "epochs": epochs}
     seconds = cost.fixed(rates) + epochs * cost.epoch(rates)
     return Plan(options | dict(given), _words(data, options | dict(given), found), seconds)

@@ -78,6 +78,17 @@ def test_hardly_any_time_leaves_the_head_alone_and_less_is_refused():
     assert "its head alone" in found.words
     with pytest.raises(ConfigError, match=r"--minutes 0\.5: .* take about"):
         planned(data, {"data": "toy", "minutes": 0.5})
+    asked_for = planned(data, {"data": "toy", "minutes": 0.5, "epochs": 1})
+    assert asked_for.options["epochs"] == 1
+
+
+def test_a_handful_of_pictures_gets_a_head_alone():
+    """Training could make it worse, and nothing can be held out to see that."""
+    found = planned(pictures(20, 4, 224), {"data": "toy"})
+    assert found.options["epochs"] == 0
+    assert "valid_share" not in found.options
+    assert "its head alone" in found.words
+    assert planned(pictures(40, 4, 224), {"data": "toy"}).options["epochs"] == 20
 
 
 def test_what_was_given_wins():

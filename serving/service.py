@@ -111,6 +111,10 @@ class Dpnp:
         set_formats()
         if SETTINGS.api_token is None:
             LOG.warning("no DPNP_API_TOKEN is set: only clients on this machine are answered")
+            if "*" in SETTINGS.allow_origins:
+                LOG.warning("DPNP_ALLOW_ORIGINS is *: any page open on this machine may ask")
+        # uvicorn puts the client that a proxy names in the place of the proxy, in each worker.
+        os.environ["FORWARDED_ALLOW_IPS"] = ",".join(SETTINGS.trusted_proxies)
         if SETTINGS.workers > 1:
             share_folder()
         # FAISS searches for one request at a time: its OpenMP threads would spin between two.

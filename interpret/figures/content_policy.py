@@ -9,6 +9,9 @@ SELF_CONTAINED = (
     "script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:"
 )
 
+# An answer that is no page: nothing may be loaded or framed, should a browser take it for one.
+NOTHING = "default-src 'none'; frame-ancestors 'none'"
+
 # The explorer, whose files the service sends: nothing from elsewhere and nothing inline, so not
 # even a hostile class name could run as a script.
 EXPLORER = (

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
+import math
 import re
 import secrets
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.http.clients import client_key, refused_without_token, same_origin
+from serving.http.cross_origin import Origins, foreign_origin
 from serving.http.errors import ServiceError
+from serving.http.rate_limit import RateLimit
 from serving.settings import Settings
 from serving.telemetry.logs import LOG, REQUEST_ID
 from serving.telemetry.metrics import metrics
 
 PAGE = "/ui"  # the explorer's own files: it asks for the token itself
-_OPEN = {"/healthz", "/livez", "/readyz", PAGE}
+_OPEN = {"/", "/healthz", "/livez", "/readyz", PAGE}
 # Every other path is counted as "other", so that a scanner makes no new time series.
 _COUNTED = {
     "/predict",
@@ -41,14 +45,17 @@ class Access:
     """ASGI middleware around all others of the service.
 
     With a token in the settings every request must bear it, except those for health and for the
-    page's own files. Without a token only clients on this machine are answered, and nobody at
-    /admin.
+    page's own files. Without a token only this machine is answered (`refused_without_token`), and
+    nobody at /admin. Every answer, refusals too, gets the headers of `Origins`.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         token = settings.api_token
         self._token = token.get_secret_value().encode() if token else None
+        self._origins = Origins(settings.allow_origins)
+        limit = settings.rate_limit
+        self._rate_limit = RateLimit(limit) if limit else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -65,17 +72,25 @@ class Access:
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                status, sent = message["status"], list(message["headers"])
+                sent.append((b"x-request-id", request_id.encode()))
+                message["headers"] = sent + self._origins.headers(headers.get("origin"), sent)
             await send(message)
 
         try:
-            if (refused := self._refused(scope, headers)) is not None:
-                await refused.response()(scope, receive, answer)
+            if (answered := self._answered_here(scope, headers)) is not None:
+                await answered(scope, receive, answer)
             else:
                 await self._app(scope, receive, answer)
         finally:
             _record(scope, status, time.perf_counter() - start)
+
+    def _answered_here(self, scope: Scope, headers: Headers) -> Response | None:
+        """The answer to a preflight, or to a request that is refused; None lets it in."""
+        if (preflight := self._origins.preflight(scope["method"], headers)) is not None:
+            return preflight
+        refused = self._refused(scope, headers)
+        return None if refused is None else refused.response()
 
     def _refused(self, scope: Scope, headers: Headers) -> ServiceError | None:
         if headers.get("content-type", "").partition(";")[0].strip().lower() == _PICKLE:
@@ -83,32 +98,39 @@ class Access:
         path = scope["path"]
         if path in _OPEN or path.startswith(f"{PAGE}/"):
             return None
+        # Before the token is looked at, so that nobody can guess it at full speed.
+        if self._rate_limit is not None:
+            wait = self._rate_limit.wait(client_key(scope), time.monotonic())
+            if wait:
+                return _too_often(math.ceil(wait))
         if self._token is None:
-            if path.startswith("/admin/"):
-                return ServiceError(
-                    403, "token_not_set", "this address is open only when the service has a token"
-                )
-            if not _loopback(scope):
-                return ServiceError(
-                    403,
-                    "token_not_set",
-                    "this service has no token, so it answers clients on its own machine only",
-                )
-            return None
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._token):
+            return self._without_token(scope, headers)
+        return self._bad_token(headers, self._token)
+
+    def _without_token(self, scope: Scope, headers: Headers) -> ServiceError | None:
+        if scope["path"].startswith("/admin/"):
+            return ServiceError(
+                403, "token_not_set", "this address is open only when the service has a token"
+            )
+        origin = headers.get("origin")
+        if (refused := refused_without_token(scope, headers)) is not None:
+            return refused
+        if origin and not (self._origins.allows(origin) or same_origin(origin, headers)):
+            return foreign_origin(origin)
+        return None
+
+    @staticmethod
+    def _bad_token(headers: Headers, wanted: bytes) -> ServiceError | None:
+        scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+        given = token.strip().encode()
+        if scheme.lower() == "bearer" and hmac.compare_digest(given, wanted):
             return None
         return ServiceError(401, "unauthorized", "send the header Authorization: Bearer TOKEN")
 
 
-def _loopback(scope: Scope) -> bool:
-    if not scope.get("client"):
-        return True  # a socket file
-    try:
-        address = ipaddress.ip_address(scope["client"][0])
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+def _too_often(seconds: int) -> ServiceError:
+    message = f"too many requests from this client; try again in {seconds} s"
+    return ServiceError(429, "rate_limited", message, retry_after=seconds)
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:

@@ -62,13 +62,25 @@ class ErrorAnswer(BaseModel):
 class ServiceError(Exception):
     """A request that is refused: the status, code and message of its answer."""
 
-    def __init__(self, status: int, code: str, message: str, detail: Any = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        detail: Any = None,
+        *,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.status, self.code, self.detail = status, code, detail
+        self._retry_after = retry_after  # seconds, where they are known better than `_HEADERS`
 
     def response(self) -> ErrorResponse:
         """The answer in the error schema."""
-        return ErrorResponse(self.status, self.code, str(self), self.detail)
+        response = ErrorResponse(self.status, self.code, str(self), self.detail)
+        if self._retry_after is not None:
+            response.headers["retry-after"] = str(self._retry_after)
+        return response
 
 
 class ErrorResponse(Response):

@@ -36,7 +36,7 @@ _ENDPOINTS = {
 _ERRORS = {
     400: "the request is malformed: no form, or one that cannot be parsed",
     401: "the service asks for a token, and the request does not bear it",
-    403: "the service has no token, so it answers clients on its own machine only",
+    403: "a service without a token refuses other machines, and pages of other origins",
     408: "the body took too long to arrive",
     413: "the body has too many bytes, or the picture too many pixels",
     415: "the body is no form, or the file no picture in a format that is read",

@@ -8,6 +8,7 @@ from pathlib import Path
 from anyio import to_thread
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -27,14 +28,9 @@ from serving.telemetry.metrics import metrics
 
 _JSON = "application/json"
 _PAGE_FILES = Path(__file__).parents[1] / "page"
-_NOT_SNIFFED = {"x-content-type-options": "nosniff"}
-
-
 _PAGE_HEADERS = {
     "content-security-policy": EXPLORER,
-    "referrer-policy": "no-referrer",
     "cache-control": "no-cache",  # asked for again, and not sent again
-    **_NOT_SNIFFED,
 }
 
 
@@ -85,8 +81,18 @@ def routes(
         answer = Reload(swapped=swapped, model=holder().engine.model)
         return Response(answer.model_dump_json(), media_type=_JSON)
 
+    async def to_page(request: Request) -> Response:
+        return Response(status_code=307, headers={"location": f".{PAGE}/"})  # below any prefix
+
+    async def nothing(request: Request) -> Response:
+        raise HTTPException(404)
+
     return Starlette(
         routes=[
+            # Before BentoML's front page, which loads a tag manager from another host.
+            Route("/", to_page),
+            Route(PAGE, to_page),
+            Route("/static_content/{file:path}", nothing),  # what that page is made of
             Route("/gallery/{example_id}", gallery),
             Route("/map", sphere_map),
             # Mounted apps come before BentoML's own /docs.json, which knows nothing of our errors.
@@ -106,7 +112,6 @@ def _of_bundle(request: Request, engine: Engine, body: bytes, kind: str) -> Resp
         "etag": f'"{fingerprint}"',
         "cache-control": "private, no-cache",
         MODEL_HEADER: fingerprint,
-        **_NOT_SNIFFED,
     }
     if headers["etag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)

@@ -150,7 +150,7 @@ def slow_uploads(server: Server, path: str, number: int) -> Iterator[list[socket
     """Requests that hold a place: their bodies never arrive in full."""
     address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
         "Content-Type: multipart/form-data; boundary=XX\r\n\r\n--XX"
     )
     with ExitStack() as stack:

@@ -236,6 +236,6 @@ def test_only_loopback_is_bound(server: Server) -> None:
     assert bound == {f"0100007F:{port:04X}"}
 
 
-@pytest.mark.parametrize("path", ["/livez", "/healthz", "/readyz", "/", "/schema.json"])
+@pytest.mark.parametrize("path", ["/livez", "/healthz", "/readyz", "/schema.json"])
 def test_bentomls_own_routes(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 200

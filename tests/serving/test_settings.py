@@ -37,3 +37,39 @@ def test_the_token_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret-of" not in repr(settings)
     assert settings.api_token is not None
     assert settings.api_token.get_secret_value() == "a-secret-of-many-letters"
+
+
+def test_lists_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (Settings.read().allow_origins, Settings.read().trusted_proxies) == ((), ())
+    monkeypatch.setenv(
+        "DPNP_ALLOW_ORIGINS", "HTTPS://Lab.example:443/, http://[::1]:8000 https://x.example:8443"
+    )
+    monkeypatch.setenv("DPNP_TRUSTED_PROXIES", "10.0.0.0/8,::1")
+    settings = Settings.read()
+    assert settings.allow_origins == (
+        "https://lab.example",
+        "http://[::1]:8000",
+        "https://x.example:8443",
+    )
+    assert settings.trusted_proxies == ("10.0.0.0/8", "::1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("ALLOW_ORIGINS", "lab.example", "'lab.example' is no origin"),
+        ("ALLOW_ORIGINS", "null", "'null' is no origin"),
+        ("ALLOW_ORIGINS", "ftp://lab.example", "'ftp://lab.example' is no origin"),
+        ("ALLOW_ORIGINS", "https://lab.example:x", "'https://lab.example:x' is no origin"),
+        ("ALLOW_ORIGINS", "https://lab.example/app", "it has a path"),
+        ("TRUSTED_PROXIES", "nginx", "'nginx' is no address or network"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "has host bits set"),
+    ],
+)
+def test_what_is_no_origin_or_network(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, fault: str
+) -> None:
+    monkeypatch.setenv(f"DPNP_{name}", value)
+    with pytest.raises(BentoMLException, match=f"^DPNP_{name}: ") as caught:
+        Settings.read()
+    assert fault in str(caught.value)

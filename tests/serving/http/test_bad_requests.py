@@ -78,7 +78,7 @@ def test_a_client_that_hangs_up_midway_harms_nobody(server: Server, client: http
     for _ in range(5):
         with socket.create_connection(address) as connection:
             connection.sendall(
-                b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+                b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
                 b"Content-Type: multipart/form-data; boundary=XX\r\n\r\n--XX"
             )
     assert client.post("/predict", files=upload(PNG)).status_code == 200

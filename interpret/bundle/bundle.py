@@ -36,6 +36,7 @@ FILES = (
     "thumbnails.bin",
     "weights.safetensors",
 )
+FEATURES = "features.npy"  # optional: the gallery's pooled features, for teaching
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NORM_TOLERANCE = 1e-4  # relative: float32 rounding of a norm, nothing more
 
@@ -65,6 +66,8 @@ class Bundle:
             content["thumbnails.bin"],
             manifest.class_names,
         )
+        if FEATURES in content:
+            _read_features(path, content[FEATURES], len(gallery.ids))
         bundle = cls(path, manifest, prototypes, embeddings, gallery)
         bundle._check_shapes()
         return bundle
@@ -72,6 +75,17 @@ class Bundle:
     def read(self, name: str) -> bytes:
         """The bytes of one file, verified again as they are read."""
         return _verified(self.path, name, self.manifest.files[name])
+
+    @property
+    def has_features(self) -> bool:
+        """Whether the bundle has the pooled features of its gallery."""
+        return FEATURES in self.manifest.files
+
+    def features(self) -> NDArray[np.float16] | None:
+        """The gallery's pooled features (G, F), read anew; None for a bundle without them."""
+        if not self.has_features:
+            return None
+        return _read_features(self.path, self.read(FEATURES), len(self.gallery.ids))
 
     def class_index(self, label: str) -> int:
         """The index of a class name; raises UnknownLabelError that lists the known ones."""
@@ -125,11 +139,13 @@ def write_bundle(
     embeddings: NDArray[np.float32],
     gallery: GalleryTable,
     weights: bytes,
+    features: NDArray[np.floating] | None = None,
 ) -> Bundle:
     """Write a bundle, verify it, and only then put it at `path`, in one rename.
 
     An existing bundle at `path` is replaced, but for its model card; a crash at any moment leaves
     either the old or the new one, whole. `manifest` comes without `files` and `fingerprint`.
+    `features` are the gallery's pooled ones (G, F), kept in half precision; None keeps none.
     Raises BundleError when `path` is something else than a bundle.
     """
     path = Path(path).resolve()  # through a link: what it points to is replaced, not the link
@@ -143,6 +159,8 @@ def write_bundle(
         "thumbnails.bin": b"".join(gallery.thumbnails),
         "weights.safetensors": weights,
     }
+    if features is not None:
+        content[FEATURES] = _array_bytes(features, np.float16)
     entries = {name: FileEntry(sha256=_sha256(b), size=len(b)) for name, b in content.items()}
     draft = manifest.model_copy(update={"files": entries, "fingerprint": ""})
     fingerprint = _sha256(_manifest_text(draft).encode())
@@ -209,21 +227,32 @@ def _verified(path: Path, name: str, entry: FileEntry) -> bytes:
     return data
 
 
-def _array_bytes(array: NDArray[np.float32]) -> bytes:
+def _array_bytes(array: NDArray[np.floating], kind: type[np.floating] = np.float32) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(array, dtype=np.float32), allow_pickle=False)
+    np.save(buffer, np.ascontiguousarray(array, dtype=kind), allow_pickle=False)
     return buffer.getvalue()
 
 
 def _read_array(path: Path, name: str, content: Mapping[str, bytes]) -> NDArray[np.float32]:
+    return _array(path / name, content[name], "float32")
+
+
+def _read_features(path: Path, content: bytes, rows: int) -> NDArray[np.float16]:
+    array: NDArray[np.float16] = _array(path / FEATURES, content, "float16")
+    if len(array) != rows:
+        raise BundleError(f"{path / FEATURES}: {len(array)} rows for a gallery of {rows}")
+    return array
+
+
+def _array(file: Path, content: bytes, kind: str) -> NDArray[Any]:
     try:
         # Not np.load: that would open archives and pickles too.
-        array = np.lib.format.read_array(io.BytesIO(content[name]), allow_pickle=False)
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, MemoryError) as error:
-        raise BundleError(f"{path / name}: not a NumPy array ({error})") from error
-    if array.dtype != np.float32 or array.ndim != 2 or not np.isfinite(array).all():
+        raise BundleError(f"{file}: not a NumPy array ({error})") from error
+    if array.dtype != kind or array.ndim != 2 or not np.isfinite(array).all():
         raise BundleError(
-            f"{path / name}: {array.dtype} of {array.ndim} dimensions, not finite float32 of 2"
+            f"{file}: {array.dtype} of {array.ndim} dimensions, not finite {kind} of 2"
         )
-    result: NDArray[np.float32] = array
+    result: NDArray[Any] = array
     return result

@@ -41,9 +41,10 @@ def write_changed(
     table: GalleryTable,
     embeddings: Floats,
     prototypes: Floats | None = None,
+    features: NDArray[np.floating] | None = None,
 ) -> Bundle:
     """Write at `out` the bundle with `changes` of its manifest, described by `what`, with another
-    gallery, and with other prototypes (M, d) unless they are None.
+    gallery, its pooled features too, and with other prototypes (M, d) unless they are None.
 
     Raises BundleError when the graph cannot be given the prototypes.
     """
@@ -73,6 +74,7 @@ def write_changed(
         embeddings=embeddings,
         gallery=table,
         weights=weights,
+        features=features,
     )
 
 

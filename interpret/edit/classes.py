@@ -12,7 +12,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.manifest import Calibration
 from interpret.edit.changed_bundle import sphere_radius, write_changed
-from interpret.edit.new_pictures import picture_files, read_pictures
+from interpret.edit.new_pictures import extended_features, picture_files, read_pictures
 from interpret.geometry import geometry
 from interpret.model.predictor import Prediction
 from interpret.trust.calibration import conformal_quantile, label_margins
@@ -54,6 +54,7 @@ def add_class(
         ),
         np.concatenate([bundle.embeddings, embeddings]),
         np.concatenate([bundle.prototypes, prototype[None].astype(np.float32)]),
+        features=extended_features(bundle, np.arange(len(bundle.embeddings)), new),
     )
 
 
@@ -77,6 +78,7 @@ def remove_class(bundle: Bundle, label: str, out: Path) -> Bundle:
         dataclasses.replace(table, labels=table.labels - (table.labels > gone)),
         bundle.embeddings[rows],
         np.delete(bundle.prototypes, gone, axis=0),
+        features=extended_features(bundle, rows),
     )
 
 

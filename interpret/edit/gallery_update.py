@@ -11,7 +11,13 @@ import numpy as np
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.edit.changed_bundle import write_changed
-from interpret.edit.new_pictures import Copy, picture_files, read_pictures, without_copies
+from interpret.edit.new_pictures import (
+    Copy,
+    extended_features,
+    picture_files,
+    read_pictures,
+    without_copies,
+)
 
 
 class UpdatedGallery(NamedTuple):
@@ -39,7 +45,7 @@ def update_gallery(
         for file in picture_files(folder):
             labels.setdefault(file, bundle.class_index(label))
     copies: list[Copy] = []
-    number = 0
+    number, features = 0, extended_features(bundle, rows)
     if labels:
         found = read_pictures(bundle, list(labels))
         fresh, copies = without_copies(found, table, embeddings)
@@ -48,9 +54,10 @@ def update_gallery(
         own = [labels[file] for file in new.files]
         table = table.extended(new.table(own, bundle.next_gallery_id))
         embeddings = np.concatenate([embeddings, new.prediction.embedding])
+        features = extended_features(bundle, rows, new)
     if not number and not removed:
         many = f"all {len(copies):,} pictures are" if len(copies) != 1 else f"{copies[0].file} is"
         raise DpnpError(f"{many} in the gallery already: nothing to change")
     what = f"gallery: {number} pictures added, {len(removed)} removed"
-    written = write_changed(bundle, out, what, {}, table, embeddings)
+    written = write_changed(bundle, out, what, {}, table, embeddings, features=features)
     return UpdatedGallery(written, copies)

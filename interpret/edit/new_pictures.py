@@ -74,7 +74,8 @@ def read_pictures(bundle: Bundle, files: Sequence[Path]) -> NewPictures:
 
     Raises ImageError when none can be read.
     """
-    predictor, fitted = Predictor(bundle), Preprocessing.of(bundle.manifest)
+    predictor = Predictor(bundle, pooled=bundle.has_features)
+    fitted = Preprocessing.of(bundle.manifest)
 
     def read(file: Path) -> tuple[bytes, NDArray[np.uint8]]:
         picture = open_image(file)
@@ -95,6 +96,21 @@ def read_pictures(bundle: Bundle, files: Sequence[Path]) -> NewPictures:
     if not good:
         raise ImageError(f"none of {len(files):,} pictures can be read")
     return NewPictures(good, thumbnails, hashes, concatenated(predictions))
+
+
+def extended_features(
+    bundle: Bundle, rows: NDArray[np.int64], new: NewPictures | None = None
+) -> NDArray[np.floating] | None:
+    """The pooled features of some rows of the gallery and of new pictures after them; None for a
+    bundle without features.
+    """
+    found = bundle.features()
+    if found is None:
+        return None
+    kept = found[rows]
+    if new is None or new.prediction.pooled is None:
+        return kept
+    return np.concatenate([kept, new.prediction.pooled.astype(np.float16)])
 
 
 def without_copies(

@@ -14,7 +14,7 @@ import typer
 from interpret.commands import bundles as plain
 from interpret.commands import pictures
 from interpret.commands.console import new_app, run
-from training.commands import bundles
+from training.commands import bundles, teaching
 from training.commands.reproduce import reproduce
 from training.commands.train import join, train
 
@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[Callable[..., None] | str, ...]] = {
     "Serve a model": ("serving.commands.serve:serve", "serving.commands.build:build"),
     "Measure on labelled pictures": (bundles.evaluate, bundles.calibrate, bundles.audit),
     "Change a model without training": (
+        teaching.teach,
         bundles.add_class,
         plain.remove_class,
         plain.update_gallery,

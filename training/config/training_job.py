@@ -26,6 +26,12 @@ class ExportConfig(Configuration):
     half: bool = option(
         False, "store filters in half precision: the bundle is half as large", panel="Bundle"
     )
+    without_features: bool = option(
+        False,
+        "leave the gallery's pooled features, which `dpnp teach` refits the head on, out of the "
+        "bundle",
+        panel="Bundle",
+    )
 
 
 class RunOptions(Configuration):

@@ -91,10 +91,11 @@ def export_and_measure(  # its length is that of the manifest, field by field
     model = ServedModel(network)
     served = halved(export(model, size)) if job.export.half else export(model, size)
     prototypes = network.head.prototypes.detach().numpy().astype(np.float32)
-    predictor = Predictor(served)
+    predictor = Predictor(served, pooled=not job.export.without_features)
     train = data.splits["train"]
     predictions = {"train": predict_split(predictor, train, size, "embedding train")}
-    embeddings = predictions["train"].embedding
+    embeddings, features = predictions["train"].embedding, predictions["train"].pooled
+    predictions["train"] = predictions["train"]._replace(pooled=None)
     certificate = certify(model, predictor, train, embeddings)
     served, calibrated, on_valid = _calibrate(served, data)
     if on_valid is not None:
@@ -135,6 +136,7 @@ def export_and_measure(  # its length is that of the manifest, field by field
         embeddings=embeddings[kept],
         gallery=_gallery(train, kept, size),
         weights=_weights(network, job.export.half),
+        features=None if features is None else features[kept],
     )
     return Exported(bundle, predictions)
 

@@ -128,6 +128,7 @@ def calibrate_bundle(
         embeddings=bundle.embeddings,
         gallery=bundle.gallery,
         weights=bundle.read("weights.safetensors"),
+        features=bundle.features(),
     )
     if (final := data.final) == split:
         return Calibrated(written, None)

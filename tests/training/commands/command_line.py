@@ -11,3 +11,11 @@ def dpnp(*arguments: object, monkeypatch: pytest.MonkeyPatch) -> int:
     with pytest.raises(SystemExit) as stopped:
         main()
     return int(stopped.value.code or 0)
+
+
+def run(
+    *arguments: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """What a command line that succeeds prints on stdout."""
+    assert dpnp(*arguments, monkeypatch=monkeypatch) == 0, capsys.readouterr().err
+    return capsys.readouterr().out

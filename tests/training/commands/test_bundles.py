@@ -12,15 +12,10 @@ from PIL import Image
 from interpret.bundle.bundle import Bundle
 from interpret.model.images import decode
 from interpret.model.predictor import Predictor
-from tests.training.commands.command_line import dpnp
+from tests.training.commands.command_line import dpnp, run
 from training.data.datasets import load_data
 
 DIGITS = Path(__file__).parents[3] / "models" / "digits-dpnp"
-
-
-def run(*arguments: object, monkeypatch: pytest.MonkeyPatch, capsys) -> str:
-    assert dpnp(*arguments, monkeypatch=monkeypatch) == 0, capsys.readouterr().err
-    return capsys.readouterr().out
 
 
 def test_calibrate_and_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):

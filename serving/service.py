@@ -69,7 +69,8 @@ def _no_feedback(settings: Settings) -> ServiceError | None:
 
 
 def _document() -> dict[str, object]:
-    return describe(service.openapi_spec.asdict(), Dpnp.__doc__)
+    feedback = SETTINGS.feedback is not None
+    return describe(service.openapi_spec.asdict(), Dpnp.__doc__, feedback=feedback)
 
 
 @bentoml.asgi_app(routes(_holder, _document), path="/")

@@ -51,8 +51,11 @@ _UNCHANGED = {"description": "the bundle is still the one that If-None-Match nam
 _DIALECT = "3.1.0"  # pydantic's JSON Schema; 3.0 has no null type
 
 
-def describe(document: dict[str, Any], about: str | None) -> dict[str, Any]:
-    """BentoML's document, completed: the routes beside its endpoints, all schemas and errors."""
+def describe(document: dict[str, Any], about: str | None, *, feedback: bool) -> dict[str, Any]:
+    """BentoML's document, completed: the routes beside its endpoints, all schemas and errors.
+
+    `feedback`: whether the service collects it. If not, /feedback is left out.
+    """
     info = {"title": "DPNP", "version": __version__, "description": about or ""}
     paths = document["paths"]
     for route, (form, answer) in _ENDPOINTS.items():
@@ -67,6 +70,8 @@ def describe(document: dict[str, Any], about: str | None) -> dict[str, Any]:
         "404": _error("the service collects no feedback, or remembers no such request"),
         "409": _error("the file of feedback is full"),
     }
+    if not feedback:
+        del paths["/feedback"]
     tags = paths["/predict"]["post"]["tags"]
     paths["/gallery/{id}"] = {"get": _gallery(tags)}
     paths["/map"] = {"get": _get_map(tags)}

@@ -45,6 +45,45 @@ class Browser:
         """What stands in the first element of a selector."""
         return str(self.run("return $(arguments[0]).textContent", selector))
 
+    def texts(self, selector: str) -> list[str]:
+        """What stands in each element of a selector that is shown."""
+        found = self.run(
+            "return [...document.querySelectorAll(arguments[0])]"
+            ".filter((e) => e.checkVisibility()).map((e) => e.textContent)",
+            selector,
+        )
+        assert isinstance(found, list)
+        return found
+
+    def press(self, selector: str) -> None:
+        """Press the first element of a selector, wherever it is on the page."""
+        self.run("$(arguments[0]).click()", selector)
+
+    def fill(self, selector: str, value: str) -> None:
+        """Give a field another value, as a user does."""
+        self.run(
+            "const field = $(arguments[0]); field.value = arguments[1];"
+            "for (const kind of ['input', 'change'])"
+            "  field.dispatchEvent(new Event(kind, { bubbles: true }));",
+            *(selector, value),
+        )
+
+    def drop(self, *paths: str) -> None:
+        """Drop files and folders in the middle of the window."""
+        data = {"items": [], "files": list(paths), "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.driver.execute_cdp_cmd(
+                "Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data}
+            )
+
+    def prefer(self, theme: str) -> None:
+        """Have the system prefer a light or a dark theme."""
+        features = [
+            {"name": "prefers-color-scheme", "value": theme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
     def requested(self) -> set[str]:
         """The addresses of all requests so far, but for data: and blob:."""
         messages = [

@@ -6,6 +6,7 @@ import { isRight, isWrong } from "./selection.js";
 
 const NONE = VERDICTS.none_of_these.word;
 const STRONGEST = 45; // percent of colour in the fullest cell: the text on it can still be read
+const LISTED = 8; // mistakes
 const column = (answer) => (recognised(answer) ? answer.label : null);
 
 // `open(truth, label)` shows the pictures of a cell; label null: not recognised.
@@ -35,8 +36,24 @@ export function showConfusion(items, classNames, filters, open) {
       return element("td", {}, ...(amount
         ? [cell(truth, label, amount, most, filters, open)] : [element("span", { className: "zero" }, "·")]));
     })));
-  keepFocus(() => $("matrix").replaceChildren(
-    element("thead", {}, head), element("tbody", {}, ...body)), $("confusion-title"));
+  keepFocus(() => {
+    $("matrix").replaceChildren(element("thead", {}, head), element("tbody", {}, ...body));
+    $("mistakes").replaceChildren(...mistakes(counts, open));
+  }, $("confusion-title"));
+}
+
+// The most frequent mistakes, each with its button: of many classes the matrix is wide and empty.
+function mistakes(counts, open) {
+  const wrong = [...counts].map(([key, amount]) => [...JSON.parse(key), amount])
+    .filter(([truth, label]) => label !== null && label !== truth)
+    .sort((a, b) => b[2] - a[2]).slice(0, LISTED);
+  if (!wrong.length) return [];
+  return [element("span", { className: "quiet" }, "Most frequent mistakes:"),
+    ...wrong.map(([truth, label, amount]) => element("button", {
+      type: "button",
+      data: { key: `mistake:${JSON.stringify([truth, label])}` },
+      onclick: () => open(truth, label),
+    }, `${truth} → ${label} · ${amount.toLocaleString("en")}`))];
 }
 
 function cell(truth, label, amount, most, filters, open) {

@@ -84,11 +84,10 @@ function words({ sent }) {
 // The last question failed: the page is again about the one before.
 function goBack(other) {
   asked.question = asked.answered;
-  if (!other) return;
-  $("progress-words").textContent = asked.answered ? words(asked.answered) : "";
-  $("original").hidden = !asked.answered?.sent.from;
-  if (asked.answered) showPicture(asked.answered);
-  else hidePicture();
+  if (!asked.answered) return hidePicture();
+  if (other) showPicture(asked.answered);
+  $("progress-words").textContent = words(asked.answered);
+  $("original").hidden = !asked.answered.sent.from;
 }
 
 onBusy(async (seconds) => {

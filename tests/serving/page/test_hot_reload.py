@@ -87,6 +87,19 @@ def test_the_page_follows_a_new_bundle(page: Browser, bundle: Path, tmp_path: Pa
 
 
 @needs_chromium
+def test_many_pictures_are_asked_anew(page: Browser, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "red").mkdir()
+    (tmp_path / "red" / "1.png").write_bytes(plain(RED))
+    page.press("#to-many")
+    page.find("#folder").send_keys(str(tmp_path / "red"))
+    page.wait("$('#grid strong')?.textContent === 'red'")
+    page.wait("!$('#confusion').hidden")  # the folder is named as a class
+    write_second_bundle(bundle)
+    page.wait("$('#grid strong')?.textContent === 'rouge'")
+    page.wait("$('#confusion').hidden")  # and is no more
+
+
+@needs_chromium
 def test_a_question_finds_the_new_bundle(page: Browser, bundle: Path) -> None:
     page.run("Object.defineProperty(document, 'hidden', { get: () => true })")  # it only is asked
     page.wait("document.hidden")

@@ -114,6 +114,7 @@ def browse(url: str, width: int = 1400, height: int = 1100) -> Iterator[Browser]
         "--disable-dev-shm-usage",
         "--disable-background-networking",
         "--force-prefers-reduced-motion",
+        "--hide-scrollbars",
         f"--window-size={width},{height}",
     ):
         options.add_argument(argument)

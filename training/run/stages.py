@@ -1,7 +1,7 @@
 """The stages of a run from a pretrained backbone: a head on frozen features, then training.
 
 Training a whole network on a few hundred pictures can make it worse than its head on frozen
-features. So the later stage is kept only if the valid split does not speak against it.
+features. So the later stage is kept only if it gets more of the valid split right.
 """
 
 from __future__ import annotations
@@ -38,18 +38,19 @@ def start_of(run: Run) -> Start | None:
 
 
 def keep_better_(network: PrototypeNetwork, start: Start, last: EpochMetrics) -> bool:
-    """Put the first stage's weights back where the last epoch's get fewer valid pictures right;
+    """Put the first stage's weights back unless the last epoch's get more valid pictures right;
     whether the trained ones are kept. The metrics say which: `stage` is 0 or 1.
     """
     accuracy = last["valid_accuracy"]
-    better = accuracy is not None and accuracy >= start.valid.accuracy
+    better = accuracy is not None and accuracy > start.valid.accuracy
     last["stage"] = int(better)
     if better:
         return True
     network.load_state_dict(start.weights)
     last["valid_accuracy"], last["valid_loss"] = start.valid
     _LOG.warning(
-        "training made the valid split worse: the head on frozen features is kept (%.2f%% right)",
+        "training got no more of the valid split right: the head on frozen features is kept "
+        "(%.2f%% right)",
         100 * start.valid.accuracy,
     )
     return False

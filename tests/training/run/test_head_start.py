@@ -64,12 +64,12 @@ def test_the_better_stage_is_kept(uninterrupted):
     network, _ = uninterrupted
     weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     start = Start(weights, ValidFigures(0.9, 0.3))
-    level = {"valid_accuracy": 0.9, "valid_loss": 0.5}
-    assert keep_better_(network, start, level)
-    assert level["stage"] == 1
-    worse = {"valid_accuracy": 0.89, "valid_loss": 0.1}
-    assert not keep_better_(network, start, worse)
-    assert worse == {"valid_accuracy": 0.9, "valid_loss": 0.3, "stage": 0}
+    better = {"valid_accuracy": 0.91, "valid_loss": 0.5}
+    assert keep_better_(network, start, better)
+    assert better["stage"] == 1
+    level = {"valid_accuracy": 0.9, "valid_loss": 0.1}
+    assert not keep_better_(network, start, level)
+    assert level == {"valid_accuracy": 0.9, "valid_loss": 0.3, "stage": 0}
 
 
 def test_a_method_without_a_sphere_is_refused(digits: DataSet, tmp_path: Path):

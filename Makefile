@@ -10,8 +10,10 @@ demo: .venv/installed ## train on handwritten digits, serve, post a held-out pic
 serve: .venv/installed ## serve the default bundle, or the one in DPNP_BUNDLE
 	$(BIN)/bentoml serve
 
+# A file's tests share servers and trained networks, so a file stays in one process. One thread each:
+# two that compute beside another process wait for each other.
 test: lint ## style, types and tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check

@@ -7,12 +7,12 @@ from collections import deque
 
 import numpy as np
 
-from interpret.model.predictor import AnyPredictor, Pixels, Prediction
+from interpret.model.predictor import AnyPredictor, Pixels, Prediction, concatenated
 from serving.telemetry.metrics import metrics
 
 
 class _Item:
-    """One picture that waits for its part of a batch."""
+    """Pictures of one call that wait for their part of a batch."""
 
     def __init__(self, pixels: Pixels, evidence: bool) -> None:
         self.pixels, self.evidence = pixels, evidence
@@ -38,9 +38,16 @@ class BatchingPredictor:
         self._busy = False
 
     def __call__(self, pixels: Pixels, *, evidence: bool = False) -> Prediction:
-        """The prediction for one picture, uint8 RGB (1, S, S, 3)."""
+        """The prediction for uint8 RGB pictures (N, S, S, 3).
+
+        More than `max_batch` of them take several inferences, and other calls come in between.
+        """
         with metrics().inference.time():
-            return self._wait_or_lead(_Item(pixels, evidence))
+            if len(pixels) <= self._max_batch:
+                return self._wait_or_lead(_Item(pixels, evidence))
+            starts = range(0, len(pixels), self._max_batch)
+            parts = (pixels[start : start + self._max_batch] for start in starts)
+            return concatenated([self._wait_or_lead(_Item(part, evidence)) for part in parts])
 
     def _wait_or_lead(self, item: _Item) -> Prediction:
         with self._lock:
@@ -57,9 +64,11 @@ class BatchingPredictor:
         return item.outcome
 
     def _lead(self, first: _Item) -> None:
+        batch, room = [first], self._max_batch - len(first.pixels)
         with self._lock:
-            others = min(len(self._waiting), self._max_batch - 1)
-            batch = [first, *(self._waiting.popleft() for _ in range(others))]
+            while self._waiting and len(self._waiting[0].pixels) <= room:
+                batch.append(self._waiting.popleft())
+                room -= len(batch[-1].pixels)
         try:
             self._run(batch)
         except Exception as error:  # the edge of the batch: every caller gets the error
@@ -74,9 +83,11 @@ class BatchingPredictor:
             follower.turn.release()
 
     def _run(self, batch: list[_Item]) -> None:
-        metrics().batch.observe(len(batch))
         evidence = any(item.evidence for item in batch)
         pixels = np.concatenate([item.pixels for item in batch])
+        metrics().batch.observe(len(pixels))
         outputs = self._predictor(pixels, evidence=evidence)
-        for row, item in enumerate(batch):
-            item.outcome = outputs.part(slice(row, row + 1))
+        end = 0
+        for item in batch:
+            start, end = end, end + len(item.pixels)
+            item.outcome = outputs.part(slice(start, end))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 
+from interpret import __version__
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.explain.answers import Classification
 from interpret.explain.explainer import Explainer
 from interpret.figures.palette import class_colours
-from interpret.model.predictor import AnyPredictor, Pixels, Predictor
+from interpret.model.devices import cuda_device_count
+from interpret.model.predictor import CUDA, AnyPredictor, Pixels, Predictor
+from serving.answers import Coverage, Map, Model, Prototypes, RequestLimits
 from serving.batching import BatchingPredictor
 from serving.feedback import Answered, Feedback, RememberingPredictor
-from serving.schemas import Map, Prototypes
 from serving.settings import Settings
 from serving.telemetry.drift import Drift, Reference
 from serving.telemetry.logs import LOG
@@ -65,6 +68,7 @@ class Engine:
             model=self.model,
         )
         self.map = _map(explainer).model_dump_json().encode()
+        self.about = _about(explainer, settings)
         self._reference = Reference(bundle)
         self._drift, self._lock = Drift(len(bundle.prototypes)), threading.Lock()
         LOG.info(
@@ -96,6 +100,11 @@ class EngineHolder:
         self.engine = Engine(settings, self.feedback)
         metrics().serving(self.engine.model, None)
         _trim()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model runs where DPNP_DEVICE says."""
+        return self._settings.device != "cuda" or self.engine.about.device == "cuda"
 
     def reload(self) -> bool:
         """Read the folder again. Returns True when it holds another bundle, which then answers.
@@ -135,6 +144,77 @@ class EngineHolder:
                     self.reload()
                 except DpnpError:
                     continue  # the log says why; the next change of the folder is tried again
+
+
+def check_device(settings: Settings) -> None:
+    """Raise DpnpError where DPNP_DEVICE asks for CUDA and the model does not run on it.
+
+    It runs once in a process of its own: what CUDA takes would stay with this one.
+    """
+    if settings.device != "cuda":
+        return
+    if not cuda_device_count():
+        raise DpnpError("DPNP_DEVICE is cuda, but the driver shows no GPU")
+    words = [sys.executable, "-c", _ON_CUDA, str(settings.bundle_path)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["the process died"])[-1]
+        raise DpnpError(f"DPNP_DEVICE is cuda, but the model does not run on it: {last}")
+
+
+_ON_CUDA = """
+import sys
+import numpy
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import DpnpError
+from interpret.model.predictor import Predictor
+try:
+    model = Predictor(Bundle.load(sys.argv[1]), device="cuda")
+except DpnpError as error:
+    sys.exit(str(error))
+model(numpy.zeros((1, model.input_size, model.input_size, 3), numpy.uint8))
+"""
+
+
+def _about(explainer: Explainer, settings: Settings) -> Model:
+    manifest, predictor = explainer.bundle.manifest, explainer.predictor
+    found = manifest.calibration
+    return Model(
+        name=manifest.name,
+        fingerprint=manifest.fingerprint,
+        toolkit=__version__,
+        method=manifest.method,
+        backbone=manifest.backbone,
+        embedding_dim=manifest.embedding_dim,
+        input_size=manifest.input_size,
+        fit=manifest.fit,
+        class_names=manifest.class_names,
+        int8=manifest.quantization is not None,
+        changes=[change.what for change in manifest.changes],
+        accuracy=manifest.metrics.accuracy,
+        balanced_accuracy=manifest.metrics.balanced_accuracy,
+        split=manifest.metrics.split,
+        examples=manifest.metrics.examples,
+        coverage=found
+        and Coverage(
+            stated=found.coverage,
+            measured=found.measured_coverage,
+            accepted=found.accepted,
+            accuracy_of_accepted=found.accuracy_of_accepted,
+            split=found.split,
+            examples=found.examples,
+        ),
+        device="cuda" if predictor.provider == CUDA else "cpu",
+        provider=predictor.provider,
+        threads=settings.process_threads,
+        workers=settings.workers,
+        limits=RequestLimits(
+            max_bytes=settings.max_bytes,
+            max_pixels=settings.max_pixels,
+            max_pictures=settings.max_pictures,
+            max_batch_bytes=settings.max_batch_bytes,
+        ),
+    )
 
 
 def _remembering(

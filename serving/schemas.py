@@ -1,30 +1,35 @@
-"""The forms of the requests, and the answers that the explainer itself does not give."""
+"""The forms of the requests: their fields, how they are checked and described."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import bentoml
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     WithJsonSchema,
     model_validator,
 )
 from starlette.requests import Request
 
-from interpret.bundle.manifest import Fit
-from interpret.explain.answers import Example, ModelInfo, PrototypeSummary
+from interpret.explain.explainer import NEAREST_SHOWN
 
 MAX_K = 100
+NOT_A_FILE = "must be a file (a part with a filename), or base64 in JSON"
+
+
+class Picture(NamedTuple):
+    """A picture as it was sent, or why it cannot be one."""
+
+    filename: str | None
+    content: bytes | Exception
 
 
 def _uploaded(value: object) -> bytes:
     if not isinstance(value, bytes):
-        raise ValueError("must be a file (a part with a filename), not text")
+        raise ValueError(NOT_A_FILE)
     return value
 
 
@@ -38,14 +43,19 @@ def _unquoted(value: object) -> object:
     return value
 
 
-Upload = Annotated[
-    bytes,
-    BeforeValidator(_uploaded),
-    # `type: file` is how BentoML's client finds out what to upload.
-    WithJsonSchema({"type": "file", "format": "image"}),
+# `type: file` is how BentoML's client finds out what to upload.
+_FILE = {"type": "file", "format": "image"}
+Upload = Annotated[bytes, BeforeValidator(_uploaded), WithJsonSchema(_FILE)]
+Uploads = Annotated[  # of `Picture`s
+    list[Any], WithJsonSchema({"type": "array", "items": _FILE, "minItems": 1})
 ]
 Label = Annotated[str, BeforeValidator(_unquoted)]
 Count = Annotated[int, Field(ge=1, le=MAX_K)]
+Top = Annotated[
+    int,
+    Field(ge=1, description="how many prototypes to list; a model of fewer classes lists them all"),
+]
+Shares = Annotated[bool, Field(description="add the probability of every class, by label")]
 
 _PICTURE = (
     "a JPEG, PNG, WebP, BMP, GIF, HEIC or AVIF (first frame) of any mode; its declared type is "
@@ -84,6 +94,16 @@ class PredictForm(Form):
     """The form of /predict."""
 
     image: Upload = Field(description=_PICTURE)
+    top: Top = NEAREST_SHOWN
+    probabilities: Shares = False
+
+
+class BatchForm(Form):
+    """The form of /predict/batch: many pictures, each a part called `image`."""
+
+    image: Uploads = Field(description=f"pictures, each {_PICTURE}")
+    top: Top = NEAREST_SHOWN
+    probabilities: Shares = False
 
 
 class ExplainForm(Form):
@@ -94,6 +114,8 @@ class ExplainForm(Form):
     rival: Label | None = Field(
         None, description="a class to compare with; it becomes the answer's negative prototype"
     )
+    top: Top = NEAREST_SHOWN
+    probabilities: Shares = False
 
 
 class SimilarForm(Form):
@@ -132,72 +154,3 @@ class EmptyForm(Form):
     """The form of /prototypes: it asks for nothing, and no body is read."""
 
     media_type: ClassVar[str | None] = "application/json"
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-
-class Query(_Answer):
-    """The picture or prototype that was searched for."""
-
-    kind: Literal["image", "prototype"]
-    label: str | None = Field(description="the prototype's class; null for an image")
-    k: int
-
-
-class Similar(_Answer):
-    """The training images nearest to an image or a prototype."""
-
-    query: Query
-    results: list[Example] = Field(description="nearest first")
-
-
-class Prototypes(_Answer):
-    """Every class's prototype."""
-
-    radius: float | None = Field(
-        description="the norm of every prototype; null when each has its own (CE, CL, CPN)"
-    )
-    prototypes: list[PrototypeSummary] = Field(description="in the order of the class index")
-    model: ModelInfo
-
-
-class Map(_Answer):
-    """Prototypes and training images in three dimensions.
-
-    An embedding space of more dimensions is projected onto its principal directions.
-    """
-
-    kept: float = Field(description="share of the squared lengths that the projection keeps")
-    radius: float = Field(description="the prototypes' mean norm: the radius of their sphere")
-    class_names: list[str]
-    colours: list[str] = Field(description="#rrggbb of each class, the same as in figures")
-    prototypes: list[list[float]] = Field(description="x, y, z of each class's prototype")
-    ids: list[int] = Field(description="the training images on the map, at most 2,000")
-    labels: list[int] = Field(description="the class of each training image, by index")
-    points: list[list[float]] = Field(description="x, y, z of each training image")
-    fit: Fit = Field(
-        description="how a picture fills the model's square input: by its centred square (crop), "
-        "whole with a border of grey (letterbox), or whole with its shape given up (squash)"
-    )
-    input_size: int = Field(description="side of the model's square input in pixels")
-    model: ModelInfo
-
-
-class FeedbackKept(_Answer):
-    """A correction that is on the disk."""
-
-    id: int = Field(description="the correction's number in the file")
-    label: str = Field(description="the class that the picture is of, as the request says")
-    answer: str = Field(description="the class that the model answered")
-    picture: bool = Field(description="whether the picture is kept, too")
-    corrections: int = Field(description="corrections in the file now")
-    model: ModelInfo = Field(description="the bundle that is served now")
-
-
-class Reload(_Answer):
-    """The outcome of a reload in the worker that answered; the others follow within seconds."""
-
-    swapped: bool = Field(description="true: the folder held another bundle, which took over")
-    model: ModelInfo = Field(description="the bundle that is served now")

@@ -18,34 +18,43 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import bentoml
+import numpy as np
 from bentoml.exceptions import BentoMLException
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.edit.corrections import CorrectionsFile
 from interpret.explain.answers import Classification, Explanation
-from interpret.model.devices import cuda_device_count
 from interpret.model.images import decode
 from interpret.model.predictor import Pixels
-from serving.engine import Engine, EngineHolder
+from serving.answers import (
+    AnsweredPicture,
+    BatchAnswer,
+    FeedbackKept,
+    Prototypes,
+    Query,
+    RefusedPicture,
+    Similar,
+)
+from serving.engine import Engine, EngineHolder, check_device
 from serving.http.access import Access
-from serving.http.endpoint import DirectRouting, endpoint
-from serving.http.errors import ErrorSchema, ServiceError
+from serving.http.bodies import too_large
+from serving.http.endpoint import DirectRouting, endpoint, many_pictures
+from serving.http.errors import ErrorSchema, ServiceError, of_input
 from serving.http.openapi import describe
 from serving.http.routes import routes
 from serving.http.worker_pools import WorkerPool
 from serving.packing import labels
 from serving.schemas import (
+    BatchForm,
     EmptyForm,
     ExplainForm,
     FeedbackForm,
-    FeedbackKept,
+    Picture,
     PredictForm,
-    Prototypes,
-    Query,
-    Similar,
     SimilarForm,
 )
 from serving.settings import Settings
@@ -88,9 +97,12 @@ class Dpnp:
         self.pools = {
             "quick": WorkerPool(quick, room, SETTINGS.queue_seconds),
             "explain": WorkerPool(max(1, quick // 4), room, SETTINGS.queue_seconds),
+            # Of many pictures: their bodies are large, so few are read at once.
+            "batch": WorkerPool(2, max(2, room // 8), SETTINGS.queue_seconds),
         }
         # Decoding is heavy too: no more pictures at once than there are CPUs.
         self._decoding = threading.BoundedSemaphore(SETTINGS.process_threads)
+        self._decoders = ThreadPoolExecutor(SETTINGS.process_threads)  # of a request of many
         self._stop = threading.Event()
         threading.Thread(target=self.holder.watch, args=(self._stop,), daemon=True).start()
 
@@ -105,10 +117,9 @@ class Dpnp:
             Bundle.load(SETTINGS.bundle_path)
             if SETTINGS.feedback is not None:
                 CorrectionsFile(SETTINGS.feedback, create=True).close()
+            check_device(SETTINGS)
         except DpnpError as error:
             raise BentoMLException(str(error)) from error
-        if SETTINGS.device == "cuda" and not cuda_device_count():
-            raise BentoMLException("DPNP_DEVICE is cuda, but the driver shows no GPU")
         set_formats()
         if SETTINGS.api_token is None:
             LOG.warning("no DPNP_API_TOKEN is set: only clients on this machine are answered")
@@ -127,6 +138,10 @@ class Dpnp:
         if SETTINGS.feedback is not None:
             os.environ["DPNP_FEEDBACK"] = str(SETTINGS.feedback_path)
 
+    def __is_ready__(self) -> bool:
+        """BentoML asks for /readyz."""
+        return self.holder.ready
+
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
         """End the watch over the bundle's folder."""
@@ -136,16 +151,47 @@ class Dpnp:
     def predict(self, form: PredictForm) -> Classification:
         """Classify a picture: its nearest prototypes, the margin, and whether to trust it."""
         engine = self.holder.engine
-        answer = engine.explainer.classify(self._pixels(engine, form.image)[None])[0]
+        pixels = self._pixels(engine, form.image)[None]
+        [answer] = engine.explainer.classify(pixels, top=form.top, probabilities=form.probabilities)
         engine.count(answer)
         return answer
+
+    @endpoint(BatchForm, BatchAnswer, pool="batch", route="/predict/batch", limits=many_pictures)
+    def predict_batch(self, form: BatchForm) -> BatchAnswer:
+        """Classify many pictures together; one that cannot be read has an error of its own."""
+        engine = self.holder.engine
+        read = self.decoded(engine, form.image)
+        good = [pixels for pixels in read if not isinstance(pixels, ServiceError)]
+        found = (
+            engine.explainer.classify(
+                np.stack(good), top=form.top, probabilities=form.probabilities
+            )
+            if good
+            else []
+        )
+        for answer in found:
+            engine.count(answer)
+        answers = iter(found)
+        results = [
+            RefusedPicture(filename=sent.filename, error=pixels.info)
+            if isinstance(pixels, ServiceError)
+            else AnsweredPicture(filename=sent.filename, answer=next(answers))
+            for sent, pixels in zip(form.image, read, strict=True)
+        ]
+        return BatchAnswer(results=results)
 
     @endpoint(ExplainForm, Explanation, pool="explain")
     def explain(self, form: ExplainForm) -> Explanation:
         """Classify a picture, with the training images behind the answer and the evidence map."""
         engine = self.holder.engine
         pixels = self._pixels(engine, form.image)
-        answer = engine.explainer.explain_pixels(pixels, form.k, negative=form.rival)
+        answer = engine.explainer.explain_pixels(
+            pixels,
+            form.k,
+            negative=form.rival,
+            top=form.top,
+            probabilities=form.probabilities,
+        )
         engine.count(answer)
         return answer
 
@@ -187,6 +233,21 @@ class Dpnp:
             corrections=len(feedback),
             model=engine.model,
         )
+
+    def decoded(self, engine: Engine, pictures: list[Picture]) -> list[Pixels | ServiceError]:
+        """Each picture as the model takes it (S, S, 3), or why it cannot be read."""
+
+        def read(picture: Picture) -> Pixels | ServiceError:
+            try:
+                if isinstance(picture.content, Exception):
+                    raise picture.content
+                if len(picture.content) > SETTINGS.max_bytes:
+                    raise too_large(SETTINGS.max_bytes, "picture")
+                return self._pixels(engine, picture.content)
+            except (ServiceError, DpnpError) as error:
+                return of_input(error)
+
+        return list(self._decoders.map(read, pictures))
 
     def _pixels(self, engine: Engine, picture: bytes) -> Pixels:
         with metrics().decode.time(), self._decoding:

@@ -117,6 +117,12 @@ class Settings(BaseSettings):
     max_bytes: Annotated[int, Field(ge=1024)] = Field(
         10 * 2**20, description="largest request body in bytes; then a 413"
     )
+    max_pictures: Annotated[int, Field(ge=2)] = Field(
+        100, description="pictures in a request to /predict/batch or /v2; then a 413"
+    )
+    max_batch_bytes: Annotated[int, Field(ge=1024)] = Field(
+        64 * 2**20, description="largest body of such a request in bytes; then a 413"
+    )
     max_pixels: PositiveInt = Field(
         MAX_PIXELS, description="largest picture in pixels, told by its header; then a 413"
     )

@@ -21,7 +21,17 @@ ROOMS = {
         *("geometry", "bundle"),
     ),
     "serving": (
-        *("commands", "service", "http", "engine", "feedback", "batching", "schemas", "settings"),
+        *(
+            "commands",
+            "service",
+            "http",
+            "engine",
+            "feedback",
+            "batching",
+            "answers",
+            "schemas",
+            "settings",
+        ),
         *("packing", "telemetry"),
     ),
 }

@@ -33,6 +33,8 @@ _LOAD_ERRORS = (
     ValueError,
 )
 
+CUDA = "CUDAExecutionProvider"  # ONNX Runtime's name for it
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Device = Literal["auto", "cpu", "cuda"]
@@ -144,11 +146,10 @@ class Predictor:
         if isinstance(model, Bundle):
             _check_against(model, shapes, source)
         self.provider = self._session.get_providers()[0]
-        if device == "cuda" and self.provider != "CUDAExecutionProvider":
-            raise DpnpError(
-                f"CUDA was asked for, but ONNX Runtime runs on {self.provider}: "
-                "is a CUDA library missing?"
-            )
+        if self.provider != CUDA and _cuda_wanted(device):
+            if device == "cuda":
+                raise DpnpError(f"CUDA was asked for, but {_why_not_cuda()}")
+            _LOG.warning("there is a GPU, but the model runs on the CPU: %s", _why_not_cuda())
         _LOG.info("ONNX Runtime %s runs on %s", onnxruntime.__version__, self.provider)
 
     def __call__(
@@ -227,9 +228,19 @@ def _batches(pixels: Pixels, batch_size: int) -> Iterator[Pixels]:
 
 
 def _providers(device: Device) -> list[str]:
-    compiled = onnxruntime.get_available_providers()
-    wanted = device == "cuda" or (device == "auto" and cuda_device_count() > 0)
-    if wanted and "CUDAExecutionProvider" in compiled:
+    if _cuda_wanted(device) and CUDA in onnxruntime.get_available_providers():
         onnxruntime.preload_dlls()  # finds the CUDA libraries that pip installed
-        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        return [CUDA, "CPUExecutionProvider"]
     return ["CPUExecutionProvider"]
+
+
+def _cuda_wanted(device: Device) -> bool:
+    return device == "cuda" or (device == "auto" and cuda_device_count() > 0)
+
+
+def _why_not_cuda() -> str:
+    if not cuda_device_count():
+        return "the driver shows no GPU"
+    if CUDA not in onnxruntime.get_available_providers():
+        return "the installed ONNX Runtime is built without it: install onnxruntime-gpu instead"
+    return "ONNX Runtime cannot start it: is a CUDA library missing?"

@@ -20,22 +20,27 @@ from serving.settings import Settings
 from serving.telemetry.logs import LOG, REQUEST_ID
 from serving.telemetry.metrics import metrics
 
+STABLE = "/v1"  # each address is there below this prefix too, for clients that want it to stay
 PAGE = "/ui"  # the explorer's own files: it asks for the token itself
-_OPEN = {"/", "/healthz", "/livez", "/readyz", PAGE}
+_HEALTH = {"/healthz", "/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
+_OPEN = _HEALTH | {"/", PAGE}
 # Every other path is counted as "other", so that a scanner makes no new time series.
 _COUNTED = {
     "/predict",
+    "/predict/batch",
     "/explain",
     "/similar",
     "/prototypes",
     "/feedback",
     "/gallery",
     "/map",
+    "/model",
+    "/v2",
     "/metrics",
     "/docs.json",
     "/admin/reload",
 } | _OPEN
-_QUIET = {"/healthz", "/livez", "/readyz", "/metrics"}  # asked for all the time: not logged
+_QUIET = _HEALTH | {"/metrics"}  # asked for all the time: not logged
 # BentoML refuses pickles as well, but logs a traceback each time.
 _PICKLE = "application/vnd.bentoml+pickle"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -62,6 +67,8 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"].startswith(f"{STABLE}/"):
+            scope["path"] = scope["path"].removeprefix(STABLE)
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         request_id = given if _ID.fullmatch(given) else secrets.token_hex(16)

@@ -15,8 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from interpret.bundle.errors import DpnpError
 from interpret.explain.answers import Classification
+from serving.answers import AnsweredPicture, BatchAnswer
 from serving.engine import EngineHolder
 from serving.http import forms
+from serving.http.bodies import BodyLimits
 from serving.http.errors import ServiceError, refusal
 from serving.http.worker_pools import WorkerPool
 from serving.schemas import Form
@@ -36,14 +38,28 @@ class Host(Protocol):
     holder: EngineHolder
 
 
+def one_picture(settings: Settings) -> BodyLimits:
+    """The limits of a body with one picture."""
+    return BodyLimits(settings.max_bytes, settings.upload_seconds)
+
+
+def many_pictures(settings: Settings) -> BodyLimits:
+    """The limits of a body with many pictures."""
+    return BodyLimits(settings.max_batch_bytes, settings.upload_seconds, settings.max_pictures)
+
+
 def endpoint(
     form: type[F],
     answer: type[BaseModel],
     *,
     pool: str,
+    route: str | None = None,
+    limits: Callable[[Settings], BodyLimits] = one_picture,
     closed: Callable[[Settings], ServiceError | None] = lambda settings: None,
 ) -> Callable[[Callable[[Any, F], BaseModel]], Any]:
-    """Make a method, which takes a checked form and returns an answer, a BentoML API at /NAME.
+    """Make a method, which takes a checked form and returns an answer, a BentoML API.
+
+    Its address is `route`, or /NAME. `limits` are those of its body.
 
     The method and the writing of its answer's JSON run in a thread of the pool. A ServiceError or
     a DpnpError becomes an answer in the error schema. `closed` refuses every request where the
@@ -57,8 +73,7 @@ def endpoint(
             def work(fields: F, handed_over: float) -> str:
                 metrics().queue.observe(time.perf_counter() - handed_over)
                 result = method(self, fields)
-                if isinstance(result, Classification):
-                    request.scope["dpnp.log"] |= {"label": result.label, "verdict": result.verdict}
+                request.scope["dpnp.log"] |= _told(result)
                 return result.model_dump_json()
 
             response: Response
@@ -67,9 +82,7 @@ def endpoint(
                     raise shut
                 with threads.place():
                     with metrics().upload.time():
-                        fields = await forms.read(
-                            request, form, settings.max_bytes, settings.upload_seconds
-                        )
+                        fields = await forms.read(request, form, limits(settings))
                     body = await threads.run(partial(work, fields, time.perf_counter()))
                 response = Response(body, media_type="application/json")
             except (ServiceError, DpnpError) as error:
@@ -79,9 +92,19 @@ def endpoint(
 
         handle.__name__, handle.__doc__ = method.__name__, method.__doc__
         handle.__module__ = method.__module__
-        return bentoml.api(handle, input_spec=form, output_spec=answer)
+        return bentoml.api(handle, route=route, input_spec=form, output_spec=answer)
 
     return decorate
+
+
+def _told(answer: BaseModel) -> dict[str, object]:
+    """What an answer adds to its request's line in the log."""
+    if isinstance(answer, Classification):
+        return {"label": answer.label, "verdict": answer.verdict}
+    if isinstance(answer, BatchAnswer):
+        read = sum(isinstance(result, AnsweredPicture) for result in answer.results)
+        return {"pictures": read, "refused": len(answer.results) - read}
+    return {}
 
 
 class DirectRouting:

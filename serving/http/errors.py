@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from pydantic import BaseModel, Field
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +18,7 @@ from interpret.bundle.errors import (
     UnknownLabelError,
 )
 from interpret.edit.corrections import FeedbackFullError
+from serving.answers import ErrorAnswer, ErrorInfo
 from serving.feedback import SeveralPicturesError, UnknownRequestError
 
 _LOG = logging.getLogger(__name__)
@@ -43,22 +43,6 @@ _KEPT_HEADERS = {b"allow", b"retry-after"}
 _IN_SCHEMA = "dpnp.error_schema"  # set in the scope of a request that an ErrorResponse answers
 
 
-class ErrorInfo(BaseModel):
-    """The error of a request: a code for programs, a message for people."""
-
-    code: str = Field(description="stable, for programs", examples=["not_an_image"])
-    message: str = Field(description="one sentence, for people")
-    detail: Any = Field(
-        None, description="the fields at fault, or the limit that was exceeded; often null"
-    )
-
-
-class ErrorAnswer(BaseModel):
-    """The body of every answer with a status of 400 or more."""
-
-    error: ErrorInfo
-
-
 class ServiceError(Exception):
     """A request that is refused: the status, code and message of its answer."""
 
@@ -75,9 +59,14 @@ class ServiceError(Exception):
         self.status, self.code, self.detail = status, code, detail
         self._retry_after = retry_after  # seconds, where they are known better than `_HEADERS`
 
+    @property
+    def info(self) -> ErrorInfo:
+        """The error in an answer."""
+        return ErrorInfo(code=self.code, message=str(self), detail=self.detail)
+
     def response(self) -> ErrorResponse:
         """The answer in the error schema."""
-        response = ErrorResponse(self.status, self.code, str(self), self.detail)
+        response = ErrorResponse(self.status, self.info)
         if self._retry_after is not None:
             response.headers["retry-after"] = str(self._retry_after)
         return response
@@ -86,11 +75,9 @@ class ServiceError(Exception):
 class ErrorResponse(Response):
     """An answer in the error schema. It marks its request, so that `ErrorSchema` lets it pass."""
 
-    def __init__(self, status: int, code: str, message: str, detail: Any = None) -> None:
-        body = ErrorAnswer(error=ErrorInfo(code=code, message=message, detail=detail))
-        super().__init__(
-            body.model_dump_json(), status, _HEADERS.get(status), media_type="application/json"
-        )
+    def __init__(self, status: int, error: ErrorInfo) -> None:
+        body = ErrorAnswer(error=error).model_dump_json()
+        super().__init__(body, status, _HEADERS.get(status), media_type="application/json")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -111,16 +98,21 @@ _OF_INPUT: dict[type[DpnpError], tuple[int, str]] = {
 }
 
 
+def of_input(error: ServiceError | DpnpError) -> ServiceError:
+    """The refusal of a request, or of one of its pictures, whose input is at fault."""
+    if isinstance(error, ServiceError):
+        return error
+    status, code = _OF_INPUT.get(type(error), (400, "malformed"))
+    return ServiceError(status, code, str(error))
+
+
 def refusal(error: ServiceError | DpnpError) -> ErrorResponse:
     """The answer to a request whose input is at fault."""
-    if isinstance(error, ServiceError):
-        return error.response()
-    status, code = _OF_INPUT.get(type(error), (400, "malformed"))
-    return ErrorResponse(status, code, str(error))
+    return of_input(error).response()
 
 
 def _default(status: int) -> ErrorResponse:
-    return ErrorResponse(status, *_DEFAULTS.get(status, _UNEXPECTED))
+    return ServiceError(status, *_DEFAULTS.get(status, _UNEXPECTED)).response()
 
 
 class ErrorSchema:

@@ -1,81 +1,131 @@
-"""Reads a request's body into a checked form, in memory only and never beyond the size limit."""
+"""Reads a request's body into a checked form, in memory only and never beyond the size limit.
+
+A picture comes as a file of a form, as the body itself, or in base64 in JSON. Its other fields
+come beside it, or in the address behind a `?`.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import binascii
 import logging
-from collections.abc import AsyncGenerator
-from typing import TypeVar
+import re
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
+from interpret.model.picture_formats import HEAD, format_of
+from serving.http.bodies import BodyLimits, arriving, pieces, whole
 from serving.http.errors import ServiceError
-from serving.schemas import Form
+from serving.schemas import NOT_A_FILE, Form, Picture
 
 F = TypeVar("F", bound=Form)
+Item = tuple[str, Any]  # a field's name, and a text, a Picture, or what JSON holds
 
-_MULTIPART, _URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
-_WANTED = f"send a form: {_MULTIPART}, with the picture as a file in the field `image`"
+MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
+JSON, BYTES = "application/json", "application/octet-stream"
+_WANTED = (
+    f"send a form ({MULTIPART}) with the picture as a file in the field `image`, the picture "
+    f"itself as the body (image/*), or {JSON} with the picture in base64 as `image`; many pictures "
+    "go to /predict/batch"
+)
 _MAX_FIELDS = 16
+_STAR = re.compile(rb";\s*filename\*\s*=\s*[\w-]*'[^']*'([^;\s]*)", re.IGNORECASE)
 
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the answer says what is wrong
 
 
-async def read(request: Request, form: type[F], max_bytes: int, seconds: float) -> F:
+async def read(request: Request, form: type[F], limits: BodyLimits) -> F:
     """Read the request's form and check it. For a form without fields no body is read.
 
-    Raises ServiceError: 400 for a body that cannot be parsed, 408 for one that takes longer than
-    `seconds`, 413 for one over `max_bytes`, 415 for a content type that is no form, and 422 for a
-    field that is missing or out of range.
+    Raises ServiceError: 400 for a body that cannot be parsed, 408 for one that arrives too late,
+    413 for one that is too large or has too many pictures, 415 for a content type that is not
+    read, and 422 for a field that is missing or out of range.
     """
     if not form.model_fields:
         return form()
+    async with arriving(limits.seconds):
+        items = await _items(request, limits)
+    if query := request.scope.get("query_string"):
+        items = _of_address(query) + items  # a field of the body comes later, and counts
     try:
-        async with asyncio.timeout(seconds):
-            fields = await _parse(request, max_bytes)
-            values = {name: await _value(field) for name, field in fields.items()}
-    except TimeoutError:
-        message = f"the body did not arrive within {seconds:g} seconds"
-        raise ServiceError(408, "upload_timeout", message) from None
-    except ClientDisconnect:
-        raise ServiceError(400, "malformed", "the body ends early") from None
-    try:
-        checked: F = form.model_validate(values)
+        checked: F = form.model_validate(_values(form, items, limits))
     except ValidationError as error:
         raise _invalid(error) from None
     return checked
 
 
-async def _parse(request: Request, max_bytes: int) -> FormData:
+async def _items(request: Request, limits: BodyLimits) -> list[Item]:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    parser: FormParser | _MultiPart
-    if content_type == _MULTIPART:
-        parser = _MultiPart(request.headers, _capped(request, max_bytes))
-        parser.spool_max_size = max_bytes  # never to disk
-    elif content_type == _URLENCODED:
-        parser = FormParser(request.headers, _capped(request, max_bytes), max_fields=_MAX_FIELDS)
-    elif not content_type:
-        raise ServiceError(400, "malformed", f"there is no Content-Type; {_WANTED}")
-    else:
+    if content_type == MULTIPART:
+        parser = _MultiPart(request.headers, pieces(request, limits.max_bytes), limits)
+        return [(name, await _picture(field)) for name, field in await _parsed(parser)]
+    if content_type == JSON:
+        return _of_json(await whole(request, limits.max_bytes), several=limits.pictures > 1)
+    if content_type.startswith("image/") or content_type == BYTES:
+        return [("image", Picture(None, await whole(request, limits.max_bytes)))]
+    if content_type not in (URLENCODED, ""):
         message = f"the content type {content_type} is not accepted; {_WANTED}"
         raise ServiceError(415, "unsupported_media_type", message)
+    body = await whole(request, limits.max_bytes)
+    if format_of(body[:HEAD]) is not None:  # as curl's --data-binary sends a file, for example
+        return [("image", Picture(None, body))]
+    if not content_type:
+        raise ServiceError(400, "malformed", f"there is no Content-Type; {_WANTED}")
+    form = FormParser(request.headers, _once(body), max_fields=_MAX_FIELDS)
+    return list(await _parsed(form))
+
+
+async def _parsed(parser: FormParser | MultiPartParser) -> Sequence[tuple[str, str | UploadFile]]:
     try:
-        return await parser.parse()
+        return (await parser.parse()).multi_items()
+    except _TooManyPicturesError as error:
+        raise too_many_pictures(error.limit) from None
     except (MultiPartException, FormParserError) as error:
         message = f"the form cannot be parsed: {error}; {_WANTED}"
         raise ServiceError(400, "malformed", message) from None
 
 
-class _MultiPart(MultiPartParser):
-    """Starlette's parser, but a body without its closing boundary is an error."""
+class _TooManyPicturesError(MultiPartException):
+    def __init__(self, limit: int) -> None:
+        super().__init__("too many pictures")
+        self.limit = limit
 
-    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None]) -> None:
-        super().__init__(headers, self._whole(stream), max_files=1, max_fields=_MAX_FIELDS)
+
+class _MultiPart(MultiPartParser):
+    """Starlette's parser, but a body without its closing boundary is an error.
+
+    A part that has its name as `filename*` alone is a file, too.
+    """
+
+    def __init__(
+        self, headers: Headers, stream: AsyncGenerator[bytes, None], limits: BodyLimits
+    ) -> None:
+        super().__init__(
+            headers, self._whole(stream), max_files=limits.pictures, max_fields=_MAX_FIELDS
+        )
+        self.spool_max_size = limits.max_bytes  # never to disk
         self._ended = False
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        disposition = part.content_disposition or b""
+        if b"*" in disposition and (found := _STAR.search(disposition)) is not None:
+            name = unquote_to_bytes(found[1]).replace(b'"', b"%22")
+            # Of two names the last counts.
+            part.content_disposition = disposition + b'; filename="' + name + b'"'
+        try:
+            super().on_headers_finished()
+        except MultiPartException:
+            if self._current_files > self.max_files > 1:
+                raise _TooManyPicturesError(int(self.max_files)) from None
+            raise
 
     def on_end(self) -> None:
         self._ended = True
@@ -87,27 +137,93 @@ class _MultiPart(MultiPartParser):
             raise MultiPartException("the body ends before its closing boundary")
 
 
-async def _capped(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    error = ServiceError(
-        413, "too_large", f"the body is over the limit of {max_bytes} bytes", {"limit": max_bytes}
-    )
-    if int(request.headers.get("content-length", 0)) > max_bytes:
-        raise error  # no byte has been read
-    received = 0
-    async for chunk in request.stream():
-        received += len(chunk)  # the header may be missing, or wrong
-        if received > max_bytes:
-            raise error
-        yield chunk
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+    yield b""
 
 
-async def _value(field: str | UploadFile) -> str | bytes:
+async def _picture(field: str | UploadFile) -> str | Picture:
     if isinstance(field, str):
         return field
     try:
-        return await field.read()
+        return Picture(field.filename, await field.read())
     finally:
         await field.close()
+
+
+def _of_json(body: bytes, several: bool) -> list[Item]:
+    try:
+        found = from_json(body)
+    except ValueError as error:
+        raise ServiceError(400, "malformed", f"the body is no JSON: {error}; {_WANTED}") from None
+    if not isinstance(found, dict):
+        raise ServiceError(400, "malformed", f"the JSON is no object; {_WANTED}")
+    pictures = [found.pop("image")] if "image" in found else []
+    if several and pictures and isinstance(pictures[0], list):
+        [pictures] = pictures
+    return [*found.items(), *(("image", _of_base64(each)) for each in pictures)]
+
+
+def _of_base64(text: object) -> object:
+    """A picture from its text, with or without `data:…;base64,` before it."""
+    if not isinstance(text, str) or not text:
+        return text
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return Picture(None, binascii.a2b_base64("".join(text.split()), strict_mode=True))
+    except ValueError:
+        return Picture(None, invalid("image", "is no base64, and addresses are not fetched"))
+
+
+def _of_address(query: bytes) -> list[Item]:
+    try:
+        fields = parse_qsl(query.decode("latin-1"), max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        message = f"there are more than {_MAX_FIELDS} fields in the address"
+        raise ServiceError(400, "malformed", message) from None
+    return [(name, value) for name, value in fields if name != "image"]
+
+
+def _values(form: type[Form], items: list[Item], limits: BodyLimits) -> dict[str, Any]:
+    """The fields by name. An optional one that is empty is absent, as browsers send it."""
+    values: dict[str, Any] = {}
+    several = limits.pictures > 1
+    pictures = [value for name, value in items if name == "image"] if several else []
+    if len(pictures) > limits.pictures:
+        raise too_many_pictures(limits.pictures)
+    for name, value in items:
+        field = form.model_fields.get(name)
+        if field is None or (several and name == "image"):
+            continue
+        if not field.is_required() and value in ("", None, Picture("", b"")):
+            values.pop(name, None)
+        else:
+            values[name] = _content(value) if isinstance(value, Picture) else value
+    if pictures:
+        values["image"] = [
+            each if isinstance(each, Picture) else Picture(None, invalid("image", NOT_A_FILE))
+            for each in pictures
+        ]
+    return values
+
+
+def _content(picture: Picture) -> bytes:
+    if isinstance(picture.content, Exception):
+        raise picture.content
+    return picture.content
+
+
+def too_many_pictures(limit: int) -> ServiceError:
+    """The refusal of a request with more than `limit` pictures."""
+    message = f"there are more than {limit} pictures in the request; send several requests"
+    return ServiceError(413, "too_many_pictures", message, {"limit": limit})
+
+
+def invalid(field: str, message: str) -> ServiceError:
+    """The refusal of one field."""
+    detail = [{"field": field, "message": message}]
+    return ServiceError(422, "invalid_field", f"{field}: {message}", detail)
 
 
 def _invalid(error: ValidationError) -> ServiceError:

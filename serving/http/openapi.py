@@ -5,22 +5,36 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from interpret import __version__
 from interpret.explain.answers import Classification, Explanation
-from serving.http import openapi_examples as examples
-from serving.http.errors import ErrorAnswer
-from serving.schemas import (
-    EmptyForm,
-    ExplainForm,
-    FeedbackForm,
+from serving.answers import (
+    BatchAnswer,
+    ErrorAnswer,
     FeedbackKept,
     Map,
-    PredictForm,
+    Model,
     Prototypes,
     Reload,
     Similar,
+)
+from serving.http import openapi_examples as examples
+from serving.http.access import STABLE
+from serving.http.openapi_requests import (
+    files_as_base64,
+    files_as_binary,
+    json_name,
+    parameters,
+    request_body,
+)
+from serving.schemas import (
+    BatchForm,
+    EmptyForm,
+    ExplainForm,
+    FeedbackForm,
+    PredictForm,
     SimilarForm,
 )
 
@@ -28,18 +42,19 @@ _REFS = "#/components/schemas/{model}"
 
 _ENDPOINTS = {
     "/predict": (PredictForm, Classification),
+    "/predict/batch": (BatchForm, BatchAnswer),
     "/explain": (ExplainForm, Explanation),
     "/similar": (SimilarForm, Similar),
     "/prototypes": (EmptyForm, Prototypes),
     "/feedback": (FeedbackForm, FeedbackKept),
 }
 _ERRORS = {
-    400: "the request is malformed: no form, or one that cannot be parsed",
+    400: "the request is malformed: its body cannot be parsed",
     401: "the service asks for a token, and the request does not bear it",
     403: "a service without a token refuses other machines, and pages of other origins",
     408: "the body took too long to arrive",
-    413: "the body has too many bytes, or the picture too many pixels",
-    415: "the body is no form, or the file no picture in a format that is read",
+    413: "the body has too many bytes or pictures, or the picture too many pixels",
+    415: "the body has another type or encoding, or is no picture in a format that is read",
     422: "a field is missing or out of range, or no class has this label",
     429: "too many requests at once; Retry-After says when to try again",
     500: "something went wrong in the service",
@@ -47,6 +62,10 @@ _ERRORS = {
 }
 _WITHOUT_BODY = (401, 403, 429, 500, 503)  # what can go wrong when no body is read
 _SECURITY: list[dict[str, list[str]]] = [{"token": []}, {}]  # {}: without, where none is set
+_SERVERS = [
+    {"url": "/"},
+    {"url": STABLE, "description": "the same addresses, for clients that want them to stay"},
+]
 _UNCHANGED = {"description": "the bundle is still the one that If-None-Match names by its ETag"}
 _DIALECT = "3.1.0"  # pydantic's JSON Schema; 3.0 has no null type
 
@@ -63,9 +82,11 @@ def describe(document: dict[str, Any], about: str | None, *, feedback: bool) -> 
         operation["responses"] = _responses(answer.__name__, form is not EmptyForm)
         if form is EmptyForm:
             del operation["requestBody"]
-        else:
-            content = {str(form.media_type): {"schema": _ref(form.__name__)}}
-            operation["requestBody"] = {"required": True, "content": content}
+            continue
+        single = form is not BatchForm
+        operation["requestBody"] = request_body(form.__name__, _REFS, single=single)
+        if single:
+            operation["parameters"] = parameters(_schemas()[form.__name__])
     paths["/feedback"]["post"]["responses"] |= {
         "404": _error("the service collects no feedback, or remembers no such request"),
         "409": _error("the file of feedback is full"),
@@ -74,7 +95,9 @@ def describe(document: dict[str, Any], about: str | None, *, feedback: bool) -> 
         del paths["/feedback"]
     tags = paths["/predict"]["post"]["tags"]
     paths["/gallery/{id}"] = {"get": _gallery(tags)}
-    paths["/map"] = {"get": _get_map(tags)}
+    paths["/map"] = {"get": _get(tags, Map, "Prototypes and training images in 3-D.")}
+    paths["/model"] = {"get": _get(tags, Model, str(Model.__doc__), cached=False)}
+    paths["/prototypes"]["get"] = _get(tags, Prototypes, "Every class with its nearest rival.")
     paths["/admin/reload"] = {"post": _reload(tags)}
     token = {"type": "http", "scheme": "bearer", "description": "DPNP_API_TOKEN, where it is set"}
     components = {"schemas": _schemas(), "securitySchemes": {"token": token}}
@@ -82,32 +105,20 @@ def describe(document: dict[str, Any], about: str | None, *, feedback: bool) -> 
         "openapi": _DIALECT,
         "info": info,
         "components": components,
+        "servers": _SERVERS,
         "security": _SECURITY,
     }
 
 
 @cache
 def _schemas() -> dict[str, Any]:
-    forms = [(form, "validation") for form, _ in _ENDPOINTS.values() if form is not EmptyForm]
-    kinds = (*(answer for _, answer in _ENDPOINTS.values()), Map, Reload)
-    answers = [(answer, "serialization") for answer in kinds]
-    _, schema = models_json_schema(
-        [*forms, *answers, (ErrorAnswer, "serialization")],  # type: ignore[list-item]
-        ref_template=_REFS,
-    )
-    definitions: dict[str, Any] = _files_as_binary(schema["$defs"])
-    return definitions
-
-
-def _files_as_binary(node: Any) -> Any:
-    # BentoML's client wants `type: file`; OpenAPI says it with a media type.
-    if isinstance(node, list):
-        return [_files_as_binary(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if node.get("type") == "file":
-        return node | {"type": "string", "format": "binary", "contentMediaType": "image/*"}
-    return {key: _files_as_binary(value) for key, value in node.items()}
+    forms = [form for form, _ in _ENDPOINTS.values() if form is not EmptyForm]
+    answers = (*(answer for _, answer in _ENDPOINTS.values()), Map, Model, Reload, ErrorAnswer)
+    kinds = [(form, "validation") for form in forms] + [(a, "serialization") for a in answers]
+    _, schema = models_json_schema(kinds, ref_template=_REFS)  # type: ignore[arg-type]
+    found: dict[str, Any] = schema["$defs"]
+    in_json = {json_name(f.__name__): files_as_base64(found[f.__name__]) for f in forms}
+    return {name: files_as_binary(each) for name, each in found.items()} | in_json
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -140,11 +151,14 @@ def _guarded() -> dict[str, Any]:
     return {str(status): _error(_ERRORS[status]) for status in (401, 403)}
 
 
-def _get_map(tags: list[str]) -> dict[str, Any]:
+def _get(
+    tags: list[str], answer: type[BaseModel], about: str, *, cached: bool = True
+) -> dict[str, Any]:
+    unchanged = {"304": _UNCHANGED} if cached else {}
     return {
         "tags": tags,
-        "description": "Prototypes and training images in three dimensions.",
-        "responses": {"200": _good(Map.__name__), "304": _UNCHANGED} | _guarded(),
+        "description": about,
+        "responses": {"200": _good(answer.__name__)} | unchanged | _guarded(),
     }
 
 

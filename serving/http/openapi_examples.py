@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from interpret import __version__
 from interpret.model.picture_formats import FORMATS
 
 _CAT = {"label": "cat", "index": 3, "distance": 20.98, "angle_deg": 25.2}
@@ -31,6 +32,15 @@ _CLASSIFICATION: dict[str, Any] = {
 }
 
 
+def _refused(code: str, message: str, detail: Any = None) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "detail": detail}}
+
+
+_NOT_AN_IMAGE: dict[str, Any] = _refused(
+    "not_an_image", f"not a picture in a format we read ({', '.join(FORMATS)})"
+)["error"]
+
+
 def _training_image(number: int, label: str, distance: float) -> dict[str, Any]:
     return {
         "id": number,
@@ -40,6 +50,17 @@ def _training_image(number: int, label: str, distance: float) -> dict[str, Any]:
     }
 
 
+# A red picture of one pixel, by the name of the form.
+_PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+)
+REQUESTS: dict[str, dict[str, Any]] = {
+    "PredictForm": {"image": _PIXEL, "top": 3, "probabilities": True},
+    "BatchForm": {"image": [_PIXEL, _PIXEL]},
+    "ExplainForm": {"image": _PIXEL, "k": 3, "rival": "dog"},
+    "SimilarForm": {"prototype": "cat", "k": 9},
+    "FeedbackForm": {"image": _PIXEL, "label": "cat"},
+}
 ANSWERS: dict[str, dict[str, Any]] = {
     "Classification": _CLASSIFICATION,
     "Explanation": _CLASSIFICATION
@@ -58,6 +79,46 @@ ANSWERS: dict[str, dict[str, Any]] = {
                 [77.8, 258.5, 214.9, 199.7],
             ],
             "overlay_png": "iVBORw0KGgo=",
+        },
+    },
+    "BatchAnswer": {
+        "results": [
+            {"filename": "cat.jpg", "answer": _CLASSIFICATION},
+            {"filename": "notes.txt", "error": _NOT_AN_IMAGE},
+        ]
+    },
+    "Model": {
+        **_MODEL,
+        "toolkit": __version__,
+        "method": "dpnp",
+        "backbone": "fast+fast",
+        "embedding_dim": 9,
+        "input_size": 32,
+        "fit": "crop",
+        "class_names": ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog"],
+        "int8": False,
+        "changes": ["calibrated on 1,000 pictures of folder:cifar10's valid"],
+        "accuracy": 0.9148,
+        "balanced_accuracy": None,
+        "split": "test",
+        "examples": 10000,
+        "coverage": {
+            "stated": 0.95,
+            "measured": 0.964,
+            "accepted": 0.5744,
+            "accuracy_of_accepted": 0.9962,
+            "split": "valid",
+            "examples": 1000,
+        },
+        "device": "cpu",
+        "provider": "CPUExecutionProvider",
+        "threads": 2,
+        "workers": 1,
+        "limits": {
+            "max_bytes": 10485760,
+            "max_pixels": 64000000,
+            "max_pictures": 100,
+            "max_batch_bytes": 67108864,
         },
     },
     "Similar": {
@@ -79,14 +140,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
-def _refused(code: str, message: str, detail: Any = None) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "detail": detail}}
-
-
 ERRORS: dict[int, dict[str, Any]] = {
     401: _refused("unauthorized", "send the header Authorization: Bearer TOKEN"),
     413: _refused("too_large", "the body is over the limit of 10485760 bytes", {"limit": 10485760}),
-    415: _refused("not_an_image", f"not a picture in a format we read ({', '.join(FORMATS)})"),
+    415: {"error": _NOT_AN_IMAGE},
     422: _refused(
         "invalid_field",
         "k: Input should be less than or equal to 100",

@@ -19,11 +19,11 @@ from interpret.bundle.errors import DpnpError, UnknownExampleError
 from interpret.figures import palette
 from interpret.figures.content_policy import EXPLORER
 from interpret.model.picture_formats import media_type
+from serving.answers import Reload
 from serving.engine import Engine, EngineHolder
 from serving.http.access import PAGE
 from serving.http.endpoint import MODEL_HEADER
 from serving.http.errors import ServiceError, refusal
-from serving.schemas import Reload
 from serving.telemetry.metrics import metrics
 
 _JSON = "application/json"
@@ -62,6 +62,15 @@ def routes(
         engine = holder().engine
         return _of_bundle(request, engine, engine.map, _JSON)
 
+    async def prototypes(request: Request) -> Response:
+        engine = holder().engine
+        return _of_bundle(request, engine, engine.prototypes.model_dump_json().encode(), _JSON)
+
+    async def model(request: Request) -> Response:
+        engine = holder().engine
+        headers = {MODEL_HEADER: engine.model.fingerprint}
+        return Response(engine.about.model_dump_json(), media_type=_JSON, headers=headers)
+
     async def colours(request: Request) -> Response:
         return Response(
             palette.explorer_style_sheet(), media_type="text/css", headers=_PAGE_HEADERS
@@ -95,6 +104,8 @@ def routes(
             Route("/static_content/{file:path}", nothing),  # what that page is made of
             Route("/gallery/{example_id}", gallery),
             Route("/map", sphere_map),
+            Route("/prototypes", prototypes),  # POST as well, by BentoML
+            Route("/model", model),
             # Mounted apps come before BentoML's own /docs.json, which knows nothing of our errors.
             Route("/docs.json", document),
             Route("/metrics", numbers),

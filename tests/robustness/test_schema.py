@@ -30,12 +30,15 @@ def schema(hurried: Server) -> schemathesis.BaseSchema:
     ("method", "path"),
     [
         ("POST", "/predict"),
+        ("POST", "/predict/batch"),
         ("POST", "/explain"),
         ("POST", "/similar"),
         ("POST", "/prototypes"),
         ("POST", "/admin/reload"),
         ("GET", "/gallery/{id}"),
         ("GET", "/map"),
+        ("GET", "/model"),
+        ("GET", "/prototypes"),
     ],
 )
 def test_answers_are_as_documented(

@@ -25,7 +25,9 @@ JPEG = encode(Image.effect_noise((64, 64), 60).convert("RGB"), "JPEG")
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://127.0.0.1/x"/></svg>'
 TIFF = encode(Image.new("RGB", (4, 4)), "TIFF")
 PNG = plain(RED)
-RAW_PNG = {"content": PNG, "headers": {"content-type": "image/png"}}
+RAW_TEXT = {"content": b"hello", "headers": {"content-type": "image/png"}}
+XML = {"content": b"<image/>", "headers": {"content-type": "application/xml"}}
+BROTLI = {"content": PNG, "headers": {"content-type": "image/png", "content-encoding": "br"}}
 PICKLE = {"content": b"\x80\x04.", "headers": {"content-type": "application/vnd.bentoml+pickle"}}
 NO_BOUNDARY = {"content": PNG, "headers": {"content-type": "multipart/form-data"}}
 BOTH = {"files": upload(PNG), "data": {"prototype": "red"}}
@@ -43,9 +45,24 @@ BAD = {
     "large": ("/predict", {"files": upload(bytes(300_000))}, 413, "too_large"),
     "empty body": ("/predict", {}, 400, "malformed"),
     "no boundary": ("/predict", NO_BOUNDARY, 400, "malformed"),
-    "json": ("/predict", {"json": {"image": "x"}}, 415, "unsupported_media_type"),
+    "json, no base64": ("/predict", {"json": {"image": "http://x/"}}, 422, "invalid_field"),
+    "json, no object": ("/predict", {"json": ["image"]}, 400, "malformed"),
+    "json, no picture": ("/predict", {"json": {"image": "aGVsbG8="}}, 415, "not_an_image"),
+    "xml": ("/predict", XML, 415, "unsupported_media_type"),
+    "packed otherwise": ("/predict", BROTLI, 415, "unsupported_encoding"),
     "pickle": ("/predict", PICKLE, 415, "unsupported_media_type"),
-    "raw body": ("/predict", RAW_PNG, 415, "unsupported_media_type"),
+    "raw body": ("/predict", RAW_TEXT, 415, "not_an_image"),
+    "raw body, large": ("/explain", {"content": PNG + bytes(300_000)}, 413, "too_large"),
+    "two files": ("/predict", {"files": [("image", PNG), ("image", PNG)]}, 400, "malformed"),
+    "top 0": ("/predict", {"files": upload(PNG), "data": {"top": "0"}}, 422, "invalid_field"),
+    "maybe": (
+        "/explain",
+        {"files": upload(PNG), "data": {"probabilities": "maybe"}},
+        422,
+        "invalid_field",
+    ),
+    "batch of nothing": ("/predict/batch", {"data": {"top": "3"}}, 422, "invalid_field"),
+    "batch, xml": ("/predict/batch", XML, 415, "unsupported_media_type"),
     "other field": ("/predict", {"files": {"picture": PNG}}, 422, "invalid_field"),
     "text field": ("/predict", {"data": {"image": "http://127.0.0.1/"}}, 422, "invalid_field"),
     "k 0": ("/explain", {"files": upload(PNG), "data": {"k": "0"}}, 422, "invalid_field"),

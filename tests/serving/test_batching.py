@@ -82,3 +82,21 @@ def test_after_a_fault_all_goes_on(slow: Slow) -> None:
     assert outcomes[13] == outcomes[73] == "fault"
     assert outcomes.count("fault") <= 2 * 4
     assert ask(1) == "answer"
+
+
+def test_calls_of_several_pictures_share_inferences_too(slow: Slow) -> None:
+    batching = BatchingPredictor(slow, max_batch=8)
+
+    def ask(count: int) -> None:
+        levels = list(range(20, 20 + count))
+        answer = batching(np.concatenate([grey(level) for level in levels]), evidence=True)
+        np.testing.assert_allclose(answer.embedding[:, 0], np.array(levels) / 255, rtol=1e-6)
+        assert answer.evidence is not None
+        assert answer.evidence.shape == (count, 3, 4, 4)
+
+    counts = [1, 3, 8, 20, 5, 1] * 8
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, counts))
+    assert sum(slow.sizes) == sum(counts)
+    assert max(slow.sizes) <= 8
+    assert slow.most == 1

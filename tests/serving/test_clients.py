@@ -9,9 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
-from tests.serving.servers import ROOT, TOKEN, Server, serve
+from tests.serving.servers import BEARER, ROOT, TOKEN, Server, serve
 
 TEXT = (ROOT / "docs" / "serving.md").read_text()
 ADDRESS = "http://127.0.0.1:3000"
@@ -23,7 +24,13 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("clients") / "log", DPNP_API_TOKEN=TOKEN) as running:
+    folder = tmp_path_factory.mktemp("clients")
+    feedback = folder / "feedback.db"
+    with serve(folder / "log", DPNP_API_TOKEN=TOKEN, DPNP_FEEDBACK=feedback) as running:
+        # The answer that the page of corrections names by its request.
+        headers = BEARER | {"x-request-id": "7f21c8"}
+        with (ROOT / "docs" / "cat.jpg").open("rb") as picture:
+            httpx.post(f"{running.url}/predict", files={"image": picture}, headers=headers)
         yield running
 
 
@@ -47,7 +54,14 @@ CURL = [line for block in blocks("bash") for line in block.splitlines() if line.
 def test_curl(service: Server, command: str) -> None:
     words = shlex.split(command.replace(ADDRESS, service.url).replace("$DPNP_API_TOKEN", TOKEN))
     answer = json.loads(output(words))
+    if "results" in answer:
+        answer = answer["results"][0]["answer"]
     assert answer["model"]["name"] == "cifar10-dpnp-9d"
+    if "/predict" in words[-1]:
+        assert len(answer["prototypes"]) == (3 if "top=3" in words[-1] else 5)
+        assert (answer["probabilities"] is not None) == ("probabilities=true" in words)
+    if "label=cat" in words:
+        assert (answer["label"], answer["answer"]) == ("cat", "cat")
     if "rival=bird" in words:
         assert answer["negative"]["label"] == "bird"
 
@@ -66,7 +80,7 @@ def test_javascript(service: Server, code: str) -> None:
 
 
 def test_every_client_is_there() -> None:
-    assert len(CURL) == 3
+    assert len(CURL) == 8
     assert len(blocks("python")) == 2
     assert len(blocks("javascript")) == 1
 

@@ -11,8 +11,8 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError, DpnpError
 from interpret.explain.explainer import Explainer
 from serving import engine
+from serving.answers import Map
 from serving.engine import Engine, EngineHolder
-from serving.schemas import Map
 from serving.settings import Settings
 from tests.conftest import write_toy_bundle
 

@@ -1,6 +1,9 @@
 """Reading a body: what is refused, and that nothing else than a ServiceError ever comes out."""
 
 import asyncio
+import base64
+import gzip
+import json
 from collections.abc import Iterable
 
 import httpx
@@ -9,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from serving.http.bodies import BodyLimits
 from serving.http.errors import ServiceError
 from serving.http.forms import read
-from serving.schemas import ExplainForm, Form, PredictForm, SimilarForm
+from serving.schemas import BatchForm, ExplainForm, Form, Picture, PredictForm, SimilarForm
 
+JSON = "application/json"
+OCTETS = "application/octet-stream"
 MULTIPART = "multipart/form-data; boundary=XX"
 
 
@@ -28,19 +34,26 @@ def body(**parts: str | bytes) -> bytes:
 
 
 def request_of(
-    chunks: Iterable[bytes], content_type: str | None, length: int | None = None
+    chunks: Iterable[bytes],
+    content_type: str | None,
+    length: int | None = None,
+    encoding: str | None = None,
+    query: bytes = b"",
 ) -> Request:
     messages = [{"type": "http.request", "body": c, "more_body": True} for c in chunks]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
     headers = [(b"content-type", content_type.encode())] if content_type is not None else []
     if length is not None:
         headers.append((b"content-length", str(length).encode()))
+    if encoding is not None:
+        headers.append((b"content-encoding", encoding.encode()))
     pending = iter(messages)
 
     async def receive() -> dict:
         return next(pending)
 
-    return Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    scope = {"type": "http", "method": "POST", "headers": headers, "query_string": query}
+    return Request(scope, receive)
 
 
 def parse(
@@ -49,8 +62,11 @@ def parse(
     content_type: str | None = MULTIPART,
     length: int | None = None,
     max_bytes: int = 10_000,
+    pictures: int = 1,
+    **options: object,
 ) -> Form:
-    return asyncio.run(read(request_of(chunks, content_type, length), form, max_bytes, 5))
+    request = request_of(chunks, content_type, length, **options)
+    return asyncio.run(read(request, form, BodyLimits(max_bytes, 5, pictures)))
 
 
 def test_fields_arrive_in_any_chunking() -> None:
@@ -59,11 +75,127 @@ def test_fields_arrive_in_any_chunking() -> None:
     assert (form.image, form.k) == (b"\x89PNG\r\n--X", 3)
 
 
+@pytest.mark.parametrize("content_type", ["image/png", "IMAGE/whatever; x=y", OCTETS])
+def test_the_body_is_the_picture(content_type: str) -> None:
+    query = b"k=3&rival=dog%20%26%20cat&image=x"
+    form = parse(ExplainForm, b"\x89", b"PNG", content_type=content_type, query=query)
+    assert (form.image, form.k, form.rival) == (b"\x89PNG", 3, "dog & cat")
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", None])
+def test_a_picture_without_its_type_is_known_by_its_bytes(content_type: str | None) -> None:
+    """curl --data-binary says that a file is a form."""
+    form = parse(ExplainForm, b"\x89PNG=1&k=3", content_type=content_type)
+    assert (form.image, form.k) == (b"\x89PNG=1&k=3", 6)
+
+
+PNG64 = base64.b64encode(b"\x89PNG").decode()
+
+
+@pytest.mark.parametrize(
+    "image", [PNG64, f"data:image/png;base64,{PNG64}", f" {PNG64[:4]}\r\n{PNG64[4:]}\n"]
+)
+def test_json_holds_the_picture_in_base64(image: str) -> None:
+    sent = json.dumps({"image": image, "k": 3, "rival": None, "probabilities": True})
+    form = parse(ExplainForm, sent.encode(), content_type="application/json; charset=utf-8")
+    assert (form.image, form.k, form.rival) == (b"\x89PNG", 3, None)
+    assert form.probabilities is True
+
+
+def test_a_form_may_be_packed() -> None:
+    packed = gzip.compress(body(image=b"a" * 5000, k="3"))
+    chunks = [packed[i : i + 7] for i in range(0, len(packed), 7)]
+    form = parse(ExplainForm, *chunks, encoding="gzip")
+    assert (form.image, form.k) == (b"a" * 5000, 3)
+    two = gzip.compress(b"\x89PNG") + gzip.compress(b"more")
+    assert parse(PredictForm, two, encoding="x-gzip", content_type="image/png").image == (
+        b"\x89PNGmore"
+    )
+
+
+def part(disposition: str, content: bytes) -> bytes:
+    head = f"--XX\r\nContent-Disposition: form-data; {disposition}\r\n\r\n"
+    return head.encode() + content + b"\r\n"
+
+
+END = b"--XX--\r\n"
+
+
+def test_empty_optional_fields_are_absent() -> None:
+    image = part('name="image"; filename="a"', b"x")
+    empty = part('name="k"', b"") + part('name="rival"', b"")
+    assert parse(ExplainForm, image + empty + END).model_dump() == {
+        "image": b"x",
+        "k": 6,
+        "rival": None,
+        "top": 5,
+        "probabilities": False,
+    }
+    no_file = part('name="image"; filename=""', b"")  # of a browser's form
+    assert parse(SimilarForm, no_file + part('name="prototype"', b"red") + END).image is None
+    assert parse(SimilarForm, image + part('name="prototype"', b"") + END).prototype is None
+
+
+def test_many_pictures_keep_their_names_and_their_order() -> None:
+    parts = [
+        part('name="image"; filename="a.png"', b"1"),
+        part("name=\"image\"; filename*=UTF-8''%C3%BC%22.png", b"2"),
+        part('name="image"; filename="u.png"; filename*=UTF-8\'\'%C3%BC.png', b"3"),
+        part('name="image"; filename=""', b""),
+        part('name="top"', b"2"),
+    ]
+    form = parse(BatchForm, *parts, END, pictures=4)
+    assert form.image == [
+        Picture("a.png", b"1"),
+        Picture("ü%22.png", b"2"),
+        Picture("ü.png", b"3"),
+        Picture("", b""),
+    ]
+    assert form.top == 2
+    for limit in (2, 3):
+        with pytest.raises(ServiceError, match=f"more than {limit} pictures") as caught:
+            parse(BatchForm, *parts, END, pictures=limit)
+        assert (caught.value.status, caught.value.code) == (413, "too_many_pictures")
+
+
+def test_many_pictures_in_json() -> None:
+    sent = json.dumps({"image": [PNG64, "http://x/", 1]}).encode()
+    form = parse(BatchForm, sent, content_type=JSON, pictures=3)
+    assert form.image[0] == Picture(None, b"\x89PNG")
+    assert [str(each.content) for each in form.image[1:]] == [
+        "image: is no base64, and addresses are not fetched",
+        "image: must be a file (a part with a filename), or base64 in JSON",
+    ]
+    with pytest.raises(ServiceError, match="more than 2 pictures"):
+        parse(BatchForm, sent, content_type=JSON, pictures=2)
+    for nothing in (b"{}", b'{"image": []}'):
+        with pytest.raises(ServiceError, match="image: Field required"):
+            parse(BatchForm, nothing, content_type=JSON, pictures=2)
+
+
 LARGE = body(image=b"x" * 20_000)
 REFUSED = {
     "no type": (PredictForm, body(image=b"x"), {"content_type": None}, 400),
-    "json": (PredictForm, b"{}", {"content_type": "application/json"}, 415),
-    "raw picture": (PredictForm, b"\x89PNG", {"content_type": "image/png"}, 415),
+    "xml": (PredictForm, b"<image/>", {"content_type": "application/xml"}, 415),
+    "json without image": (PredictForm, b"{}", {"content_type": JSON}, 422),
+    "json, a list": (PredictForm, b"[]", {"content_type": JSON}, 400),
+    "json, cut off": (PredictForm, b'{"image": "', {"content_type": JSON}, 400),
+    "json, deep": (PredictForm, b'{"image": ' + b"[" * 9000, {"content_type": JSON}, 400),
+    "json, not utf-8": (PredictForm, b'{"image": "\xff"}', {"content_type": JSON}, 400),
+    "json, a number": (PredictForm, b'{"image": 1}', {"content_type": JSON}, 422),
+    "json, null": (PredictForm, b'{"image": null}', {"content_type": JSON}, 422),
+    "json, an address": (PredictForm, b'{"image": "http://x/"}', {"content_type": JSON}, 422),
+    "json, two": (PredictForm, b'{"image": ["eA==", "eA=="]}', {"content_type": JSON}, 422),
+    "json, top 0": (PredictForm, b'{"image": "eA==", "top": 0}', {"content_type": JSON}, 422),
+    "brotli": (PredictForm, b"", {"encoding": "br"}, 415),
+    "no gzip": (PredictForm, b"x" * 20, {"encoding": "gzip"}, 400),
+    "gzip, cut off": (PredictForm, gzip.compress(body(image=b"x"))[:-9], {"encoding": "gzip"}, 400),
+    "gzip, a bomb": (
+        PredictForm,
+        gzip.compress(body(image=bytes(10**6))),
+        {"encoding": "gzip"},
+        413,
+    ),
     "no boundary": (PredictForm, body(image=b"x"), {"content_type": "multipart/form-data"}, 400),
     "other boundary": (
         PredictForm,
@@ -99,9 +231,9 @@ def test_refused(name: str) -> None:
 
 
 def test_two_images_are_refused() -> None:
-    part = b'--XX\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\nx\r\n'
-    with pytest.raises(ServiceError, match="Too many files"):
-        parse(PredictForm, part + part + b"--XX--\r\n")
+    file = part('name="image"; filename="a"', b"x")
+    with pytest.raises(ServiceError, match=r"Too many files.*/predict/batch"):
+        parse(PredictForm, file + file + END)
 
 
 def test_fields_at_fault_are_named() -> None:
@@ -121,7 +253,7 @@ def test_a_body_that_does_not_arrive_is_a_408() -> None:
 
     request._receive = never
     with pytest.raises(ServiceError, match=r"0\.01 seconds") as caught:
-        asyncio.run(read(request, PredictForm, 1000, 0.01))
+        asyncio.run(read(request, PredictForm, BodyLimits(1000, 0.01)))
     assert caught.value.status == 408
 
 
@@ -133,7 +265,7 @@ def test_a_client_that_leaves_is_a_400() -> None:
 
     request._receive = gone
     with pytest.raises(ServiceError, match="ends early"):
-        asyncio.run(read(request, PredictForm, 1000, 5))
+        asyncio.run(read(request, PredictForm, BodyLimits(1000, 5)))
 
 
 @st.composite
@@ -149,7 +281,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     content=st.one_of(st.binary(max_size=300), damaged()),
     content_type=st.one_of(
         st.just(MULTIPART),
-        st.just("application/x-www-form-urlencoded"),
+        st.sampled_from(["application/x-www-form-urlencoded", JSON, OCTETS, "image/png"]),
         st.text(st.characters(max_codepoint=126, min_codepoint=32)).map(
             "multipart/form-data; boundary={}".format
         ),

@@ -9,9 +9,8 @@ from pydantic import BaseModel
 
 from interpret import __version__
 from interpret.explain.answers import Classification, Explanation
-from serving.http.errors import ErrorAnswer
+from serving.answers import BatchAnswer, ErrorAnswer, Model, Prototypes, Reload, Similar
 from serving.http.openapi_examples import ANSWERS, ERRORS
-from serving.schemas import Prototypes, Reload, Similar
 from tests.serving.servers import ROOT
 
 
@@ -44,8 +43,9 @@ def test_the_version_is_the_package_s(document: dict) -> None:
 @pytest.mark.parametrize(
     ("path", "form", "answer"),
     [
-        ("/predict", {"image"}, "Classification"),
-        ("/explain", {"image", "k", "rival"}, "Explanation"),
+        ("/predict", {"image", "top", "probabilities"}, "Classification"),
+        ("/predict/batch", {"image", "top", "probabilities"}, "BatchAnswer"),
+        ("/explain", {"image", "k", "rival", "top", "probabilities"}, "Explanation"),
         ("/similar", {"image", "prototype", "k"}, "Similar"),
     ],
 )
@@ -66,6 +66,25 @@ def test_forms_and_answers(document: dict, path: str, form: set[str], answer: st
         assert set(info["properties"]) == {"code", "message", "detail"}
 
 
+def test_every_way_to_send_a_picture_is_told(document: dict) -> None:
+    for path in ("/predict", "/explain", "/similar", "/feedback"):
+        operation = document["paths"][path]["post"]
+        content = operation["requestBody"]["content"]
+        assert list(content) == [
+            *("multipart/form-data", "application/json", "image/*", "application/octet-stream"),
+        ]
+        fields = schema(document, content["application/json"]["schema"])["properties"]
+        assert "base64" in json.dumps(fields["image"])
+        assert content["application/json"]["examples"]
+        in_address = {each["name"] for each in operation["parameters"]}
+        assert in_address == set(fields) - {"image"}
+    many = document["paths"]["/predict/batch"]["post"]["requestBody"]["content"]
+    assert list(many) == ["multipart/form-data", "application/json"]
+    image = schema(document, many["multipart/form-data"]["schema"])["properties"]["image"]
+    assert (image["type"], image["items"]["format"]) == ("array", "binary")
+    assert [server["url"] for server in document["servers"]] == ["/", "/v1"]
+
+
 def test_fields_say_their_range(document: dict) -> None:
     schemas = document["components"]["schemas"]
     image = schemas["ExplainForm"]["properties"]["image"]
@@ -83,12 +102,15 @@ def test_other_paths(document: dict) -> None:
     assert set(gallery) == {"200", "304", "401", "403", "404"}
     assert "image/webp" in gallery["200"]["content"]
     assert {"/livez", "/readyz", "/metrics"} <= set(paths)
-    assert paths["/map"]["get"]["responses"]["200"]
+    for path in ("/map", "/model", "/prototypes"):
+        assert paths[path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert "409" in paths["/admin/reload"]["post"]["responses"]
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
 
 
-@pytest.mark.parametrize("model", [Classification, Explanation, Similar, Prototypes, Reload])
+@pytest.mark.parametrize(
+    "model", [Classification, BatchAnswer, Explanation, Similar, Prototypes, Model, Reload]
+)
 def test_examples_are_answers(document: dict, model: type[BaseModel]) -> None:
     text = json.dumps(document)
     assert "a digit" not in text

@@ -1,0 +1,99 @@
+"""A request's body as it arrives: never beyond the size limit, unpacked where it is compressed."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from starlette.requests import ClientDisconnect, Request
+
+from serving.http.errors import ServiceError
+
+_GZIP = {"gzip", "x-gzip"}
+_PIECE = 2**18  # bytes unpacked at a time
+
+
+class BodyLimits(NamedTuple):
+    """What a body may be."""
+
+    max_bytes: int  # unpacked
+    seconds: float  # until it has arrived
+    pictures: int = 1
+
+
+@asynccontextmanager
+async def arriving(seconds: float) -> AsyncIterator[None]:
+    """Time for a body to arrive in. Raises ServiceError: 408 when it is over, 400 for a cut body.
+
+    The body must be read inside.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        message = f"the body did not arrive within {seconds:g} seconds"
+        raise ServiceError(408, "upload_timeout", message) from None
+    except ClientDisconnect:
+        raise ServiceError(400, "malformed", "the body ends early") from None
+
+
+async def whole(request: Request, max_bytes: int) -> bytes:
+    """The body in one piece; raises what `pieces` raises."""
+    return b"".join([piece async for piece in pieces(request, max_bytes)])
+
+
+def pieces(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """The body as it arrives, unpacked if its Content-Encoding is gzip.
+
+    Raises ServiceError: 400 for gzip that is damaged, 413 for a body over `max_bytes`, packed or
+    not, 415 for another encoding.
+    """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return _capped(request, max_bytes)
+    if encoding in _GZIP:
+        return _unpacked(request, max_bytes)
+    message = (
+        f"the content encoding {encoding[:40]!r} is not accepted: send the body as it is, or gzip"
+    )
+    raise ServiceError(415, "unsupported_encoding", message)
+
+
+async def _capped(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    if int(request.headers.get("content-length", 0)) > max_bytes:
+        raise too_large(max_bytes)  # no byte has been read
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)  # the header may be missing, or wrong
+        if received > max_bytes:
+            raise too_large(max_bytes)
+        yield chunk
+
+
+async def _unpacked(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    unpacked, gzip = 0, zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    async for chunk in _capped(request, max_bytes):
+        while chunk:
+            if gzip.eof:  # a file of several parts, one behind the other
+                gzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+            try:
+                piece = gzip.decompress(chunk, _PIECE)
+            except zlib.error as error:
+                raise ServiceError(400, "malformed", f"the body is no gzip: {error}") from None
+            unpacked += len(piece)
+            if unpacked > max_bytes:
+                raise too_large(max_bytes)
+            yield piece
+            chunk = gzip.unused_data if gzip.eof else gzip.unconsumed_tail
+            await asyncio.sleep(0)  # between two pieces others have their turn
+    if not gzip.eof:
+        raise ServiceError(400, "malformed", "the body is gzip that ends early")
+
+
+def too_large(max_bytes: int, what: str = "body") -> ServiceError:
+    """The refusal of what has more than `max_bytes`."""
+    message = f"the {what} is over the limit of {max_bytes} bytes"
+    return ServiceError(413, "too_large", message, {"limit": max_bytes})

@@ -67,7 +67,7 @@ def test_forms_and_answers(document: dict, path: str, form: set[str], answer: st
 
 
 def test_every_way_to_send_a_picture_is_told(document: dict) -> None:
-    for path in ("/predict", "/explain", "/similar", "/feedback"):
+    for path in ("/predict", "/explain", "/similar"):
         operation = document["paths"][path]["post"]
         content = operation["requestBody"]["content"]
         assert list(content) == [

@@ -21,7 +21,7 @@ def main(out: Annotated[Path, typer.Argument(help="the .png to write")]) -> None
     with (
         tempfile.TemporaryDirectory() as folder,
         serve(Path(folder) / "log") as server,
-        browse(f"{server.url}/ui/", 1400, 1480) as page,
+        browse(f"{server.url}/ui/", 1400, 1555) as page,
     ):
         page.wait("$('#classes').children.length === 10 && $('#sphere').dataset.points")
         page.find("#file").send_keys(str(ROOT / "docs" / "cat.jpg"))

@@ -59,7 +59,9 @@ export class Sphere {
     this.#points();
     if (this.picture) this.#lines();
     this.#prototypes();
-    if (this.picture) this.#star(this.#place(this.picture.point));
+    const star = this.picture && this.#place(this.picture.point);
+    if (star) this.#star(star);
+    this.#names(star);
     canvas.dataset.points = map.points.length;
   }
 
@@ -164,17 +166,31 @@ export class Sphere {
       pen.fill();
       pen.stroke();
       pen.lineWidth = 1;
-      if (!named && (depth <= 0 || map.prototypes.length > 30)) continue;
-      pen.font = `${named ? 700 : 500} 13px system-ui, sans-serif`;
-      pen.lineWidth = 4;
-      pen.lineJoin = "round";
-      const text = map.class_names[index];
-      pen.strokeText(text, x, y - 12);
-      pen.lineWidth = 1;
-      pen.fillStyle = this.ink;
-      pen.fillText(text, x, y - 12);
     }
     pen.globalAlpha = 1;
+  }
+
+  // The names of what the picture is about, then of what is in front, as far as there is room.
+  #names(star) {
+    const { map, pen, picture, ink, paper } = this;
+    const taken = star ? [{ x: star.x, y: star.y + 5, half: 8 }] : [];
+    const named = ({ index }) => index === picture?.positive || index === picture?.rival || index === this.selected;
+    const wanted = this.centres.filter((at) => named(at) || (at.depth > 0 && map.prototypes.length <= 30))
+      .sort((a, b) => named(b) - named(a) || b.depth - a.depth);
+    for (const at of wanted) {
+      const text = map.class_names[at.index];
+      pen.font = `${named(at) ? 700 : 500} 13px system-ui, sans-serif`;
+      const half = pen.measureText(text).width / 2 + 3;
+      const x = Math.max(half, Math.min(at.x, this.canvas.clientWidth - half));
+      const y = [at.y - 12, at.y + 22, at.y - 28, at.y + 38].find((line) => taken.every((other) =>
+        Math.abs(other.x - x) > other.half + half || Math.abs(other.y - line) > 15));
+      if (y === undefined) continue;
+      taken.push({ x, y, half });
+      Object.assign(pen, { lineWidth: 4, lineJoin: "round", strokeStyle: paper, fillStyle: ink });
+      pen.strokeText(text, x, y);
+      pen.fillText(text, x, y);
+    }
+    pen.lineWidth = 1;
   }
 
   #star({ x, y }) {

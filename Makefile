@@ -35,7 +35,7 @@ bundle: .venv/installed ## train the bundle of digits anew
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing into .venv: some minutes, and 8 GB on Linux, where torch brings CUDA"
-	$(BIN)/python -m pip install --quiet --editable '.[dev,tensorboard]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,gpu,dev,tensorboard]'
 	touch $@
 
 clean:

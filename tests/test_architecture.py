@@ -154,7 +154,8 @@ def test_a_bento_needs_what_the_project_needs_but_no_torch():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     bento = yaml.safe_load((ROOT / "bentofile.yaml").read_text())["python"]["packages"]
-    assert set(bento) <= set(project["dependencies"])
+    extras = project["optional-dependencies"]
+    assert set(bento) <= {*project["dependencies"], *extras["gpu"]}
     gpu, root = (ROOT / "serving" / "bentofile.gpu.yaml", ROOT / "bentofile.yaml")
     assert gpu.read_text() == root.read_text()  # BentoML looks for it at the root
     slim = yaml.safe_load((ROOT / "serving" / "bentofile.cpu.yaml").read_text())
@@ -162,4 +163,33 @@ def test_a_bento_needs_what_the_project_needs_but_no_torch():
     common = [p for p in bento if not p.startswith(either)]
     common += [p.split(";")[0] for p in bento if p.startswith(either) and "-gpu" not in p]
     assert sorted(slim["python"]["packages"]) == sorted(common)
+    assert set(slim["python"]["packages"]) <= {*project["dependencies"], *extras["cpu"]}
     assert not [line for line in bento if line.startswith(("torch", "accelerate", "captum"))]
+
+
+def test_what_is_imported_stands_in_the_extra_that_names_it():
+    import tomllib
+    from importlib.metadata import packages_distributions
+
+    from interpret.bundle.missing_parts import DISTRIBUTION, EXTRA_OF
+
+    def names(requirements: list[str]) -> set[str]:
+        return {re.split(r"[<>=;\[ ]", line)[0].replace("_", "-").lower() for line in requirements}
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["name"] == DISTRIBUTION
+    extras = {name: names(lines) for name, lines in project["optional-dependencies"].items()}
+    base, brings = names(project["dependencies"]), packages_distributions()
+    needed = {
+        *(
+            name
+            for package in MAY_IMPORT
+            for f in (ROOT / package).rglob("*.py")
+            for name in imports(f)
+        )
+    }
+    for module in needed - set(sys.stdlib_module_names) - MAY_IMPORT.keys():
+        dists = {name.replace("_", "-").lower() for name in brings[module]}
+        extra = EXTRA_OF.get(module)
+        assert dists & (base if extra is None else extras[extra] | extras["gpu"]), module
+    assert {d for d in extras["gpu"] if "gpu" not in d} == extras["cpu"]

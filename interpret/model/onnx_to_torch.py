@@ -11,13 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import onnx
-import torch
-import torch.nn.functional as F
 from onnx import numpy_helper
-from torch import Tensor, nn
 
 from interpret.bundle.errors import BundleError
+from interpret.bundle.missing_parts import named_parts
 from interpret.model.onnx_graph import needed_nodes
+
+with named_parts():
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor, nn
 
 Attributes = dict[str, Any]
 Operation = Callable[[Attributes, Sequence[Tensor]], Tensor | tuple[Tensor, ...]]

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError, DpnpError
+from interpret.bundle.missing_parts import named_parts
 from interpret.model.devices import cpu_count, cuda_device_count
+
+with named_parts():
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.missing_parts import named_parts
+
+with named_parts():
+    import faiss
 
 
 class Neighbours(NamedTuple):

@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from interpret.bundle.missing_parts import named_parts
 from interpret.geometry.geometry import Array
 from interpret.trust.calibration import find_temperature, tempered
+
+with named_parts():
+    import faiss
 
 Labels = NDArray[np.int64]
 Kind = Literal["label", "duplicate", "leak", "outlier"]

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
+from interpret.bundle.missing_parts import check_parts
 from interpret.commands.console import Force, Out
 from training.commands.options import Data, DataRoot, is_first_process, log_to_stderr
 from training.commands.signature import with_options
@@ -71,6 +72,7 @@ def train(
 
     On several GPUs: accelerate launch --multi_gpu --num_processes 4 -m training train …
     """
+    check_parts()
     settings = _todays(settings)
     log_to_stderr()
     from training.commands.inspection_table import print_inspection

@@ -1,0 +1,174 @@
+"""Each way to install, in a clean environment that is deleted afterwards.
+
+    python -m tests.robustness.installs [cpu] [gpu] [all]
+
+`cpu` serves a bundle on CPUs, `gpu` has the packages for GPUs, `all` is README's plain way (8 GB).
+Packages come from wherever pip is configured to take them; uv links them from its cache.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from tests.serving.servers import ROOT, environment, serve
+
+UV = Path(sys.executable).with_name("uv")
+EXTRAS = {"cpu": "[cpu]", "gpu": "[gpu]", "all": "[train,gpu,dev]"}
+# pip's settings and uv's names for them. Lists are joined by what uv splits at.
+SETTINGS = {
+    "index-url": ("UV_DEFAULT_INDEX", " "),
+    "extra-index-url": ("UV_INDEX", " "),
+    "find-links": ("UV_FIND_LINKS", ","),
+    "constraint": ("UV_CONSTRAINT", " "),
+    "cert": ("SSL_CERT_FILE", " "),
+}
+BUNDLE, PICTURE = ROOT / "models" / "digits-dpnp", ROOT / "docs" / "digit.png"
+TRAIN = ("train", "--data", "digits", "--out", "never", "--epochs", "1")
+
+
+def main(kinds: Annotated[list[str] | None, typer.Argument(help="cpu, gpu, all")] = None) -> None:
+    for kind in kinds or EXTRAS:
+        print(try_install(kind), flush=True)
+
+
+def try_install(kind: str) -> str:
+    """Install into a new environment, check it, delete it; returns a line about it."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="dpnp-install-") as made:
+        folder = Path(made)
+        bin_folder = install(EXTRAS[kind], folder)
+        seconds = time.monotonic() - start
+        CHECKS[kind](bin_folder, folder)
+        size = subprocess.run(
+            ["du", "-sm", folder / "env"], capture_output=True, text=True, check=True
+        ).stdout.split()[0]
+        return f"{kind}: {size} MB, installed in {seconds:.0f} s, works"
+
+
+def install(extras: str, folder: Path) -> Path:
+    """A new environment with this project, as a wheel; returns its folder of programs."""
+    sources, env = folder / "sources", folder / "env"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if name.startswith(("models/", "tests/", "docs/")) or not (ROOT / name).is_file():
+            continue
+        (sources / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, sources / name)
+    _uv("venv", "--python", sys.executable, env)
+    _uv("pip", "install", "--python", env / "bin" / "python", f"{sources}{extras}")
+    return env / "bin"
+
+
+def check_cpu(bin_folder: Path, folder: Path) -> None:
+    """The slim one serves a bundle, builds it, and names what it has not."""
+    _has_not(bin_folder, "torch", "captum", "timm")
+    with serve(
+        folder / "log", folder=folder, command=(bin_folder / "dpnp", "serve", BUNDLE)
+    ) as server:
+        answer = httpx.post(f"{server.url}/predict", files={"image": PICTURE.read_bytes()})
+        assert answer.json()["model"]["name"] == "digits-dpnp", answer.text
+        assert httpx.get(f"{server.url}/ui/").status_code == 200
+    label = answer.json()["label"]
+    assert label in _dpnp(bin_folder, folder, 0, "predict", BUNDLE, PICTURE)
+    _dpnp(bin_folder, folder, 0, "explain", BUNDLE, PICTURE, "--out", "why.png")
+    for kind in ([], ["--cpu"]):
+        assert "digits-dpnp" in _dpnp(bin_folder, folder, 0, "build", BUNDLE, *kind)
+    for words in (TRAIN, ("explain", BUNDLE, PICTURE, "--out", "x.png", "--method", "grad-cam")):
+        said = _dpnp(bin_folder, folder, 2, *words)
+        assert "pip install 'dpnp-toolkit[train]' brings it" in said, said
+    # The command that is named works: the project itself is there already.
+    wanted = ("pip", "install", "--dry-run", "--python", bin_folder / "python")
+    assert "torch" in _uv(*wanted, "dpnp-toolkit[train]")
+
+
+def check_gpu(bin_folder: Path, folder: Path) -> None:
+    """The packages for GPUs run without one, too; without either extra, one is named."""
+    _has_not(bin_folder, "torch")
+    assert "CUDAExecutionProvider" in _python(
+        bin_folder, "import onnxruntime as o; print(o.get_available_providers())"
+    )
+    assert "label" in _dpnp(bin_folder, folder, 0, "predict", BUNDLE, PICTURE, "--json")
+    _uv("pip", "uninstall", "--python", bin_folder / "python", "faiss-gpu", "onnxruntime-gpu")
+    said = _dpnp(bin_folder, folder, 2, "serve", BUNDLE)
+    assert "pip install 'dpnp-toolkit[cpu]' brings it" in said, said
+
+
+def check_all(bin_folder: Path, folder: Path) -> None:
+    """Everything that README's plain way promises, and a training that ends."""
+    code = "import torch, torchvision, onnx, onnxruntime, bentoml, captum, faiss, pytest"
+    _python(bin_folder, code)
+    for package in ("onnxruntime-gpu", "faiss-gpu"):
+        _python(bin_folder, f"import importlib.metadata as m; m.version({package!r})")
+    small = ("--backbone", "tiny", "--embedding-dim", "3", "--batch-size", "64")
+    _dpnp(bin_folder, folder, 0, *TRAIN[:-4], "--out", "made", "--epochs", "1", *small)
+    _dpnp(bin_folder, folder, 0, "predict", "made", PICTURE)
+
+
+CHECKS = {"cpu": check_cpu, "gpu": check_gpu, "all": check_all}
+
+
+def registry() -> dict[str, str]:
+    """pip's settings as uv's: from its files and the environment, the last one counting."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
+    ).stdout
+    found = {}
+    for line in listed.splitlines():
+        key, _, value = line.partition("=")
+        name = key.rpartition(".")[2]
+        if name in SETTINGS:
+            variable, separator = SETTINGS[name]
+            found[variable] = separator.join(str(ast.literal_eval(value)).split())
+    # pip takes the best version of all indexes; uv alone the first index that has any.
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match"} | found
+
+
+def _uv(*words: object) -> str:
+    return _run([UV, *words], os.environ | registry(), ROOT.parent, 0)
+
+
+def _dpnp(bin_folder: Path, folder: Path, code: int, *words: object) -> str:
+    clean = {
+        k: v for k, v in environment(BENTOML_HOME=folder / "home").items() if k != "PYTHONPATH"
+    }
+    return _run([bin_folder / "dpnp", *words], clean, folder, code)
+
+
+def _python(bin_folder: Path, code: str) -> str:
+    return _run([bin_folder / "python", "-I", "-c", code], dict(os.environ), bin_folder, 0)
+
+
+def _has_not(bin_folder: Path, *packages: str) -> None:
+    code = f"import importlib.util as u; print([p for p in {packages} if u.find_spec(p)])"
+    assert _python(bin_folder, code).strip() == "[]"
+
+
+def _run(words: list[object], variables: dict[str, str], folder: Path, code: int) -> str:
+    done = subprocess.run(
+        [str(word) for word in words], env=variables, cwd=folder, capture_output=True, text=True
+    )
+    text = done.stdout + done.stderr
+    if done.returncode != code:
+        sys.exit(f"{' '.join(map(str, words))}: {done.returncode}\n{text}")
+    return text
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -190,6 +190,7 @@ def test_what_is_imported_stands_in_the_extra_that_names_it():
     }
     for module in needed - set(sys.stdlib_module_names) - MAY_IMPORT.keys():
         dists = {name.replace("_", "-").lower() for name in brings[module]}
+        dists |= {"pydantic"} if module == "pydantic_core" else set()  # one comes with the other
         extra = EXTRA_OF.get(module)
         assert dists & (base if extra is None else extras[extra] | extras["gpu"]), module
     assert {d for d in extras["gpu"] if "gpu" not in d} == extras["cpu"]

@@ -11,6 +11,9 @@ FORMAT_VERSION = 1
 # How a picture of any shape fills the square input: see interpret.model.fitting.
 Fit = Literal["crop", "letterbox", "squash"]
 
+# Where the gallery's pictures are: see interpret.retrieval.gallery_access.
+GalleryMode = Literal["pictures", "remote", "none"]
+
 
 class _Strict(BaseModel):
     """Unknown keys fail: a misspelt or newer field is never silently dropped."""
@@ -214,6 +217,13 @@ class Manifest(_Strict):
     changes: list[Change] = Field(default_factory=list, description="oldest first")
     next_gallery_id: Annotated[int, Field(ge=0)] | None = Field(
         None, description="larger than every id given so far; null: one above the largest there is"
+    )
+    # Bundles of earlier releases have their pictures inside.
+    gallery_mode: GalleryMode = Field(
+        "pictures", description="where the gallery's thumbnails are: inside, behind a URL, nowhere"
+    )
+    gallery_url: str | None = Field(
+        None, description="of a remote gallery: the prefix of each thumbnail's URL, then ID.webp"
     )
     training: dict[str, Any] = Field(description="the training configuration, in full")
     # The key of format version 1 stays: bundles are read and written as before.

@@ -19,6 +19,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     bundles.report,
     bundles.remove_class,
     bundles.update_gallery,
+    bundles.forget,
 )
 
 

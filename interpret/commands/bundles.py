@@ -6,7 +6,7 @@ Heavy imports sit inside the commands, so that --help answers at once.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -16,6 +16,7 @@ from interpret.commands.console import BundleFolder, Force, Out, printable
 
 if TYPE_CHECKING:
     from interpret.bundle.bundle import Bundle
+    from interpret.bundle.manifest import GalleryMode
 
 
 def remove_class(
@@ -47,6 +48,21 @@ def update_gallery(
         list[int] | None,
         typer.Option(metavar="ID", help="remove the training image with this id; repeatable"),
     ] = None,
+    gallery_mode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="pictures|remote|none",
+            help="where the gallery's thumbnails are: in the bundle, behind --gallery-url, nowhere",
+        ),
+    ] = None,
+    gallery_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PREFIX",
+            help="of a remote gallery: what stands before ID.webp. The thumbnails are written "
+            "beside the bundle, to be uploaded",
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Write a bundle with pictures added to its gallery, or taken from it.
@@ -64,14 +80,58 @@ def update_gallery(
         if not equals:
             raise DpnpError(f"--add {pair}: not LABEL=FOLDER")
         added[label] = Path(folder)
-    if not added and not remove:
-        raise DpnpError("nothing to do: give --add or --remove")
-    done = gallery_update.update_gallery(Bundle.load(bundle), added, remove or [], out)
+    mode = gallery_mode if gallery_mode is None else _mode(gallery_mode)
+    if mode is None and gallery_url is not None:
+        raise DpnpError("--gallery-url: belongs to --gallery-mode remote, which is not given")
+    if not added and not remove and mode is None:
+        raise DpnpError("nothing to do: give --add, --remove or --gallery-mode")
+    done = gallery_update.update_gallery(
+        Bundle.load(bundle), added, remove or [], out, mode=mode, url=gallery_url
+    )
     for copy in done.copies:
         typer.echo(
             f"left out: {printable(copy.file)} has the same pixels as {printable(copy.place)}"
         )
     print_written(done.bundle)
+
+
+def forget(
+    bundle: BundleFolder,
+    examples: Annotated[
+        list[int], typer.Argument(metavar="ID", help="training images, by the ids in answers")
+    ],
+    out: Out,
+    near: Annotated[
+        bool, typer.Option("--near", help="forget their copies and near-duplicates, too")
+    ] = False,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="forget their corrections in this file, too"),
+    ] = None,
+    receipt: Annotated[
+        Path | None, typer.Option(help="the receipt to write: .json; default: beside the bundle")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write a bundle without some training images and what was made of them, with a receipt.
+
+    Example: dpnp forget models/digits-dpnp 17 42 --near --out models/digits
+    """
+    import json
+
+    from interpret.bundle.atomic_files import write_atomically
+    from interpret.bundle.bundle import Bundle
+    from interpret.bundle.overwriting import check_out
+    from interpret.edit import forgetting
+
+    check_out(out, force=force)
+    receipt = receipt or out.parent / f"{out.name}-receipt.json"
+    done = forgetting.forget(Bundle.load(bundle), examples, out, near=near, feedback=feedback)
+    write_atomically(receipt, (json.dumps(done.receipt, indent=2) + "\n").encode())
+    print_written(done.bundle)
+    typer.echo(f"written: {printable(receipt)}")
+    for left in done.receipt["not_undone"]:
+        typer.echo(f"not undone: {printable(left)}")
 
 
 def report(
@@ -100,6 +160,15 @@ def report(
     if sphere is not None:
         save_figure(sphere_view(sphere_data(loaded)), sphere)
         typer.echo(f"written: {printable(sphere)}")
+
+
+def _mode(value: str) -> GalleryMode:
+    from interpret.bundle.manifest import GalleryMode
+
+    for mode in get_args(GalleryMode):
+        if value == mode:
+            return cast("GalleryMode", mode)
+    raise DpnpError(f"--gallery-mode {value}: not one of {', '.join(get_args(GalleryMode))}")
 
 
 def print_written(bundle: Bundle) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import safetensors.numpy
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from interpret.bundle.bundle import NORM_TOLERANCE, Bundle, write_bundle
 from interpret.bundle.errors import BundleError, DpnpError
 from interpret.bundle.gallery_table import GalleryTable
-from interpret.bundle.manifest import Change, ClassFigures, Metrics
+from interpret.bundle.manifest import Change, ClassFigures, GalleryMode, Metrics
 from interpret.geometry import geometry
 from interpret.model.onnx_head import radius_of, with_prototypes
 from interpret.model.predictor import Predictor
+from interpret.retrieval.gallery_access import without_pictures
 
 Floats = NDArray[np.float32]
 _CHECKED = 8  # random pictures on which the new graph is compared with the old one
@@ -50,6 +51,8 @@ def write_changed(
     """
     manifest, model = bundle.manifest, bundle.read("model.onnx")
     weights = bundle.read("weights.safetensors")
+    mode = changes.get("gallery_mode", manifest.gallery_mode)
+    table = without_pictures(table, cast("GalleryMode", mode), out)
     update: dict[str, Any] = {
         **changes,
         "name": out.name,

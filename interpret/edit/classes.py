@@ -38,7 +38,7 @@ def add_class(
     new = read_pictures(bundle, picture_files(folder))
     embeddings = new.prediction.embedding
     radius = sphere_radius(bundle) if on_sphere else None
-    prototype = _placed(embeddings.mean(0, dtype=np.float64), radius)
+    prototype = placed(embeddings.mean(0, dtype=np.float64), radius)
     names = [*bundle.manifest.class_names, label]
     found = bundle.manifest.calibration
     return write_changed(
@@ -93,12 +93,36 @@ def accuracy_cost(
     return shares[0], shares[1]
 
 
-def _placed(mean: NDArray[np.float64], radius: float | None) -> NDArray[np.float64]:
+def placed(mean: NDArray[np.float64], radius: float | None) -> NDArray[np.float64]:
     """A class's mean embedding as a prototype: on the sphere, or where it is."""
     norm = float(np.linalg.norm(mean))
     if not norm:
         raise DpnpError("the pictures' mean embedding is zero: it has no direction")
     return mean if radius is None else mean * (radius / norm)
+
+
+def limits_of_added(
+    found: Calibration,
+    others: Floats,
+    embeddings: Floats,
+    novelty: Floats | None,
+    radius: float | None,
+) -> tuple[float, float, bool]:
+    """Largest distance and smallest margin of an added class beside the `others` (M, d), from its
+    pictures' embeddings, and whether they are the loosest of the old classes instead, since there
+    are too few pictures, or their novelty is not known.
+    """
+    share = (1 + found.coverage) / 2
+    if novelty is None or len(embeddings) * (1 - share) < share:
+        return max(found.max_distance), max(found.min_margin), True
+    total, rows = embeddings.sum(0, dtype=np.float64), []
+    for h in embeddings:
+        own = placed((total - h) / (len(embeddings) - 1), radius)
+        rows.append(geometry.distances(h[None], np.vstack([others, own]))[0])
+    away = np.stack(rows)
+    last = np.full(len(away), away.shape[1] - 1)
+    far = conformal_quantile(away[:, -1] + novelty, share)
+    return far, max(0.0, -conformal_quantile(-label_margins(away, last), share)), False
 
 
 def _with_class(
@@ -107,21 +131,8 @@ def _with_class(
     """The calibration with limits of the new class: each of its pictures is measured against the
     mean of the others. Too few pictures: the widest distance and largest margin of the old classes.
     """
-    embeddings, share = new.embedding, (1 + found.coverage) / 2
-    total = embeddings.sum(0, dtype=np.float64)
-    far, near = max(found.max_distance), max(found.min_margin)
-    pooled = found.pooled
-    if len(embeddings) * (1 - share) >= share:
-        rows = []
-        for h in embeddings:
-            own = _placed((total - h) / (len(embeddings) - 1), radius)
-            rows.append(geometry.distances(h[None], np.vstack([bundle.prototypes, own]))[0])
-        away = np.stack(rows)
-        last = np.full(len(away), away.shape[1] - 1)
-        far = conformal_quantile(away[:, -1] + new.novelty, share)
-        near = max(0.0, -conformal_quantile(-label_margins(away, last), share))
-    else:
-        pooled = [*pooled, label]
+    far, near, few = limits_of_added(found, bundle.prototypes, new.embedding, new.novelty, radius)
+    pooled = [*found.pooled, label] if few else found.pooled
     return found.model_copy(
         update={
             "max_distance": [*found.max_distance, far],

@@ -10,6 +10,8 @@ import numpy as np
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
+from interpret.bundle.gallery_place import check_mode
+from interpret.bundle.manifest import GalleryMode
 from interpret.edit.changed_bundle import write_changed
 from interpret.edit.new_pictures import (
     Copy,
@@ -28,14 +30,29 @@ class UpdatedGallery(NamedTuple):
 
 
 def update_gallery(
-    bundle: Bundle, added: Mapping[str, Path], removed: Sequence[int], out: Path
+    bundle: Bundle,
+    added: Mapping[str, Path],
+    removed: Sequence[int],
+    out: Path,
+    *,
+    mode: GalleryMode | None = None,
+    url: str | None = None,
 ) -> UpdatedGallery:
     """Write a bundle whose gallery lacks the ids `removed` and has the pictures of the folders
-    `added`, by label, but for those that it has already.
+    `added`, by label, but for those that it has already. `mode` and `url` say where its pictures
+    are from now on; None leaves that as it is.
 
     Raises UnknownLabelError, UnknownExampleError, ImageError, and DpnpError when that would change
     nothing.
     """
+    places: dict[str, object] = {}
+    if mode is not None:
+        check_mode(mode, url)
+        if mode != bundle.manifest.gallery_mode == "none" or (
+            mode == "pictures" != bundle.manifest.gallery_mode
+        ):
+            raise DpnpError(f"--gallery-mode {mode}: the bundle has no pictures to show")
+        places = {"gallery_mode": mode, "gallery_url": url}
     keep = np.ones(len(bundle.gallery.ids), bool)
     keep[[bundle.gallery_row(example) for example in removed]] = False
     rows = np.flatnonzero(keep)
@@ -55,9 +72,11 @@ def update_gallery(
         table = table.extended(new.table(own, bundle.next_gallery_id))
         embeddings = np.concatenate([embeddings, new.prediction.embedding])
         features = extended_features(bundle, rows, new)
-    if not number and not removed:
+    if not number and not removed and not places:
         many = f"all {len(copies):,} pictures are" if len(copies) != 1 else f"{copies[0].file} is"
         raise DpnpError(f"{many} in the gallery already: nothing to change")
     what = f"gallery: {number} pictures added, {len(removed)} removed"
-    written = write_changed(bundle, out, what, {}, table, embeddings, features=features)
+    if mode is not None:
+        what += f"; its pictures: {mode}"
+    written = write_changed(bundle, out, what, places, table, embeddings, features=features)
     return UpdatedGallery(written, copies)

@@ -121,7 +121,9 @@ class Example(_Answer):
     id: int
     label: str
     distance: float = Field(description="Euclidean, to the query")
-    thumbnail: str = Field(description="path of its thumbnail, /gallery/ID")
+    thumbnail: str | None = Field(
+        description="path of its thumbnail, /gallery/ID; null: the model comes without pictures"
+    )
 
     def __repr__(self) -> str:
         return f"<training image {self.id}, {self.label!r}, at distance {self.distance:.3g}>"

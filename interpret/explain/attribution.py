@@ -172,7 +172,7 @@ class Attributor:
         raise AssertionError(method)
 
     def _training_images(self) -> Tensor:
-        thumbnails = self.bundle.gallery.thumbnails
+        thumbnails = [content for content in self.bundle.gallery.thumbnails if content]
         fitted = Preprocessing.of(self.bundle.manifest)
         if not len(thumbnails):
             return torch.zeros(1, 3, fitted.size, fitted.size)

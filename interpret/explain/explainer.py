@@ -263,13 +263,14 @@ class Explainer:
     def _examples(self, queries: NDArray[np.float32], k: int) -> list[list[Example]]:
         found, table = self.gallery.search(queries, k), self.bundle.gallery
         names = self.bundle.manifest.class_names
+        pictures = self.bundle.manifest.gallery_mode != "none"
         return [
             [
                 Example(
                     id=int(table.ids[row]),
                     label=names[table.labels[row]],
                     distance=distance,
-                    thumbnail=f"/gallery/{table.ids[row]}",
+                    thumbnail=f"/gallery/{table.ids[row]}" if pictures else None,
                 )
                 for row, distance in zip(rows, away, strict=True)
             ]

@@ -25,6 +25,7 @@ from interpret.explain.answers import (
 from interpret.explain.evidence import AGAINST, FOR, TINY, overlay_on
 from interpret.model.images import Picture, Preprocessing, as_image
 from interpret.model.picture_formats import data_uri
+from interpret.retrieval.gallery_access import shown
 from interpret.trust.verdict import WORDS
 
 _SIDE, _SMALL = 176, 72  # pixels on the screen: of the picture, of a training image
@@ -86,7 +87,7 @@ class NotebookView:
         thumbnails = self._bundle.gallery.thumbnails
         figures = [
             "<div style='display:inline-block;margin-right:8px;vertical-align:top'>"
-            + _image(thumbnails[self._bundle.gallery_row(each.id)], _SMALL, each.label)
+            + _image(shown(thumbnails[self._bundle.gallery_row(each.id)]), _SMALL, each.label)
             + f"<div style='{_QUIET}'>{html.escape(each.label)}<br>{each.distance:.3g}</div></div>"
             for each in examples
         ]

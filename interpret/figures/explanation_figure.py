@@ -21,6 +21,7 @@ from interpret.figures.layout import Layout
 from interpret.figures.palette import AGAINST, FOR, GREY, INK, PALE, RULE
 from interpret.model.fitting import Rectangle
 from interpret.model.images import Preprocessing, decode
+from interpret.retrieval.gallery_access import shown
 from interpret.trust.verdict import WORDS
 
 # Inches.
@@ -257,7 +258,7 @@ def _thumbnails(
 
 def _thumbnail(bundle: Bundle, example: Example) -> Image.Image:
     try:
-        return decode(bundle.gallery.thumbnails[bundle.gallery_row(example.id)])
+        return decode(shown(bundle.gallery.thumbnails[bundle.gallery_row(example.id)]))
     except ImageError as error:
         file = bundle.path / "thumbnails.bin"
         raise BundleError(

@@ -20,6 +20,7 @@ from interpret.geometry.packing import widest_angle
 from interpret.model.picture_formats import data_uri
 from interpret.report import html_page as web
 from interpret.retrieval.gallery import Gallery
+from interpret.retrieval.gallery_access import shown
 from interpret.retrieval.projection import Projection
 
 EXAMPLES = 8  # training images of each class
@@ -134,9 +135,9 @@ def _classes(bundle: Bundle, away: NDArray[np.float64]) -> list[ClassSummary]:
                 float(degrees[c, rival]),
                 float(between[c, rival]),
                 float(own_angles[own].mean()) if len(own) else float("nan"),
-                [data_uri(bundle.gallery.thumbnails[row]) for row in found[c]],
+                [data_uri(shown(bundle.gallery.thumbnails[row])) for row in found[c]],
                 [
-                    (data_uri(bundle.gallery.thumbnails[row]), names[away[row].argmin()])
+                    (data_uri(shown(bundle.gallery.thumbnails[row])), names[away[row].argmin()])
                     for row in strays
                 ],
             )

@@ -188,7 +188,8 @@ def _gallery(tags: list[str]) -> dict[str, Any]:
                 "content": {f"image/{kind}": picture for kind in ("webp", "jpeg", "png")},
             },
             "304": _UNCHANGED,
-            "404": _error("no training image has this id"),
+            "404": _error("no training image has this id, or the bundle has no pictures"),
+            "503": _error("the gallery is remote, and its place cannot be reached"),
         }
         | _guarded(),
     }

@@ -19,11 +19,13 @@ from interpret.bundle.errors import DpnpError, UnknownExampleError
 from interpret.figures import palette
 from interpret.figures.content_policy import EXPLORER
 from interpret.model.picture_formats import media_type
+from interpret.retrieval.gallery_access import remote_address
 from serving.answers import Reload
 from serving.engine import Engine, EngineHolder
 from serving.http.access import PAGE
 from serving.http.endpoint import MODEL_HEADER
 from serving.http.errors import ServiceError, refusal
+from serving.http.remote_gallery import fetched
 from serving.telemetry.metrics import metrics
 
 _JSON = "application/json"
@@ -51,8 +53,11 @@ def routes(
     async def gallery(request: Request) -> Response:
         engine = holder().engine
         try:
-            thumbnail = _thumbnail(engine, request.path_params["example_id"])
-        except UnknownExampleError as error:
+            wanted = _wanted(engine, request.path_params["example_id"])
+            thumbnail = (
+                await to_thread.run_sync(fetched, wanted) if isinstance(wanted, str) else wanted
+            )
+        except (UnknownExampleError, ServiceError) as error:
             response: Response = refusal(error)
             response.headers[MODEL_HEADER] = engine.model.fingerprint
             return response
@@ -129,8 +134,14 @@ def _of_bundle(request: Request, engine: Engine, body: bytes, kind: str) -> Resp
     return Response(body, media_type=kind, headers=headers)
 
 
-def _thumbnail(engine: Engine, example_id: str) -> bytes:
+def _wanted(engine: Engine, example_id: str) -> bytes | str:
+    """A thumbnail, or the address that it is to be fetched from."""
     bundle = engine.explainer.bundle
     if not (example_id.isascii() and example_id.isdigit() and len(example_id) < 19):
         raise UnknownExampleError(f"no training image {example_id[:40]!r} in the gallery")
-    return bundle.gallery.thumbnails[bundle.gallery_row(int(example_id))]
+    row, mode = bundle.gallery_row(int(example_id)), bundle.manifest.gallery_mode
+    if mode == "none":
+        raise UnknownExampleError("this model comes without the pictures of its gallery")
+    if mode == "remote":
+        return remote_address(bundle.manifest, int(example_id))
+    return bundle.gallery.thumbnails[row]

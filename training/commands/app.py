@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[Callable[..., None] | str, ...]] = {
         bundles.add_class,
         plain.remove_class,
         plain.update_gallery,
+        plain.forget,
     ),
     "The paper": (reproduce,),
 }

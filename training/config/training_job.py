@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from interpret.bundle.errors import DpnpError
+from interpret.bundle.gallery_place import check_mode
+from interpret.bundle.manifest import GalleryMode
 from training.config.checked import checked, flag
 from training.config.errors import ConfigError
 from training.config.option import Configuration, option
@@ -23,6 +26,15 @@ class ExportConfig(Configuration):
         panel="Bundle",
         ge=0,
     )
+    gallery_mode: GalleryMode = option(
+        "pictures",
+        "where the gallery's thumbnails are: in the bundle, behind --gallery-url (they are written "
+        "beside the bundle, to be uploaded), or nowhere",
+        panel="Bundle",
+    )
+    gallery_url: str | None = option(
+        None, "of a remote gallery: the prefix that stands before ID.webp", panel="Bundle"
+    )
     half: bool = option(
         False, "store filters in half precision: the bundle is half as large", panel="Bundle"
     )
@@ -32,6 +44,14 @@ class ExportConfig(Configuration):
         "bundle",
         panel="Bundle",
     )
+
+    @model_validator(mode="after")
+    def _place_of_pictures(self) -> Self:
+        try:
+            check_mode(self.gallery_mode, self.gallery_url)
+        except DpnpError as error:
+            raise ValueError(str(error)) from error
+        return self
 
 
 class RunOptions(Configuration):

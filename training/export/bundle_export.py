@@ -28,6 +28,7 @@ from interpret.model.images import Preprocessing, thumbnail
 from interpret.model.onnx_weights import halved
 from interpret.model.predictor import Prediction, Predictor
 from interpret.model.progress import parallel_map
+from interpret.retrieval.gallery_access import without_pictures
 from interpret.trust import calibration
 from interpret.trust import metrics as evaluation
 from training.config.training_job import TrainingJob
@@ -124,6 +125,8 @@ def export_and_measure(  # its length is that of the manifest, field by field
         metrics=_metrics(scored, final, embeddings, prototypes, data.class_names),
         certificate=certificate,
         calibration=calibrated,
+        gallery_mode=job.export.gallery_mode,
+        gallery_url=job.export.gallery_url,
         training=job.record(),
         training_cost=cost,
         versions=library_versions(),
@@ -134,7 +137,7 @@ def export_and_measure(  # its length is that of the manifest, field by field
         model=served,
         prototypes=prototypes,
         embeddings=embeddings[kept],
-        gallery=_gallery(train, kept, size),
+        gallery=without_pictures(_gallery(train, kept, size), job.export.gallery_mode, path),
         weights=_weights(network, job.export.half),
         features=None if features is None else features[kept],
     )

@@ -125,9 +125,12 @@ def quantise(model: bytes, pictures: Pixels) -> bytes:
 
 def gallery_pictures(bundle: Bundle, count: int) -> Pixels:
     """Pixels (N, S, S, 3) of up to `count` thumbnails, evenly over the gallery."""
-    thumbnails, fitted = bundle.gallery.thumbnails, Preprocessing.of(bundle.manifest)
+    thumbnails = [content for content in bundle.gallery.thumbnails if content]
+    fitted = Preprocessing.of(bundle.manifest)
     if not thumbnails:
-        raise QuantizationError(f"{bundle.path}: its gallery is empty: nothing to calibrate on")
+        raise QuantizationError(
+            f"{bundle.path}: its gallery has no pictures: nothing to calibrate on"
+        )
     rows = np.unique(np.linspace(0, len(thumbnails) - 1, count).astype(int))
     return np.stack([fitted(decode(thumbnails[row])) for row in rows])
 

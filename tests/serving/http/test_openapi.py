@@ -99,7 +99,7 @@ def test_other_paths(document: dict) -> None:
     paths = document["paths"]
     assert "requestBody" not in paths["/prototypes"]["post"]
     gallery = paths["/gallery/{id}"]["get"]["responses"]
-    assert set(gallery) == {"200", "304", "401", "403", "404"}
+    assert set(gallery) == {"200", "304", "401", "403", "404", "503"}
     assert "image/webp" in gallery["200"]["content"]
     assert {"/livez", "/readyz", "/metrics"} <= set(paths)
     for path in ("/map", "/model", "/prototypes"):

@@ -150,6 +150,27 @@ class NoveltyFit(_Strict):
     features: int = Field(description="channels of the early activation maps")
 
 
+class GroupNode(_Strict):
+    """A node of the tree of classes: two of them or more, and not all."""
+
+    name: str
+    members: Annotated[list[str], Field(min_length=2)]
+
+
+class Groups(_Strict):
+    """A tree of classes for ambiguous answers; see interpret.trust.groups."""
+
+    source: str = Field(description="where the tree comes from, in words")
+    nodes: list[GroupNode] = Field(description="smaller ones first, without the root")
+    min_margin: float = Field(description="of a class, to be in an ambiguous picture's set")
+    examples: int = Field(description="ambiguous held-out pictures")
+    measured_coverage: float | None = Field(
+        description="share of groups that hold their picture's class, on halves that the margin "
+        "was not found on; null: none was given"
+    )
+    given: float | None = Field(description="share of ambiguous pictures with a group, same halves")
+
+
 class Calibration(_Strict):
     """Limits of the verdicts, and a temperature, with their figures on held-out pictures."""
 
@@ -170,6 +191,7 @@ class Calibration(_Strict):
     reliability: list[ReliabilityBin] = Field(description="bins of equal width that are not empty")
     confusions: list[Confusion] = Field(description="the most frequent, most frequent first")
     novelty: NoveltyFit | None = Field(None, description="null: the graph has no such output")
+    groups: Groups | None = Field(None, description="null: too few ambiguous pictures, or older")
     out_of_distribution: list[OutOfDistribution] = Field(default_factory=list)
 
 
@@ -245,6 +267,11 @@ class Manifest(_Strict):
             min_margin=self.calibration.min_margin[index],
             source="calibration",
         )
+
+    @property
+    def groups(self) -> Groups | None:
+        """Groups of classes for ambiguous answers."""
+        return None if self.calibration is None else self.calibration.groups
 
     @field_validator("class_names")
     @classmethod

@@ -189,7 +189,9 @@ def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
     unknown = not all(answer.recognised for _, answer in answers)  # whose nearest class is no label
     passed = any(answer.limits.passed for _, answer in answers)
     columns = [" probability", "verdict", *["nearest"] * unknown, " distance", "negative"]
+    grouped = any(answer.group for _, answer in answers)
     columns += [" distance", " margin", *[" novelty"] * told, *["limit passed"] * passed]
+    columns += ["group"] * grouped
     print_table(
         ("file", "label", *columns),
         [
@@ -205,6 +207,7 @@ def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
                 f"{answer.margin:.3f}",
                 *[f"{answer.novelty:.3f}"] * told,
                 *[_limit_passed(answer)] * passed,
+                *["" if answer.group is None else answer.group.name] * grouped,
             )
             for path, answer in answers
         ],

@@ -138,6 +138,7 @@ def _with_class(
             "max_distance": [*found.max_distance, far],
             "min_margin": [*found.min_margin, near],
             "pooled": pooled,
+            "groups": None,  # their coverage was measured without the class
         }
     )
 
@@ -149,6 +150,7 @@ def _without_class(found: Calibration, gone: int, label: str) -> Calibration:
             "max_distance": np.delete(found.max_distance, gone).tolist(),
             "min_margin": np.delete(found.min_margin, gone).tolist(),
             "pooled": [name for name in found.pooled if name != label],
+            "groups": None,  # their coverage was measured with the class
             "confusions": [
                 pair for pair in found.confusions if label not in (pair.label, pair.answer)
             ],

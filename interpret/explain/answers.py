@@ -57,6 +57,16 @@ class Limits(_Answer):
     )
 
 
+class Group(_Answer):
+    """Several classes, one of which an ambiguous picture is of."""
+
+    name: str
+    members: list[str] = Field(description="the classes")
+    coverage: float | None = Field(
+        description="measured: the share of such groups that hold their picture's class"
+    )
+
+
 class Classification(_Answer):
     """A label and the prototypes that decided it."""
 
@@ -66,6 +76,11 @@ class Classification(_Answer):
     index: int
     probability: Annotated[float, Field(ge=0, le=1)]
     verdict: Verdict
+    group: Group | None = Field(
+        None,
+        description="of an ambiguous answer: the smallest group of classes that holds the "
+        "prediction set; null: the answer is not ambiguous, or none holds it",
+    )
     limits: Limits
     positive: PrototypeDistance = Field(description="the nearest prototype: the predicted class")
     negative: PrototypeDistance = Field(description="the nearest prototype of any other class")
@@ -152,6 +167,11 @@ class Explanation(Classification):
     negative_examples: list[Example] = Field(description="nearest to the negative prototype")
     neighbours: list[Example] = Field(description="nearest to this picture")
     evidence: Evidence | None = Field(description="null: the network has no evidence map")
+    group_evidence: Evidence | None = Field(
+        None,
+        description="of an answer with a group: the split of its margin, which is the mean squared "
+        "distance to the prototypes of all other classes less that to its members'",
+    )
 
 
 class PrototypeSummary(_Answer):

@@ -46,6 +46,23 @@ def evidence_map(
     return split
 
 
+def group_evidence(
+    local: NDArray[np.floating], prototypes: NDArray[np.floating], inside: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Split a group's margin over locations: the mean squared distance to the prototypes (M, d)
+    outside of it, less that to the ones `inside` (M,).
+
+    That margin is 2 (c̄_in − c̄_out)·h plus a number, with c̄ the groups' mean prototypes: linear in
+    h, as it is for two classes. Returns (h, w) as `evidence_map` does.
+    """
+    local, centres = np.asarray(local, np.float64), np.asarray(prototypes, np.float64)
+    near, far = centres[inside], centres[~inside]
+    linear = 2 * np.einsum("d,dyx->yx", near.mean(0) - far.mean(0), local)
+    rest = np.square(far).sum(1).mean() - np.square(near).sum(1).mean()
+    split: NDArray[np.float64] = (linear + rest) / (local.shape[1] * local.shape[2])
+    return split
+
+
 def readable(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """A map (h, w) summed into blocks, so that at most SEEN of them stand on a side.
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import overload
@@ -19,22 +16,24 @@ from interpret.explain.answers import (
     Evidence,
     Example,
     Explanation,
+    Group,
     Limits,
     ModelInfo,
     PrototypeDistance,
     PrototypeSummary,
 )
-from interpret.explain.evidence import evidence_map, overlay
+from interpret.explain.evidence import evidence_map, group_evidence
+from interpret.explain.evidence_answer import evidence_answer
 from interpret.explain.notebook import NotebookView
 from interpret.geometry.geometry import angles, distances
 from interpret.model.images import PICTURE_TYPES, Picture, Preprocessing, as_image
 from interpret.model.predictor import AnyPredictor, Device, Pixels, Prediction, Predictor
 from interpret.retrieval.gallery import Gallery
 from interpret.retrieval.projection import Projection
+from interpret.trust.groups import group_of
 from interpret.trust.verdict import PASSED, verdict
 
 NEAREST_SHOWN = 5  # prototypes listed with each answer
-OVERLAY_SIDE = 224  # pixels
 BATCH = 64  # pictures of a list, read and classified at a time
 
 
@@ -164,7 +163,10 @@ class Explainer:
             positive_examples=near,
             negative_examples=far,
             neighbours=neighbours,
-            evidence=self._evidence(pixels, prediction, *centres),
+            evidence=None
+            if prediction.evidence is None
+            else evidence_answer(pixels, evidence_map(prediction.evidence[0], *centres)),
+            group_evidence=self._group_evidence(pixels, prediction, answer.group),
         )
 
     def similar_to_image(self, pixels: NDArray[np.uint8], k: int) -> list[Example]:
@@ -215,6 +217,7 @@ class Explainer:
             index=index,
             probability=float(prediction.probabilities[row, index]),
             verdict=found,
+            group=self._group(away) if found == "ambiguous" else None,
             limits=Limits(
                 ood_score=score,
                 max_distance=limits.max_distance,
@@ -230,6 +233,13 @@ class Explainer:
             probabilities=dict(zip(manifest.class_names, every, strict=True)) if every else None,
             model=self.model,
         )
+
+    def _group(self, away: NDArray[np.float32]) -> Group | None:
+        groups = self.bundle.manifest.groups
+        node = group_of(away, groups, self.bundle.manifest.class_names)
+        if node is None or groups is None:
+            return None
+        return Group(**node.model_dump(), coverage=groups.measured_coverage)
 
     def _at(self, prediction: Prediction, row: int, order: list[int]) -> list[PrototypeDistance]:
         """The prototypes of the classes in `order`, seen from one picture."""
@@ -277,24 +287,13 @@ class Explainer:
             for rows, away in zip(found.rows.tolist(), found.distances.tolist(), strict=True)
         ]
 
-    @staticmethod
-    def _evidence(
-        pixels: NDArray[np.uint8],
-        prediction: Prediction,
-        positive: NDArray[np.float32],
-        negative: NDArray[np.float32],
+    def _group_evidence(
+        self, pixels: NDArray[np.uint8], prediction: Prediction, group: Group | None
     ) -> Evidence | None:
-        if prediction.evidence is None:
+        """The evidence for the answer's group against all other classes."""
+        if group is None or prediction.evidence is None:
             return None
-        values = evidence_map(prediction.evidence[0], positive, negative)
-        buffer = io.BytesIO()
-        # Quick compression: the overlay is sent once, and its last bytes would cost more time than
-        # they save. Run lengths do nearly all of the work, for the picture is enlarged.
-        picture = overlay(pixels, values, OVERLAY_SIDE)
-        picture.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
-        return Evidence(
-            rows=values.shape[0],
-            cols=values.shape[1],
-            values=values.tolist(),
-            overlay_png=base64.b64encode(buffer.getvalue()).decode(),
+        inside = np.isin(self.bundle.manifest.class_names, group.members)
+        return evidence_answer(
+            pixels, group_evidence(prediction.evidence[0], self.bundle.prototypes, inside)
         )

@@ -37,6 +37,7 @@ _SCHEMA = pa.schema(
         ("novelty", pa.float64()),
         ("max_distance", pa.float64()),
         ("min_margin", pa.float64()),
+        ("group", pa.string()),
         ("error", pa.string()),
     ]
 )
@@ -116,6 +117,7 @@ def _row(file: Path, answer: Classification | ImageError) -> dict[str, Any]:
         "label": answer.label,
         "probability": answer.probability,
         "verdict": answer.verdict,
+        "group": None if answer.group is None else answer.group.name,
         "distance": answer.positive.distance,
         "negative": answer.negative.label,
         "negative_distance": answer.negative.distance,

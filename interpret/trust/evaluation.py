@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from interpret.bundle.manifest import ClassFigures, Confusion, Geometry, Metrics
 from interpret.trust.confusion import confusion_matrix, confusions
+from interpret.trust.groups import GroupShares
 from interpret.trust.intervals import wilson_interval
 from interpret.trust.metrics import Scored, metrics
 from interpret.trust.per_class import macro_f1, worst_classes
@@ -26,6 +27,7 @@ class Evaluation:
     scored: Scored = field(repr=False)
     matrix: NDArray[np.int64] = field(repr=False)  # (M, M): classes by answers
     trained_on: NDArray[np.bool_] = field(repr=False)  # (N,): the model has learnt this very one
+    groups: GroupShares | None = None  # None: not measured
 
     @classmethod
     def of(
@@ -35,11 +37,12 @@ class Evaluation:
         measured: Geometry,
         class_names: list[str],
         trained_on: NDArray[np.bool_],
+        groups: GroupShares | None = None,
     ) -> Evaluation:
         """All figures of the pictures of a split."""
         matrix = confusion_matrix(scored.labels, scored.predicted, len(class_names))
         figures = metrics(scored, split, measured, class_names)
-        return cls(class_names, figures, scored, matrix, trained_on)
+        return cls(class_names, figures, scored, matrix, trained_on, groups)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -98,4 +101,5 @@ class Evaluation:
             "confusions": [each.model_dump() for each in self.confusions],
             "trained_on": int(self.trained_on.sum()),
             "accuracy_of_new": self.accuracy_of_new,
+            "groups": None if self.groups is None else self.groups._asdict(),
         }

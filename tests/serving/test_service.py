@@ -43,6 +43,7 @@ def test_predict(client: httpx.Client, toy_bundle: Bundle) -> None:
         "index": 0,
         "probability": pytest.approx(math.e / (math.e + 2)),
         "verdict": "accept",
+        "group": None,
         "limits": {
             "ood_score": 0.0,
             "max_distance": 0.9,

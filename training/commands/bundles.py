@@ -152,6 +152,14 @@ def calibrate(
         float, Option(min=0.5, max=0.999, help="stated share of pictures whose own class is kept")
     ] = 0.95,
     ood: Ood = None,
+    groups: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="groups of classes for ambiguous answers: YAML, names to lists of classes or to "
+            "groups again; default: built from the distances of the prototypes",
+        ),
+    ] = None,
     seed: Seed = None,
     data_root: DataRoot = Path("data"),
     download: Download = False,
@@ -170,7 +178,9 @@ def calibrate(
 
     source = DataSource(data, seed, data_root, download)
     print_calibrated(
-        calibrate_bundle(bundle, source, out, split=split, coverage=coverage, ood=ood or [])
+        calibrate_bundle(
+            *(bundle, source, out), split=split, coverage=coverage, ood=ood or [], tree=groups
+        )
     )
 
 

@@ -19,6 +19,7 @@ from interpret.report.html_page import write_page
 from training.commands.printed_evaluation import classes_csv, print_evaluation
 from training.commands.printed_tables import (
     print_faithfulness,
+    print_groups,
     print_metrics,
     print_novelty,
     print_verdicts,
@@ -90,6 +91,8 @@ def accuracy(
         return
     print_evaluation(found, title)
     print_verdicts(found.scored, bundle.manifest)
+    if found.groups is not None:
+        print_groups(found.groups)
     if verbose:
         print_metrics(found.metrics, title, *bundle.prototypes.shape)
 

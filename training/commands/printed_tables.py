@@ -10,11 +10,12 @@ from rich.table import Table
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import Calibration, Manifest, Metrics, OutOfDistribution
-from interpret.commands.console import show
+from interpret.commands.console import say, show
 from interpret.geometry.packing import widest_angle
 from interpret.report.audit_page import Audited, per_class
 from interpret.trust import ood_scores as novelty
 from interpret.trust.audit import TITLES, Audit
+from interpret.trust.groups import GroupShares
 from interpret.trust.metrics import Scored
 from interpret.trust.verdict import verdict
 
@@ -65,6 +66,17 @@ def print_verdicts(scored: Scored, manifest: Manifest) -> None:
         accuracy = f"{right[own].mean():.2%}" if own.any() else ""
         table.add_row(name, f"{own.mean():.1%}", accuracy)
     show(table)
+
+
+def print_groups(found: GroupShares) -> None:
+    """How much of what is not accepted still gets a group of classes, and how often that holds."""
+    if not found.grouped:
+        return
+    say(
+        f"{found.grouped:,} of {found.not_accepted:,} answers that are not accepted get a group of "
+        f"classes ({found.grouped / found.not_accepted:.1%}); {found.right / found.grouped:.2%} of "
+        "the groups hold their picture's class"
+    )
 
 
 def print_calibration(found: Calibration, title: str) -> None:

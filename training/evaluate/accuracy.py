@@ -6,6 +6,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.model.predictor import Predictor
 from interpret.trust import metrics
 from interpret.trust.evaluation import Evaluation
+from interpret.trust.groups import GroupShares
 from training.evaluate.labelled import LabelledData, predict_split
 from training.evaluate.trained_on import trained_on
 
@@ -22,4 +23,5 @@ def evaluate_accuracy(bundle: Bundle, data: LabelledData, split: str) -> Evaluat
         metrics.measure_geometry(prediction.embedding, labels, bundle.prototypes, split),
         bundle.manifest.class_names,
         trained_on(bundle, data.splits[split].sources, prediction.embedding),
+        GroupShares.of(prediction, labels, bundle.manifest),
     )

@@ -98,7 +98,7 @@ def export_and_measure(  # its length is that of the manifest, field by field
     embeddings, features = predictions["train"].embedding, predictions["train"].pooled
     predictions["train"] = predictions["train"]._replace(pooled=None)
     certificate = certify(model, predictor, train, embeddings)
-    served, calibrated, on_valid = _calibrate(served, data)
+    served, calibrated, on_valid = _calibrate(served, data, prototypes)
     if on_valid is not None:
         predictions["valid"] = on_valid
     final, held_out = data.evaluation_split(), "valid" if "valid" in data.splits else "test"
@@ -171,7 +171,9 @@ def _metrics(
     )
 
 
-def _calibrate(model: bytes, data: DataSet) -> tuple[bytes, Calibration | None, Prediction | None]:
+def _calibrate(
+    model: bytes, data: DataSet, prototypes: NDArray[np.float32]
+) -> tuple[bytes, Calibration | None, Prediction | None]:
     """The model with novelty and temperature, limits from the valid split, and the new model's
     predictions for it. Without a valid split, or with too few pictures, the model stays as it is.
     """
@@ -179,7 +181,7 @@ def _calibrate(model: bytes, data: DataSet) -> tuple[bytes, Calibration | None, 
     if held_out is None or len(held_out) < calibration.fewest(calibration.COVERAGE):
         return model, None, None
     labelled = LabelledData(data, {name: split.labels for name, split in data.splits.items()})
-    done = calibrate_model(model, labelled, data.class_names, "valid")
+    done = calibrate_model(model, labelled, data.class_names, "valid", prototypes)
     cooled = calibration.tempered(done.prediction.probabilities, done.calibration.temperature)
     on_valid = done.prediction._replace(probabilities=cooled.astype(np.float32))
     return done.model, done.calibration, on_valid

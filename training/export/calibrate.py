@@ -11,14 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
 from interpret.bundle.bundle import Bundle, write_bundle
-from interpret.bundle.manifest import Calibration, Change
+from interpret.bundle.errors import DpnpError
+from interpret.bundle.manifest import Calibration, Change, GroupNode, Manifest
 from interpret.model.onnx_head import with_temperature, without_temperature
 from interpret.model.predictor import Prediction, Predictor
-from interpret.trust import calibration
+from interpret.trust import calibration, groups
 from training.evaluate.labelled import DataSource, LabelledData, load_labelled, predict_split
 from training.evaluate.ood import compare_ood, ood_files
 from training.export.novelty_fit import add_novelty
+
+GIVEN = "given"  # the source of a tree that a person wrote
 
 
 class CalibratedModel(NamedTuple):
@@ -28,6 +35,13 @@ class CalibratedModel(NamedTuple):
     calibration: Calibration
     untempered: Predictor  # the graph with novelty and without the temperature
     prediction: Prediction  # of `untempered`, for the held-out pictures
+
+
+class Tree(NamedTuple):
+    """The inner nodes of a tree of classes, and where it comes from, in words."""
+
+    nodes: list[GroupNode]
+    source: str
 
 
 class Trial(NamedTuple):
@@ -51,15 +65,17 @@ def calibrate_model(
     data: LabelledData,
     class_names: list[str],
     split: str,
+    prototypes: NDArray[np.float32],
     coverage: float = calibration.COVERAGE,
     *,
     evidence: bool = False,
+    tree: Tree | None = None,
 ) -> CalibratedModel:
     """Find novelty on the training split, and limits and temperature on the split `split`.
 
     What an earlier calibration put into the graph is replaced. The labels of `data` index the
-    class names; `evidence` keeps that of the held-out pictures, too. Raises DpnpError for too few
-    pictures.
+    class names; `evidence` keeps that of the held-out pictures, too. `tree` groups the classes;
+    None builds one. Raises DpnpError for too few pictures.
     """
     model, fitted = add_novelty(without_temperature(model), data.splits["train"])
     predictor = Predictor(model)
@@ -67,12 +83,37 @@ def calibrate_model(
         partial(predictor, evidence=evidence), data.splits[split], predictor.input_size, split
     )
     found = calibration.calibrate(prediction, data.labels[split], class_names, split, coverage)
+    labels = data.labels[split]
+    if tree is None:
+        means = groups.class_means(prediction, labels, prototypes.astype(np.float64))
+        tree = Tree(*groups.built_nodes(prototypes, means, class_names))
+    grouped = groups.find_groups(prediction, labels, class_names, found, *tree)
     return CalibratedModel(
         with_temperature(model, found.temperature),
-        found.model_copy(update={"novelty": fitted}),
+        found.model_copy(update={"novelty": fitted, "groups": grouped}),
         predictor,
         prediction,
     )
+
+
+def given_tree(manifest: Manifest) -> Tree | None:
+    """The tree that an earlier calibration was given; one that was built is built anew."""
+    found = manifest.groups
+    return Tree(found.nodes, found.source) if found and found.source == GIVEN else None
+
+
+def read_tree(file: Path, class_names: list[str]) -> Tree:
+    """The tree of classes in a YAML file. Raises DpnpError for one that is none."""
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DpnpError(f"--groups {file}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DpnpError(f"--groups {file}: not YAML ({error})") from error
+    try:
+        return Tree(groups.given_nodes(document, class_names), GIVEN)
+    except DpnpError as error:
+        raise DpnpError(f"--groups {file}: {error}") from error
 
 
 def recalibrated(
@@ -82,12 +123,17 @@ def recalibrated(
     split: str,
     coverage: float,
     ood: Mapping[str, Sequence[Path]],
+    tree: Tree | None = None,
 ) -> CalibratedModel:
     """`calibrate_model` for a bundle with this `model` in place of its own, with AUROCs against
     noise and the picture files in `ood`, by name.
     """
     names = bundle.manifest.class_names
-    done = calibrate_model(model, data, names, split, coverage, evidence=True)
+    done = calibrate_model(
+        *(model, data, names, split, bundle.prototypes, coverage),
+        evidence=True,
+        tree=tree or given_tree(bundle.manifest),
+    )
     limited = bundle.manifest.model_copy(update={"calibration": done.calibration})
     apart = compare_ood(bundle, done.untempered, done.prediction, ood, limited)
     return done._replace(
@@ -103,16 +149,18 @@ def calibrate_bundle(
     split: str | None = None,
     coverage: float = calibration.COVERAGE,
     ood: Sequence[str] = (),
+    tree: Path | None = None,
 ) -> Calibrated:
     """Write a bundle with limits for each class, a temperature and AUROCs, from held-out pictures.
 
     `split` defaults to valid, or test without one; `ood` holds folders of pictures of no class, as
-    folder:PATH. Raises DpnpError.
+    folder:PATH. `tree` is a YAML file of groups of classes. Raises DpnpError.
     """
     bundle, strangers = Bundle.load(path), ood_files(ood)
+    given = None if tree is None else read_tree(tree, bundle.manifest.class_names)
     data = load_labelled(bundle, source)
     split = data.chosen(split or data.held_out)
-    done = recalibrated(bundle, bundle.read("model.onnx"), data, split, coverage, strangers)
+    done = recalibrated(bundle, bundle.read("model.onnx"), data, split, coverage, strangers, given)
     manifest, labels = bundle.manifest, data.labels[split]
     what = f"calibrated on {len(labels):,} pictures of {data.name}'s {split}"
     update = {

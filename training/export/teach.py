@@ -35,7 +35,7 @@ from training.evaluate.held_out import (
     held_out,
 )
 from training.evaluate.labelled import DataSource, LabelledData, load_labelled, predict_split
-from training.export.calibrate import calibrate_model
+from training.export.calibrate import calibrate_model, given_tree
 
 _SEED = 0  # of the halves of a data set that has one held-out split
 
@@ -180,7 +180,7 @@ def _write(
         bundle.read("model.onnx"), head.weight.astype(np.float32), head.bias.astype(np.float32)
     )
     model = with_prototypes(model, prototypes, sphere_radius(bundle))
-    model, calibration = _calibrated(model, ready)
+    model, calibration = _calibrated(model, ready, prototypes)
     thresholds, metrics = _measured(model, ready, embeddings, prototypes)
     update = {
         "name": out.name,
@@ -222,7 +222,9 @@ def _embeddings(ready: _Ready, head: Head, found: GalleryFeatures | None) -> NDA
     return result.astype(np.float32)
 
 
-def _calibrated(model: bytes, ready: _Ready) -> tuple[bytes, Calibration | None]:
+def _calibrated(
+    model: bytes, ready: _Ready, prototypes: NDArray[np.float32]
+) -> tuple[bytes, Calibration | None]:
     """The model with limits, temperature and novelty where the bundle has them, from the pictures
     of the choice.
     """
@@ -233,8 +235,11 @@ def _calibrated(model: bytes, ready: _Ready) -> tuple[bytes, Calibration | None]
     splits = data.splits | {name: data.splits[name].subset(ready.choice.rows)}
     labels = data.labels | {name: ready.choice.labels}
     chosen = LabelledData(replace(data.data, splits=splits), labels)
-    names = ready.bundle.manifest.class_names
-    done = calibrate_model(model, chosen, names, name, before.coverage)
+    manifest = ready.bundle.manifest
+    done = calibrate_model(
+        *(model, chosen, manifest.class_names, name, prototypes, before.coverage),
+        tree=given_tree(manifest),
+    )
     return done.model, done.calibration
 
 

@@ -2,20 +2,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from interpret.bundle.manifest import Fit
+from interpret.bundle.manifest import Fit, GroupNode, Groups
 from interpret.explain.evidence import (
     AGAINST,
     FOR,
     SEEN,
     colour_scale,
     evidence_map,
+    group_evidence,
     on_border,
     overlay,
     overlay_on,
     readable,
     strongest,
 )
+from interpret.explain.explainer import Explainer
 from interpret.model.fitting import shown_rectangle
+from tests.conftest import write_toy_bundle
+from tests.interpret.trust.simulated import calibration
 
 BLACK = np.zeros((8, 8, 3), np.uint8)
 
@@ -157,3 +161,50 @@ def test_the_part_of_the_sum_that_lies_on_the_border() -> None:
         np.array([[3.0], [5]]), WIDE.size, shown_rectangle(WIDE.size, 4, "letterbox")
     )
     assert halves == 1.5 + 2.5
+
+
+def test_the_map_of_a_groups_margin_is_exact():
+    generator = np.random.default_rng(0)
+    local = generator.normal(size=(3, 4, 5)).astype(np.float32)
+    prototypes = generator.normal(size=(6, 3)).astype(np.float32)  # of any norm
+    inside = np.array([True, False, True, True, False, False])
+    h = local.astype(np.float64).mean((1, 2))
+    squares = np.square(h - prototypes.astype(np.float64)).sum(1)
+    values = group_evidence(local, prototypes, inside)
+    assert values.shape == (4, 5)
+    np.testing.assert_allclose(values.sum(), squares[~inside].mean() - squares[inside].mean())
+    # Each location has the part that its own embedding gives.
+    lonely = group_evidence(local[:, 1:2, 2:3], prototypes, inside)
+    np.testing.assert_allclose(values[1, 2], lonely[0, 0] / 20)
+    # On a sphere it is the margin of the groups' mean prototypes: linear in h.
+    sphere = prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)
+    means = sphere[inside].mean(0), sphere[~inside].mean(0)
+    linear = 2 * (means[0].astype(np.float64) - means[1]) @ h
+    np.testing.assert_allclose(group_evidence(local, sphere, inside).sum(), linear, atol=1e-6)
+
+
+def test_an_ambiguous_answer_has_a_group_and_its_evidence(tmp_path):
+    node = {"name": "warm", "members": ["red", "green"]}
+    found = calibration(
+        max_distance=[9.0] * 3,
+        min_margin=[0.5] * 3,
+        groups=Groups(
+            source="given",
+            nodes=[GroupNode(**node)],
+            min_margin=-0.2,
+            examples=50,
+            measured_coverage=0.97,
+            given=1.0,
+        ),
+    )
+    bundle = write_toy_bundle(tmp_path / "toy", calibration=found)
+    pixels = np.full((4, 4, 3), (128, 120, 0), np.uint8)
+    answer = Explainer(bundle).explain_pixels(pixels, 1)
+    assert answer.verdict == "ambiguous"
+    assert answer.group.model_dump() == node | {"coverage": 0.97}
+    h = np.array([128, 120, 0]) / 255
+    squares = np.square(h - np.eye(3)).sum(1)
+    expected = squares[2] - squares[:2].mean()
+    assert np.sum(answer.group_evidence.values) == pytest.approx(expected, rel=1e-5)
+    clear = Explainer(bundle).explain_pixels(np.full((4, 4, 3), (255, 0, 0), np.uint8), 1)
+    assert (clear.verdict, clear.group, clear.group_evidence) == ("accept", None, None)

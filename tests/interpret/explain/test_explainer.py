@@ -11,7 +11,8 @@ from PIL import Image
 from interpret.bundle.bundle import Bundle, write_bundle
 from interpret.bundle.errors import BundleError, OwnRivalError, UnknownLabelError
 from interpret.explain.evidence import overlay
-from interpret.explain.explainer import OVERLAY_SIDE, Explainer
+from interpret.explain.evidence_answer import OVERLAY_SIDE
+from interpret.explain.explainer import Explainer
 from tests.conftest import TOY_MODEL, toy_gallery, toy_manifest
 from tests.interpret.bundle.forge import bundle_without_evidence
 

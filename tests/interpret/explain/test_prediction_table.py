@@ -76,6 +76,7 @@ def test_a_table_has_every_picture(explainer: Explainer, folder: Path, tmp_path:
         "label": "red",
         "probability": 0,
         "verdict": "accept",
+        "group": None,
         "distance": 0.0,
         "negative": "green",
         "negative_distance": 0,

@@ -179,6 +179,7 @@ def test_a_class_taken_out_and_put_in_again(
     ("arguments", "words"),
     [
         ("calibrate {toy} --data digits --out {new}/a --split dev", "--split dev: digits has"),
+        ("calibrate {toy} --data digits --out {new}/a --groups {new}/g", "--groups"),
         ("audit {toy} --data digits --out {new}/a.pdf", "pages are written as .html"),
         ("audit {toy} --data digits --csv {new}/a.txt", "plain tables are written as .csv"),
         ("evaluate {toy} --data digits --ood {new}", "not folder:PATH of a folder"),

@@ -94,3 +94,22 @@ def test_too_few_pictures(tmp_path: Path):
     with pytest.raises(DpnpError, match="179 pictures are too few for a coverage of 99%"):
         calibrate_bundle(DIGITS, SOURCE, tmp_path / "never", coverage=0.99)
     assert not list(tmp_path.iterdir())
+
+
+def test_groups_that_are_given_stay(tmp_path: Path):
+    tree = tmp_path / "groups.yaml"
+    tree.write_text("round: ['0', '6', '8', '9']\nstraight: ['1', '4', '7']\n")
+    first = calibrate_bundle(
+        DIGITS, SOURCE, tmp_path / "a", split="test", coverage=0.98, tree=tree
+    ).bundle
+    assert first.manifest.groups is None  # so few ambiguous pictures cannot promise that much
+    given = calibrate_bundle(DIGITS, SOURCE, tmp_path / "b", coverage=0.7, tree=tree).bundle
+    groups = given.manifest.groups
+    assert groups is not None
+    assert (groups.source, [node.name for node in groups.nodes]) == ("given", ["straight", "round"])
+    again = calibrate_bundle(given.path, SOURCE, tmp_path / "c", coverage=0.7).bundle
+    assert again.manifest.groups == groups
+    tree.write_text("round: ['0', 'ten']")
+    with pytest.raises(DpnpError, match=r"--groups .*groups.yaml: groups: no class 'ten'"):
+        calibrate_bundle(DIGITS, SOURCE, tmp_path / "d", tree=tree)
+    assert not (tmp_path / "d").exists()

@@ -65,9 +65,9 @@ SETTINGS = Settings.read()
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")  # BentoML tells its makers of each start
 
 
-def _holder() -> EngineHolder:
-    service: Dpnp = bentoml.get_current_service()
-    return service.holder
+def _service() -> Dpnp:
+    running: Dpnp = bentoml.get_current_service()
+    return running
 
 
 def _no_feedback(settings: Settings) -> ServiceError | None:
@@ -82,7 +82,7 @@ def _document() -> dict[str, object]:
     return describe(service.openapi_spec.asdict(), Dpnp.__doc__, feedback=feedback)
 
 
-@bentoml.asgi_app(routes(_holder, _document), path="/")
+@bentoml.asgi_app(routes(_service, _document), path="/")
 class Dpnp:
     """Classifies pictures by the nearest prototype, and shows what stands behind each answer."""
 
@@ -98,7 +98,7 @@ class Dpnp:
             "quick": WorkerPool(quick, room, SETTINGS.queue_seconds),
             "explain": WorkerPool(max(1, quick // 4), room, SETTINGS.queue_seconds),
             # Of many pictures: their bodies are large, so few are read at once.
-            "batch": WorkerPool(2, max(2, room // 8), SETTINGS.queue_seconds),
+            "batch": WorkerPool(2, max(2, room // 4), SETTINGS.queue_seconds),
         }
         # Decoding is heavy too: no more pictures at once than there are CPUs.
         self._decoding = threading.BoundedSemaphore(SETTINGS.process_threads)

@@ -12,7 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from serving.http.errors import ServiceError
 
-_GZIP = {"gzip", "x-gzip"}
+_PACKED = {"gzip", "x-gzip", "deflate"}
+_WBITS = zlib.MAX_WBITS | 32  # either, by its first bytes
 _PIECE = 2**18  # bytes unpacked at a time
 
 
@@ -46,15 +47,15 @@ async def whole(request: Request, max_bytes: int) -> bytes:
 
 
 def pieces(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The body as it arrives, unpacked if its Content-Encoding is gzip.
+    """The body as it arrives, unpacked if its Content-Encoding is gzip or deflate.
 
-    Raises ServiceError: 400 for gzip that is damaged, 413 for a body over `max_bytes`, packed or
-    not, 415 for another encoding.
+    Raises ServiceError: 400 for packed bytes that are damaged, 413 for a body over `max_bytes`,
+    packed or not, 415 for another encoding.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
         return _capped(request, max_bytes)
-    if encoding in _GZIP:
+    if encoding in _PACKED:
         return _unpacked(request, max_bytes)
     message = (
         f"the content encoding {encoding[:40]!r} is not accepted: send the body as it is, or gzip"
@@ -74,23 +75,25 @@ async def _capped(request: Request, max_bytes: int) -> AsyncGenerator[bytes, Non
 
 
 async def _unpacked(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    unpacked, gzip = 0, zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    unpacked, packed = 0, zlib.decompressobj(wbits=_WBITS)
     async for chunk in _capped(request, max_bytes):
         while chunk:
-            if gzip.eof:  # a file of several parts, one behind the other
-                gzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+            if packed.eof:  # a file of several parts, one behind the other
+                packed = zlib.decompressobj(wbits=_WBITS)
             try:
-                piece = gzip.decompress(chunk, _PIECE)
+                piece = packed.decompress(chunk, _PIECE)
             except zlib.error as error:
-                raise ServiceError(400, "malformed", f"the body is no gzip: {error}") from None
+                raise ServiceError(
+                    400, "malformed", f"the body cannot be unpacked: {error}"
+                ) from None
             unpacked += len(piece)
             if unpacked > max_bytes:
                 raise too_large(max_bytes)
             yield piece
-            chunk = gzip.unused_data if gzip.eof else gzip.unconsumed_tail
+            chunk = packed.unused_data if packed.eof else packed.unconsumed_tail
             await asyncio.sleep(0)  # between two pieces others have their turn
-    if not gzip.eof:
-        raise ServiceError(400, "malformed", "the body is gzip that ends early")
+    if not packed.eof:
+        raise ServiceError(400, "malformed", "the packed body ends early")
 
 
 def too_large(max_bytes: int, what: str = "body") -> ServiceError:

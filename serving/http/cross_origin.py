@@ -11,8 +11,10 @@ from serving.http.errors import ServiceError
 RawHeaders = list[tuple[bytes, bytes]]
 
 _METHODS = "GET, HEAD, POST"
-_SENT = "authorization, content-type, x-request-id"
-_READ = b"x-request-id, x-model-fingerprint, retry-after, etag"
+_SENT = (
+    "authorization, content-encoding, content-type, inference-header-content-length, x-request-id"
+)
+_READ = b"x-request-id, x-model-fingerprint, inference-header-content-length, retry-after, etag"
 _REMEMBERED = "600"  # seconds that a browser need not ask again
 _SECURE: RawHeaders = [
     (b"content-security-policy", NOTHING.encode()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,6 +41,7 @@ _HEADERS = {  # Retry-After in seconds
     503: {"retry-after": "2"},
 }
 _KEPT_HEADERS = {b"allow", b"retry-after"}
+_PROTOCOL = "/v2"  # the Open Inference Protocol has a shape of its own: {"error": message}
 _IN_SCHEMA = "dpnp.error_schema"  # set in the scope of a request that an ErrorResponse answers
 
 
@@ -76,12 +78,16 @@ class ErrorResponse(Response):
     """An answer in the error schema. It marks its request, so that `ErrorSchema` lets it pass."""
 
     def __init__(self, status: int, error: ErrorInfo) -> None:
+        self._message = error.message
         body = ErrorAnswer(error=error).model_dump_json()
         super().__init__(body, status, _HEADERS.get(status), media_type="application/json")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         scope[_IN_SCHEMA] = True
+        if scope["path"].startswith(_PROTOCOL):
+            self.body = to_json({"error": self._message})
+            self.headers["content-length"] = str(len(self.body))
         await super().__call__(scope, receive, send)
 
 

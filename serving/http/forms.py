@@ -57,7 +57,7 @@ async def read(request: Request, form: type[F], limits: BodyLimits) -> F:
     try:
         checked: F = form.model_validate(_values(form, items, limits))
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise invalid_fields(error) from None
     return checked
 
 
@@ -161,10 +161,10 @@ def _of_json(body: bytes, several: bool) -> list[Item]:
     pictures = [found.pop("image")] if "image" in found else []
     if several and pictures and isinstance(pictures[0], list):
         [pictures] = pictures
-    return [*found.items(), *(("image", _of_base64(each)) for each in pictures)]
+    return [*found.items(), *(("image", of_base64(each)) for each in pictures)]
 
 
-def _of_base64(text: object) -> object:
+def of_base64(text: object) -> object:
     """A picture from its text, with or without `data:…;base64,` before it."""
     if not isinstance(text, str) or not text:
         return text
@@ -226,7 +226,8 @@ def invalid(field: str, message: str) -> ServiceError:
     return ServiceError(422, "invalid_field", f"{field}: {message}", detail)
 
 
-def _invalid(error: ValidationError) -> ServiceError:
+def invalid_fields(error: ValidationError) -> ServiceError:
+    """The refusal of all fields that are at fault."""
     detail = [
         {
             "field": ".".join(map(str, problem["loc"])) or None,

@@ -22,6 +22,7 @@ from serving.answers import (
 )
 from serving.http import openapi_examples as examples
 from serving.http.access import STABLE
+from serving.http.openapi_open_inference import open_inference_paths
 from serving.http.openapi_requests import (
     files_as_base64,
     files_as_binary,
@@ -29,6 +30,7 @@ from serving.http.openapi_requests import (
     parameters,
     request_body,
 )
+from serving.http.tensors import InferAnswer, InferRequest
 from serving.schemas import (
     BatchForm,
     EmptyForm,
@@ -99,6 +101,7 @@ def describe(document: dict[str, Any], about: str | None, *, feedback: bool) -> 
     paths["/model"] = {"get": _get(tags, Model, str(Model.__doc__), cached=False)}
     paths["/prototypes"]["get"] = _get(tags, Prototypes, "Every class with its nearest rival.")
     paths["/admin/reload"] = {"post": _reload(tags)}
+    paths |= open_inference_paths(_REFS, _ERRORS)
     token = {"type": "http", "scheme": "bearer", "description": "DPNP_API_TOKEN, where it is set"}
     components = {"schemas": _schemas(), "securitySchemes": {"token": token}}
     return document | {
@@ -112,9 +115,12 @@ def describe(document: dict[str, Any], about: str | None, *, feedback: bool) -> 
 
 @cache
 def _schemas() -> dict[str, Any]:
+    own: list[type[BaseModel]] = [ErrorAnswer, InferAnswer]
     forms = [form for form, _ in _ENDPOINTS.values() if form is not EmptyForm]
-    answers = (*(answer for _, answer in _ENDPOINTS.values()), Map, Model, Reload, ErrorAnswer)
-    kinds = [(form, "validation") for form in forms] + [(a, "serialization") for a in answers]
+    answers = (*(answer for _, answer in _ENDPOINTS.values()), Map, Model, Reload, *own)
+    kinds = [(form, "validation") for form in (*forms, InferRequest)] + [
+        (a, "serialization") for a in answers
+    ]
     _, schema = models_json_schema(kinds, ref_template=_REFS)  # type: ignore[arg-type]
     found: dict[str, Any] = schema["$defs"]
     in_json = {json_name(f.__name__): files_as_base64(found[f.__name__]) for f in forms}

@@ -61,6 +61,18 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "SimilarForm": {"prototype": "cat", "k": 9},
     "FeedbackForm": {"image": _PIXEL, "label": "cat"},
 }
+INFER_REQUEST: dict[str, Any] = {
+    "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": [_PIXEL]}],
+    "outputs": [{"name": "label"}, {"name": "verdict"}],
+}
+INFER_ANSWER: dict[str, Any] = {
+    "model_name": _MODEL["name"],
+    "model_version": _MODEL["fingerprint"],
+    "outputs": [
+        {"name": "label", "datatype": "BYTES", "shape": [1], "data": ["cat"]},
+        {"name": "verdict", "datatype": "BYTES", "shape": [1], "data": ["accept"]},
+    ],
+}
 ANSWERS: dict[str, dict[str, Any]] = {
     "Classification": _CLASSIFICATION,
     "Explanation": _CLASSIFICATION

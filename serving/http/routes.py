@@ -25,6 +25,7 @@ from serving.engine import Engine, EngineHolder
 from serving.http.access import PAGE
 from serving.http.endpoint import MODEL_HEADER
 from serving.http.errors import ServiceError, refusal
+from serving.http.open_inference import DecodingHost, open_inference
 from serving.http.remote_gallery import fetched
 from serving.telemetry.metrics import metrics
 
@@ -46,9 +47,12 @@ class _Explorer(StaticFiles):
 
 
 def routes(
-    holder: Callable[[], EngineHolder], describe: Callable[[], dict[str, object]]
+    service: Callable[[], DecodingHost], describe: Callable[[], dict[str, object]]
 ) -> Starlette:
     """The application that is mounted beside the endpoints."""
+
+    def holder() -> EngineHolder:
+        return service().holder
 
     async def gallery(request: Request) -> Response:
         engine = holder().engine
@@ -107,6 +111,7 @@ def routes(
             Route("/", to_page),
             Route(PAGE, to_page),
             Route("/static_content/{file:path}", nothing),  # what that page is made of
+            *open_inference(service),
             Route("/gallery/{example_id}", gallery),
             Route("/map", sphere_map),
             Route("/prototypes", prototypes),  # POST as well, by BentoML

@@ -23,7 +23,11 @@ from tests.serving.servers import encode, serve, upload
 
 PARALLEL = 16
 SLOW = 0.01  # the share of clients that stop half way and wait
-PATHS = ("/predict", "/explain", "/similar", "/prototypes", "/gallery/1", "/map", "/nowhere")
+PATHS = (
+    *("/predict", "/predict/batch", "/explain", "/similar", "/prototypes", "/feedback"),
+    *("/v1/predict", "/v2/models/toy/infer", "/v2/models/toy", "/v2/health/ready"),
+    *("/gallery/1", "/map", "/model", "/nowhere"),
+)
 PICTURES = [
     encode(Image.effect_noise((24, 24), 60).convert("RGB"), kind)
     for kind in ("JPEG", "PNG", "WEBP", "BMP", "GIF")

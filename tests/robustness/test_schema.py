@@ -38,6 +38,10 @@ def schema(hurried: Server) -> schemathesis.BaseSchema:
         ("GET", "/gallery/{id}"),
         ("GET", "/map"),
         ("GET", "/model"),
+        ("GET", "/v2"),
+        ("GET", "/v2/health/ready"),
+        ("GET", "/v2/models/{name}"),
+        ("POST", "/v2/models/{name}/infer"),
         ("GET", "/prototypes"),
     ],
 )

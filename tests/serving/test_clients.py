@@ -68,7 +68,9 @@ def test_curl(service: Server, command: str) -> None:
 
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python(service: Server, code: str) -> None:
-    assert output([sys.executable, "-c", code.replace(ADDRESS, service.url)]).startswith("cat ")
+    program = code.replace(ADDRESS, service.url)
+    program = program.replace(ADDRESS.removeprefix("http://"), service.url.removeprefix("http://"))
+    assert output([sys.executable, "-c", program]).startswith("cat ")
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
@@ -81,7 +83,7 @@ def test_javascript(service: Server, code: str) -> None:
 
 def test_every_client_is_there() -> None:
     assert len(CURL) == 8
-    assert len(blocks("python")) == 2
+    assert len(blocks("python")) == 3
     assert len(blocks("javascript")) == 1
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from interpret import __version__
 from interpret.explain.answers import Classification, Explanation
 from serving.answers import BatchAnswer, ErrorAnswer, Model, Prototypes, Reload, Similar
-from serving.http.openapi_examples import ANSWERS, ERRORS
+from serving.http.openapi_examples import ANSWERS, ERRORS, INFER_ANSWER, INFER_REQUEST
+from serving.http.tensors import InferAnswer, InferRequest
 from tests.serving.servers import ROOT
 
 
@@ -116,6 +117,22 @@ def test_examples_are_answers(document: dict, model: type[BaseModel]) -> None:
     assert "a digit" not in text
     model.model_validate(ANSWERS[model.__name__])
     assert json.dumps(ANSWERS[model.__name__]) in text
+
+
+def test_the_open_inference_protocol_is_told(document: dict, client: httpx.Client) -> None:
+    paths = document["paths"]
+    for base in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
+        content = paths[f"{base}/infer"]["post"]["requestBody"]["content"]
+        assert list(content) == ["application/json", "application/octet-stream"]
+        assert "get" in paths[base]
+        assert "get" in paths[f"{base}/ready"]
+    assert {"/v2", "/v2/health/live", "/v2/health/ready"} <= set(paths)
+    InferRequest.model_validate(INFER_REQUEST)
+    InferAnswer.model_validate(INFER_ANSWER)
+    answer = client.post("/v2/models/toy/infer", json=INFER_REQUEST).json()
+    assert [o["data"] for o in answer["outputs"]] == [["red"], ["accept"]]
+    assert set(answer) == set(INFER_ANSWER)
+    assert set(answer["outputs"][0]) == set(INFER_ANSWER["outputs"][0])
 
 
 def test_examples_of_errors_are_errors() -> None:

@@ -8,6 +8,9 @@ Bodies, boundaries, headers, sizes, methods, pictures cut and flipped, and slow 
 from __future__ import annotations
 
 import asyncio
+import base64
+import gzip
+import json
 import random
 import tempfile
 from collections import Counter
@@ -98,7 +101,11 @@ def malformed(generator: random.Random) -> bytes:
     """One request, most of them wrong somewhere; a little of everything comes out right."""
     method = generator.choice(("POST",) * 8 + ("GET", "PUT", "HEAD", "BREW"))
     body, content_type = _body(generator)
-    head: Head = [("Host", "x"), ("Content-Type", content_type), ("Content-Length", str(len(body)))]
+    head: Head = [
+        ("Host", "localhost"),
+        ("Content-Type", content_type),
+        ("Content-Length", str(len(body))),
+    ]
     if generator.random() < 0.4:
         generator.choice(_HEADS)(head, generator)
     lines = "".join(f"{name}: {value}\r\n" for name, value in head)
@@ -107,6 +114,43 @@ def malformed(generator: random.Random) -> bytes:
 
 
 def _body(generator: random.Random) -> tuple[bytes, str]:
+    """A form, a picture alone, JSON or a request of the Open Inference Protocol."""
+    kind = generator.choice((_form,) * 3 + (_raw, _json, _tensors))
+    body, content_type = kind(generator)
+    if generator.random() < 0.1:
+        body = damaged(gzip.compress(body), generator)  # the header comes from `_packed`, or not
+    return body, generator.choice([content_type] * 6 + _TYPES)
+
+
+def _raw(generator: random.Random) -> tuple[bytes, str]:
+    kind = generator.choice(["image/png", "image/*", "application/octet-stream", "IMAGE/"])
+    return damaged(generator.choice(PICTURES), generator), kind
+
+
+def _json(generator: random.Random) -> tuple[bytes, str]:
+    text = base64.b64encode(damaged(generator.choice(PICTURES), generator)).decode()
+    image = generator.choice([text, text[:-1], [text] * 3, [[]], None, 7, f"data:,{text}"])
+    body = json.dumps({"image": image, "top": generator.choice([1, "2", -1, None, {}, 1e300])})
+    return damaged(body.encode(), generator), "application/json"
+
+
+def _tensors(generator: random.Random) -> tuple[bytes, str]:
+    shape = generator.choice([[1, 4, 4, 3], [1], [0], [2], [-1], [10**20], [1, 1], []])
+    data = generator.choice([[0] * 48, [[0] * 24] * 2, ["eA=="], [""], [300] * 48, None, 7, {}])
+    sent = {
+        "name": generator.choice(["pixels", "image"]),
+        "datatype": generator.choice(["UINT8", "BYTES"]),
+        "shape": shape,
+        "data": data,
+        "parameters": generator.choice([{}, {"binary_data_size": 5}, {"binary_data_size": -1}]),
+    }
+    body = json.dumps({"inputs": [sent] * generator.choice([1, 1, 1, 2])}).encode()
+    if generator.random() < 0.7:
+        return body, "application/json"
+    return damaged(body, generator), "application/json"
+
+
+def _form(generator: random.Random) -> tuple[bytes, str]:
     fields = {"k": generator.choice(["3", "0", "-1", "1e9", "", "９", "9" * 400, "\x00"])}
     fields["prototype"] = generator.choice(["0", "", "\ud7ff", "x" * 1000, '"', "../.."])
     chosen = {name: value for name, value in fields.items() if generator.random() < 0.3}
@@ -118,7 +162,7 @@ def _body(generator: random.Random) -> tuple[bytes, str]:
     body, content_type = made.read(), made.headers["content-type"]
     if generator.random() < 0.3:
         body = damaged(body, generator)
-    return body, generator.choice([content_type] * 6 + _TYPES)
+    return body, content_type
 
 
 _TYPES = [
@@ -177,6 +221,15 @@ def _odd(head: Head, generator: random.Random) -> None:
     head.append((generator.choice(["Authorization", "Expect", "Connection", "Cookie"]), value))
 
 
+def _packed(head: Head, generator: random.Random) -> None:
+    head.append(("Content-Encoding", generator.choice(["gzip", "deflate", "br", "gzip, gzip"])))
+
+
+def _behind(head: Head, generator: random.Random) -> None:
+    value = generator.choice(["0", "20", "-1", "1e3", "9" * 30, "", "²"])
+    head.append(("Inference-Header-Content-Length", value))
+
+
 def _doubled(head: Head, generator: random.Random) -> None:
     head.append(generator.choice(head))
 
@@ -187,6 +240,8 @@ _HEADS: tuple[Callable[[Head, random.Random], None], ...] = (
     _many,
     _long,
     _odd,
+    _packed,
+    _behind,
     _doubled,
 )
 

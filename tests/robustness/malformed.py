@@ -157,7 +157,7 @@ def _form(generator: random.Random) -> tuple[bytes, str]:
     name = generator.choice(["image", "image", "image", "Image", "", "k"])
     picture = damaged(generator.choice(PICTURES), generator)
     made = httpx.Request(
-        "POST", "http://x", data=chosen, files={name: ("p.png", picture, "image/png")}
+        "POST", "http://localhost", data=chosen, files={name: ("p.png", picture, "image/png")}
     )
     body, content_type = made.read(), made.headers["content-type"]
     if generator.random() < 0.3:

@@ -119,7 +119,7 @@ def test_the_built_bento_brings_its_page(built: Server) -> None:
 
 
 def test_requests_under_way_are_answered_before_the_end(toy_bundle: Bundle, tmp_path: Path) -> None:
-    body = httpx.Request("POST", "http://x", files=upload(plain(RED)))
+    body = httpx.Request("POST", "http://localhost", files=upload(plain(RED)))
     content = body.read()
     head = "".join(f"{k}: {v}\r\n" for k, v in body.headers.items())
     with serve(tmp_path / "log", DPNP_BUNDLE=toy_bundle.path) as server:

@@ -26,7 +26,7 @@ def body(**parts: str | bytes) -> bytes:
     """A multipart body; bytes become a file."""
     request = httpx.Request(
         "POST",
-        "http://x",
+        "http://localhost",
         headers={"content-type": MULTIPART},
         files={k: (None if isinstance(v, str) else "name", v) for k, v in parts.items()},
     )

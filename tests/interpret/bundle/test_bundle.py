@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interpret.bundle.bundle import FILES, Bundle
+from interpret.bundle.bundle import FILES, Bundle, write_bundle
 from interpret.bundle.errors import BundleError, DpnpError, UnknownExampleError, UnknownLabelError
 from tests.conftest import toy_gallery
 from tests.interpret.bundle.forge import Document, change_manifest, replace_file
@@ -116,7 +116,12 @@ def test_an_unknown_format_version(copy: Path, version: object) -> None:
 def test_every_key_of_the_manifest_is_needed_but_what_later_changes_add(copy: Path) -> None:
     text = (copy / "manifest.json").read_text()
     later = {"quantization", "calibration", "changes", "effort"}
-    later |= {"next_gallery_id", "fit"}  # older bundles have none of them
+    later |= {
+        "next_gallery_id",
+        "fit",
+        "gallery_mode",
+        "gallery_url",
+    }  # older bundles have none of them
     for key in json.loads(text).keys() - later:
         (copy / "manifest.json").write_text(text)
         if key == "fingerprint":
@@ -277,3 +282,26 @@ def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("x")
     assert_refused(file, "manifest.json", "Not a directory")
+
+
+def test_features_have_a_row_for_each_picture_of_the_gallery(toy_bundle: Bundle, tmp_path: Path):
+    parts = {name: toy_bundle.read(name) for name in ("model.onnx", "weights.safetensors")}
+
+    def write(rows: int) -> Bundle:
+        return write_bundle(
+            tmp_path / "toy",
+            toy_bundle.manifest,
+            model=parts["model.onnx"],
+            prototypes=toy_bundle.prototypes,
+            embeddings=toy_bundle.embeddings,
+            gallery=toy_bundle.gallery,
+            weights=parts["weights.safetensors"],
+            features=np.full((rows, 5), 0.5),
+        )
+
+    assert toy_bundle.features() is None
+    found = Bundle.load(write(6).path).features()
+    assert found is not None
+    assert (found.dtype, found.shape, found[0, 0]) == (np.float16, (6, 5), 0.5)
+    with pytest.raises(BundleError, match=r"features\.npy: 5 rows for a gallery of 6"):
+        write(5)

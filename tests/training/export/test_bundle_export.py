@@ -186,3 +186,14 @@ def test_thumbnails_are_small_and_tiny_ones_exact(digits: DataSet):
     )
     large = Image.new("RGB", (400, 200))
     assert Image.open(io.BytesIO(thumbnail(large))).size == (96, 48)
+
+
+def test_the_galleries_features_are_kept(trained_bundle: Bundle, digits: DataSet):
+    features = trained_bundle.features()
+    assert features is not None
+    assert features.dtype == np.float16
+    train = digits.splits["train"]
+    rows = np.arange(40)  # the gallery is the training split, in order
+    predictor = Predictor(trained_bundle, pooled=True)
+    pooled = predictor(train.subset(rows).pixels(predictor.input_size, "")).pooled
+    np.testing.assert_allclose(features[rows], pooled, rtol=2e-3, atol=1e-3)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from interpret.bundle.bundle import Bundle
+from interpret.model.devices import cuda_device_count
 from tests.conftest import write_toy_bundle
 from tests.serving.servers import (
     BENTOML,
@@ -59,6 +60,12 @@ def test_a_tampered_bundle_is_refused(toy_bundle: Bundle, tmp_path: Path) -> Non
     text = refused(ROOT, DPNP_BUNDLE=bad)
     assert str(bad / "prototypes.npy") in text
     assert "SHA-256" in text
+
+
+@pytest.mark.skipif(cuda_device_count() > 0, reason="this machine has a GPU")
+def test_cuda_without_a_gpu_is_refused(toy_bundle: Bundle) -> None:
+    text = refused(ROOT, DPNP_BUNDLE=toy_bundle.path, DPNP_DEVICE="cuda")
+    assert "DPNP_DEVICE is cuda, but the driver shows no GPU" in text
 
 
 def test_a_wrong_setting_is_named() -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError, DpnpError
+from interpret.bundle.manifest import Calibration
 from interpret.explain.explainer import Explainer
+from interpret.model.devices import cuda_device_count
 from serving import engine
 from serving.answers import Map
 from serving.engine import Engine, EngineHolder
@@ -89,3 +91,58 @@ def test_the_stamp_tells_of_every_change(settings: Settings, tmp_path: Path) -> 
     (settings.bundle_path / "model.onnx").write_bytes(b"x")
     assert engine._stamp(settings.bundle_path) != before
     assert engine._stamp(tmp_path / "none") == ()
+
+
+NO_GPU = pytest.mark.skipif(cuda_device_count() > 0, reason="this machine has a GPU")
+
+
+@NO_GPU
+def test_cuda_that_is_not_there_is_an_error(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.check_device(settings)  # cpu: nothing to check
+    wanted = settings.model_copy(update={"device": "cuda"})
+    with pytest.raises(DpnpError, match="DPNP_DEVICE is cuda, but the driver shows no GPU"):
+        engine.check_device(wanted)
+    # A driver that shows a GPU on which the model does not run: the process of its own says why.
+    monkeypatch.setattr(engine, "cuda_device_count", lambda: 1)
+    with pytest.raises(DpnpError, match="does not run on it: CUDA was asked for, but the driver"):
+        engine.check_device(wanted)
+
+
+def test_a_service_is_ready_where_its_model_runs_as_asked(settings: Settings) -> None:
+    holder = EngineHolder(settings)
+    assert holder.ready
+    assert (holder.engine.about.device, holder.engine.about.threads) == ("cpu", 1)
+    holder._settings = settings.model_copy(update={"device": "cuda"})
+    assert holder.ready is (holder.engine.about.provider == "CUDAExecutionProvider")
+
+
+def test_the_model_tells_its_coverage(toy_bundle: Bundle, tmp_path: Path) -> None:
+    found = Calibration(
+        split="valid",
+        examples=100,
+        coverage=0.9,
+        max_distance=[1.0] * 3,
+        min_margin=[0.1] * 3,
+        pooled=[],
+        measured_coverage=0.91,
+        accepted=0.7,
+        accuracy_of_accepted=0.98,
+        temperature=1.0,
+        expected_calibration_error=0.02,
+        expected_calibration_error_before=0.03,
+        reliability=[],
+        confusions=[],
+    )
+    write_toy_bundle(tmp_path / "calibrated", calibration=found)
+    about = Engine(Settings(bundle=tmp_path / "calibrated", threads=1, device="cpu")).about
+    assert about.coverage is not None
+    assert about.coverage.model_dump() == {
+        "stated": 0.9,
+        "measured": 0.91,
+        "accepted": 0.7,
+        "accuracy_of_accepted": 0.98,
+        "split": "valid",
+        "examples": 100,
+    }

@@ -1,8 +1,11 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from interpret.bundle.manifest import Thresholds
-from interpret.trust.verdict import verdict
+from interpret.trust.verdict import WORDS, verdict
 
 LIMITS = Thresholds(max_distance=0.9, min_margin=0.1, source="chosen by hand")
 
@@ -19,3 +22,9 @@ LIMITS = Thresholds(max_distance=0.9, min_margin=0.1, source="chosen by hand")
 )
 def test_the_verdict_s_borders(distance: float, margin: float, expected: str) -> None:
     assert verdict(distance, margin, LIMITS) == expected
+
+
+def test_the_explorer_says_a_verdict_in_the_same_words():
+    page = Path(__file__).parents[3] / "serving" / "page" / "parts" / "verdicts.js"
+    words = re.findall(r'^  (\w+): \{\s+word: "([^"]+)"', page.read_text(), re.MULTILINE)
+    assert dict(words) == WORDS

@@ -245,6 +245,6 @@ def test_with_a_token(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFacto
         assert client.is_server_ready()
         with pytest.raises(InferenceServerException, match="Authorization: Bearer"):
             client.get_model_metadata("toy")
-        found = client.infer("toy", [pixels_input(True)], headers=BEARER)
+        found = client.infer("toy", [pixels_input(True)], headers=dict(BEARER))  # it adds to them
         assert texts(found.as_numpy("label")) == LABELS
         client.close()

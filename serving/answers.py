@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from interpret.bundle.manifest import Fit
+from interpret.bundle.manifest import Fit, GalleryMode
 from interpret.explain.answers import Classification, Example, ModelInfo, PrototypeSummary
 
 
@@ -34,6 +34,7 @@ class AnsweredPicture(_Answer):
     """A picture of a batch that was read."""
 
     filename: str | None = Field(description="as it was sent; null where none was")
+    request_id: str = Field(description="of this picture, for /feedback")
     answer: Classification
 
 
@@ -140,6 +141,10 @@ class Map(_Answer):
         "whole with a border of grey (letterbox), or whole with its shape given up (squash)"
     )
     input_size: int = Field(description="side of the model's square input in pixels")
+    gallery_mode: GalleryMode = Field(
+        description="where the training images' thumbnails are: inside the bundle (pictures), "
+        "behind a URL that the service asks (remote), nowhere (none)"
+    )
     model: ModelInfo
 
 

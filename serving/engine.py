@@ -6,6 +6,7 @@ import ctypes
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ import numpy as np
 from interpret import __version__
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
-from interpret.explain.answers import Classification
+from interpret.explain.answers import Classification, Explanation
+from interpret.explain.evidence_answer import with_fine_evidence
 from interpret.explain.explainer import Explainer
 from interpret.figures.palette import class_colours
 from interpret.model.devices import cuda_device_count
-from interpret.model.predictor import CUDA, AnyPredictor, Pixels, Predictor
+from interpret.model.predictor import CUDA, AnyPredictor, Pixels, Prediction, Predictor
 from serving.answers import Coverage, Map, Model, Prototypes, RequestLimits
 from serving.batching import BatchingPredictor
 from serving.feedback import Answered, Feedback, RememberingPredictor
@@ -56,7 +58,8 @@ class Engine:
         blank = np.zeros((batch, size, size, 3), np.uint8)
         for pictures in (blank[:1], blank):
             predictor(pictures, evidence=True)
-        answering: AnyPredictor = BatchingPredictor(predictor, batch)
+        self._batching = BatchingPredictor(predictor, batch)
+        answering: AnyPredictor = self._batching
         self._remembering: RememberingPredictor | None = None
         if feedback is not None:
             answering = self._remembering = _remembering(answering, feedback, bundle)
@@ -83,6 +86,20 @@ class Engine:
         """What a correction of a picture (S, S, 3) needs; only where feedback is collected."""
         assert self._remembering is not None
         return self._remembering.silent(pixels)
+
+    def prediction(self, pixels: Pixels, request_ids: Sequence[str]) -> Prediction:
+        """The prediction for pictures (N, S, S, 3), each remembered under an id of its own."""
+        if self._remembering is None:
+            return self._batching(pixels)
+        return self._remembering.of_pictures(pixels, request_ids)
+
+    def with_fine_evidence(self, explanation: Explanation, pixels: Pixels) -> Explanation:
+        """The explanation of a picture (S, S, 3) with its finer map.
+
+        The shifted pictures are no answers: they are not remembered.
+        """
+        prototypes = self.explainer.bundle.prototypes
+        return with_fine_evidence(explanation, pixels, prototypes, self._batching)
 
     def count(self, answer: Classification) -> None:
         """Count an answer in the metrics."""
@@ -260,5 +277,6 @@ def _map(explainer: Explainer) -> Map:
         points=view(bundle.embeddings[rows]).round(_DECIMALS).tolist(),
         fit=bundle.manifest.fit,
         input_size=bundle.manifest.input_size,
+        gallery_mode=bundle.manifest.gallery_mode,
         model=explainer.model,
     )

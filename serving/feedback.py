@@ -63,6 +63,13 @@ class Answered(NamedTuple):
     trunk: str
 
 
+def picture_ids(request_id: str, count: int) -> list[str]:
+    """An id for each picture of a request: ID where it is alone, else ID.1, ID.2 and so on."""
+    if count == 1:
+        return [request_id]
+    return [f"{request_id}.{place}" for place in range(1, count + 1)]
+
+
 class Feedback:
     """The file of corrections, and the answers they may refer to. Raises DpnpError."""
 
@@ -82,6 +89,11 @@ class Feedback:
         Raises UnknownRequestError, and DpnpError for a request of several pictures.
         """
         found = self._recent.find(request_id)
+        if not found and self._recent.has_parts(request_id):
+            raise SeveralPicturesError(
+                f"request {request_id!r} was about several pictures: name the one by "
+                f"its own id, as {request_id}.1, or send it as `image`"
+            )
         if not found:
             raise UnknownRequestError(
                 f"no answer to request {request_id!r} is remembered: send the picture as `image`"
@@ -126,20 +138,31 @@ class RememberingPredictor:
     def __call__(self, pixels: Pixels, *, evidence: bool = False) -> Prediction:
         """As the predictor inside; the request is the one of the log."""
         prediction = self._predictor(pixels, evidence=evidence)
-        if REQUEST_ID.get() is not None:
-            for row in range(len(pixels)):
-                self._feedback.remember(self._answered(pixels[row], prediction, row))
+        if (request_id := REQUEST_ID.get()) is not None:
+            self._remember(pixels, prediction, picture_ids(request_id, len(pixels)))
+        return prediction
+
+    def of_pictures(self, pixels: Pixels, request_ids: Sequence[str]) -> Prediction:
+        """As the predictor inside, each picture (N, S, S, 3) remembered under an id of its own."""
+        prediction = self._predictor(pixels)
+        self._remember(pixels, prediction, request_ids)
         return prediction
 
     def silent(self, pixels: Pixels) -> Answered:
         """The answer for one picture (S, S, 3), which is not remembered."""
-        return self._answered(pixels, self._predictor(pixels[None]), 0)
+        return self._answered(REQUEST_ID.get(), pixels, self._predictor(pixels[None]), 0)
 
-    def _answered(self, pixels: Pixels, prediction: Prediction, row: int) -> Answered:
+    def _remember(self, pixels: Pixels, prediction: Prediction, request_ids: Sequence[str]) -> None:
+        for row, request_id in enumerate(request_ids):
+            self._feedback.remember(self._answered(request_id, pixels[row], prediction, row))
+
+    def _answered(
+        self, request_id: str | None, pixels: Pixels, prediction: Prediction, row: int
+    ) -> Answered:
         assert prediction.pooled is not None
         label = self._names[int(prediction.answers[row])]
         features = prediction.pooled[row]
-        return Answered(REQUEST_ID.get(), pixels, features, label, self._model, self._trunk)
+        return Answered(request_id, pixels, features, label, self._model, self._trunk)
 
 
 def _correction(answered: Answered, with_picture: bool) -> Correction:
@@ -194,6 +217,15 @@ class _RecentAnswers:
         while not (found := self._read(request_id)) and time.monotonic() < deadline:
             time.sleep(0.02)
         return found
+
+    def has_parts(self, request_id: str) -> bool:
+        """Whether there are pictures of a request of several: see `picture_ids`."""
+        query = (
+            "SELECT 1 FROM answers WHERE request_id > ? || '.' AND request_id < ? || '/' LIMIT 1"
+        )
+        with self._lock:
+            rows = self._connection.execute(query, (request_id, request_id)).fetchall()
+        return bool(rows)
 
     def _read(self, request_id: str) -> list[Correction]:
         query = f"SELECT {_COLUMNS} FROM answers WHERE request_id = ?"

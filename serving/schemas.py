@@ -114,6 +114,11 @@ class ExplainForm(Form):
     rival: Label | None = Field(
         None, description="a class to compare with; it becomes the answer's negative prototype"
     )
+    fine: bool = Field(
+        False,
+        description="add a finer evidence map; it takes up to 16 inferences more, in a queue of "
+        "its own",
+    )
     top: Top = NEAREST_SHOWN
     probabilities: Shares = False
 
@@ -138,7 +143,9 @@ class FeedbackForm(Form):
 
     image: Upload | None = Field(None, description=_PICTURE)
     request_id: Label | None = Field(
-        None, description="the X-Request-ID of an earlier answer about one picture"
+        None,
+        description="the X-Request-ID of an earlier answer about one picture, or the "
+        "request_id of a result of /predict/batch",
     )
     label: Label = Field(description="the class that the picture is of")
 

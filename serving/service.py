@@ -40,6 +40,7 @@ from serving.answers import (
     Similar,
 )
 from serving.engine import Engine, EngineHolder, check_device
+from serving.feedback import picture_ids
 from serving.http.access import Access
 from serving.http.bodies import too_large
 from serving.http.endpoint import DirectRouting, endpoint, many_pictures
@@ -58,7 +59,7 @@ from serving.schemas import (
     SimilarForm,
 )
 from serving.settings import Settings
-from serving.telemetry.logs import LOG, set_formats
+from serving.telemetry.logs import LOG, REQUEST_ID, set_formats
 from serving.telemetry.metrics import metrics, share_folder
 
 SETTINGS = Settings.read()
@@ -68,6 +69,10 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")  # BentoML tells its maker
 def _service() -> Dpnp:
     running: Dpnp = bentoml.get_current_service()
     return running
+
+
+def _finer(form: ExplainForm) -> str | None:
+    return "fine" if form.fine else None
 
 
 def _no_feedback(settings: Settings) -> ServiceError | None:
@@ -97,6 +102,9 @@ class Dpnp:
         self.pools = {
             "quick": WorkerPool(quick, room, SETTINGS.queue_seconds),
             "explain": WorkerPool(max(1, quick // 4), room, SETTINGS.queue_seconds),
+            # A finer map takes up to 17 inferences: few at once, and those that wait leave most of
+            # the room to other explanations.
+            "fine": WorkerPool(max(1, quick // 8), max(2, room // 4), SETTINGS.queue_seconds),
             # Of many pictures: their bodies are large, so few are read at once.
             "batch": WorkerPool(2, max(2, room // 4), SETTINGS.queue_seconds),
         }
@@ -161,26 +169,26 @@ class Dpnp:
         """Classify many pictures together; one that cannot be read has an error of its own."""
         engine = self.holder.engine
         read = self.decoded(engine, form.image)
-        good = [pixels for pixels in read if not isinstance(pixels, ServiceError)]
-        found = (
-            engine.explainer.classify(
-                np.stack(good), top=form.top, probabilities=form.probabilities
+        ids = picture_ids(REQUEST_ID.get() or "", len(read))
+        good = {i: p for i, p in zip(ids, read, strict=True) if not isinstance(p, ServiceError)}
+        answers: dict[str, Classification] = {}
+        if good:
+            prediction = engine.prediction(np.stack(list(good.values())), list(good))
+            found = engine.explainer.answers(
+                prediction, top=form.top, probabilities=form.probabilities
             )
-            if good
-            else []
-        )
-        for answer in found:
+            answers = dict(zip(good, found, strict=True))
+        for answer in answers.values():
             engine.count(answer)
-        answers = iter(found)
         results = [
             RefusedPicture(filename=sent.filename, error=pixels.info)
             if isinstance(pixels, ServiceError)
-            else AnsweredPicture(filename=sent.filename, answer=next(answers))
-            for sent, pixels in zip(form.image, read, strict=True)
+            else AnsweredPicture(filename=sent.filename, request_id=own, answer=answers[own])
+            for sent, pixels, own in zip(form.image, read, ids, strict=True)
         ]
         return BatchAnswer(results=results)
 
-    @endpoint(ExplainForm, Explanation, pool="explain")
+    @endpoint(ExplainForm, Explanation, pool="explain", costly=_finer)
     def explain(self, form: ExplainForm) -> Explanation:
         """Classify a picture, with the training images behind the answer and the evidence map."""
         engine = self.holder.engine
@@ -193,7 +201,7 @@ class Dpnp:
             probabilities=form.probabilities,
         )
         engine.count(answer)
-        return answer
+        return engine.with_fine_evidence(answer, pixels) if form.fine else answer
 
     @endpoint(SimilarForm, Similar, pool="quick")
     def similar(self, form: SimilarForm) -> Similar:

@@ -159,6 +159,13 @@ class Evidence(_Answer):
         return f"<evidence {self.rows}×{self.cols}, sum {total:.3g} in squared distance>"
 
 
+class FineEvidence(Evidence):
+    """The same split on a finer grid, from shifted copies of the picture."""
+
+    factor: int = Field(description="how much finer than `evidence`, each way")
+    exact: str = Field(description="in words: what of it is exact, and what is an estimate")
+
+
 class Explanation(Classification):
     """A classification and what stands behind it."""
 
@@ -171,6 +178,11 @@ class Explanation(Classification):
         None,
         description="of an answer with a group: the split of its margin, which is the mean squared "
         "distance to the prototypes of all other classes less that to its members'",
+    )
+    fine_evidence: FineEvidence | None = Field(
+        None,
+        description="the finer map; null: not asked for, or the network has none, or a part of "
+        "`evidence` is hardly larger than a pixel",
     )
 
 

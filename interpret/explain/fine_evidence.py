@@ -4,6 +4,8 @@ A cell of the evidence map covers some pixels. After the picture is moved by a f
 the cells cover other pixels. The maps of all shifts, each moved back, are averaged: the average
 varies inside a cell. Its sum over a cell is not exact, so the same amount is added everywhere in
 the cell until it is. The cost is factor² forward passes.
+
+Exact: the sum of each cell, and so of the whole map. Not exact: how a cell's sum is spread in it.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from interpret.explain.evidence import evidence_map
+from interpret.explain.evidence import SEEN, evidence_map
 from interpret.geometry.geometry import Array
-from interpret.model.predictor import Predictor
+from interpret.model.predictor import AnyPredictor, Predictor
 
 FACTOR = 4
 
@@ -34,13 +36,39 @@ def fine_evidence(
     if plain is None:
         return None
     coarse = evidence_map(plain[0], positive, negative)
+    return finer(predictor, pixels, coarse, positive, negative, factor)
+
+
+def useful_factor(side: int, grid: tuple[int, ...]) -> int:
+    """How much finer the map of a picture of this side can usefully be, at most FACTOR.
+
+    A fine cell has at least a pixel, and at most SEEN of them stand on a side. 1: nothing is finer.
+    """
+    return max(1, min(FACTOR, *(min(side, SEEN) // cells for cells in grid)))
+
+
+def finer(
+    predictor: AnyPredictor,
+    pixels: NDArray[np.uint8],
+    coarse: Array,
+    positive: NDArray[np.floating],
+    negative: NDArray[np.floating],
+    factor: int,
+) -> Array:
+    """The plain map `coarse` (h, w) of a picture on a grid `factor` times finer each way.
+
+    The shifted pictures go to the predictor a row of shifts at a time: where it is shared, others'
+    pictures come in between.
+    """
     shifts = [(y, x) for y in _shifts(factor) for x in _shifts(factor)]
-    moved = predictor(
-        np.stack([_moved(pixels, coarse.shape, s, factor) for s in shifts]), evidence=True
-    )
-    assert moved.evidence is not None
-    maps = np.stack([evidence_map(local, positive, negative) for local in moved.evidence])
-    return refine(coarse, maps, shifts, factor)
+    maps: list[Array] = []
+    for start in range(0, len(shifts), factor):
+        row = shifts[start : start + factor]
+        moved = np.stack([_moved(pixels, coarse.shape, shift, factor) for shift in row])
+        found = predictor(moved, evidence=True).evidence
+        assert found is not None
+        maps += [evidence_map(local, positive, negative) for local in found]
+    return refine(coarse, np.stack(maps), shifts, factor)
 
 
 def refine(coarse: Array, maps: Array, shifts: list[tuple[int, int]], factor: int) -> Array:

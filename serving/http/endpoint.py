@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -53,6 +54,7 @@ def endpoint(
     answer: type[BaseModel],
     *,
     pool: str,
+    costly: Callable[[F], str | None] = lambda fields: None,
     route: str | None = None,
     limits: Callable[[Settings], BodyLimits] = one_picture,
     closed: Callable[[Settings], ServiceError | None] = lambda settings: None,
@@ -62,8 +64,9 @@ def endpoint(
     Its address is `route`, or /NAME. `limits` are those of its body.
 
     The method and the writing of its answer's JSON run in a thread of the pool. A ServiceError or
-    a DpnpError becomes an answer in the error schema. `closed` refuses every request where the
-    settings do not open the endpoint; no body is read then.
+    a DpnpError becomes an answer in the error schema. `costly` names a second pool for a form that
+    asks for more work: its request takes a place and a thread of that one. `closed` refuses every
+    request where the settings do not open the endpoint; no body is read then.
     """
 
     def decorate(method: Callable[[Any, F], BaseModel]) -> Any:
@@ -83,7 +86,10 @@ def endpoint(
                 with threads.place():
                     with metrics().upload.time():
                         fields = await forms.read(request, form, limits(settings))
-                    body = await threads.run(partial(work, fields, time.perf_counter()))
+                    second = costly(fields)
+                    doing = self.pools[second or pool]
+                    with doing.place() if second else nullcontext():
+                        body = await doing.run(partial(work, fields, time.perf_counter()))
                 response = Response(body, media_type="application/json")
             except (ServiceError, DpnpError) as error:
                 response = refusal(error)

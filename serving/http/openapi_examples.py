@@ -95,7 +95,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "BatchAnswer": {
         "results": [
-            {"filename": "cat.jpg", "answer": _CLASSIFICATION},
+            {"filename": "cat.jpg", "request_id": "7f21c8.1", "answer": _CLASSIFICATION},
             {"filename": "notes.txt", "error": _NOT_AN_IMAGE},
         ]
     },

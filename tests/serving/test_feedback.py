@@ -21,6 +21,7 @@ from tests.serving.servers import (
     BEARER,
     GREEN,
     RED,
+    ROOT,
     TOKEN,
     Server,
     encode,
@@ -52,6 +53,16 @@ def collecting(toy_bundle: Bundle, place: Path) -> Iterator[Server]:
         "DPNP_WORKERS": 2,
     }
     with serve(place / "log", **settings) as running:
+        yield running
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> Iterator[Server]:
+    settings = {
+        "DPNP_BUNDLE": ROOT / "models" / "digits-dpnp",
+        "DPNP_FEEDBACK": tmp_path / "feedback.db",
+    }
+    with serve(tmp_path / "log", **settings) as running:
         yield running
 
 
@@ -124,6 +135,37 @@ def test_no_picture_and_no_token(client: httpx.Client, collecting: Server):
     assert bad.status_code == 415
     bare = httpx.post(f"{collecting.url}/feedback", files=upload(plain(RED)), data={"label": "red"})
     assert bare.status_code == 401
+
+
+def test_each_picture_of_a_batch_has_an_id(client: httpx.Client, place: Path):
+    colours = [(250, 30, 30), (40, 240, 40)]
+    contents = [plain(colours[0]), b"no picture", plain(colours[1])]
+    parts = [("image", (f"{i}.png", each, "image/png")) for i, each in enumerate(contents)]
+    sent = client.post("/predict/batch", files=parts, headers={"x-request-id": "many"})
+    ids = [result.get("request_id") for result in sent.json()["results"]]
+    assert ids == ["many.1", None, "many.3"]
+    for request, colour, answer in zip(ids[::2], colours, ("red", "green"), strict=True):
+        response = client.post("/feedback", data={"request_id": request, "label": "blue"})
+        assert response.json()["answer"] == answer, response.text
+        assert (kept(place, colour).label, kept(place, colour).request_id) == ("blue", request)
+    whole = client.post("/feedback", data={"request_id": "many", "label": "blue"})
+    error = whole.json()["error"]
+    assert (whole.status_code, error["code"]) == (422, "several_pictures")
+    assert "many.1" in error["message"]
+    bad = client.post("/feedback", data={"request_id": "many.2", "label": "blue"})
+    assert bad.json()["error"]["code"] == "unknown_request"
+    alone = client.post("/predict/batch", files=parts[:1], headers={"x-request-id": "lone"})
+    assert alone.json()["results"][0]["request_id"] == "lone"
+
+
+def test_a_finer_map_is_no_answer_to_correct(digits: Server):
+    picture = (ROOT / "docs" / "digit.png").read_bytes()
+    with httpx.Client(base_url=digits.url, timeout=60) as client:
+        headers = {"x-request-id": "fine"}
+        asked = client.post("/explain?fine=true", files=upload(picture), headers=headers).json()
+        assert asked["fine_evidence"]["factor"] == 4
+        response = client.post("/feedback", data={"request_id": "fine", "label": "3"})
+        assert response.json()["answer"] == asked["label"], response.text
 
 
 def test_a_request_id_of_two_pictures_names_neither(client: httpx.Client):

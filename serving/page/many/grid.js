@@ -1,6 +1,7 @@
 // The pictures in a grid, a cell each: the picture, its answer or its error.
 
 import { $, count, element, keepFocus, number } from "../parts/dom.js";
+import { groupName } from "../parts/reasons.js";
 import { headline, recognised, VERDICTS } from "../parts/verdicts.js";
 import { isWrong } from "./selection.js";
 
@@ -99,6 +100,7 @@ function answered({ answer, truth, corrected, ...item }) {
       known ? word : `nearest: ${answer.label}`),
     element("span", {}, `margin ${number(answer.margin)}`),
   ];
+  if (answer.group) lines.push(element("span", {}, `one of ${groupName(answer.group)}`));
   if (isWrong({ truth, answer })) lines.push(element("span", { className: "wrong" }, `folder: ${truth}`));
   if (corrected) lines.push(element("span", { className: "wrong" }, `really: ${corrected}`));
   if (item.shrunk) lines.push(element("span", {}, `sent as ${item.shrunk.join(" × ")}`));

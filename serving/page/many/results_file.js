@@ -1,7 +1,7 @@
 // The answers about many pictures as a file: JSON with all of each answer, or a table.
 
 const COLUMNS = ["file", "folder_label", "label", "verdict", "probability", "distance", "margin",
-  "novelty", "correction", "error"];
+  "novelty", "group", "correction", "error"];
 
 export function asJson(items) {
   const rows = items.map(({ path, truth, answer, error, corrected }) => ({
@@ -16,7 +16,7 @@ export function asJson(items) {
 export function asCsv(items) {
   const rows = items.map(({ path, truth, answer, error, corrected }) => [
     path, truth, answer?.label, answer?.verdict, answer?.probability, answer?.positive.distance,
-    answer?.margin, answer?.novelty, corrected, answer ? "" : error ?? "not asked"]);
+    answer?.margin, answer?.novelty, answer?.group?.name, corrected, answer ? "" : error ?? "not asked"]);
   return [COLUMNS, ...rows].map((row) => `${row.map(field).join(",")}\r\n`).join("");
 }
 

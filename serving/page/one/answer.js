@@ -2,8 +2,9 @@
 
 import { $, dot, element, number } from "../parts/dom.js";
 import { attempt } from "../parts/problem.js";
+import { groupWords, limitWords } from "../parts/reasons.js";
 import { headline, recognised, VERDICTS } from "../parts/verdicts.js";
-import { bundle } from "../service/bundle.js";
+import { bundle, hasPictures } from "../service/bundle.js";
 import { thumbnailImage } from "../service/thumbnails.js";
 import { askRival, askTrainingImage } from "./question.js";
 
@@ -24,8 +25,10 @@ export function showAnswer(answer) {
     `${meaning} The nearest prototype is that of ${positive.label}, ${number(positive.distance)} ` +
     `away; then that of ${negative.label}, ${number(negative.distance)}: a margin of ` +
     `${number(margin)}. ` +
-    (answer.novelty ? `Novelty of its colours and textures: ${number(answer.novelty)}. ` : "") +
     `Probability of ${answer.label}: ${number(100 * answer.probability)} %.`;
+  $("limit").textContent = limitWords(answer);
+  $("group").hidden = !answer.group;
+  $("group").textContent = answer.group ? groupWords(answer) : "";
   const rows = [...answer.prototypes];
   if (!rows.some((row) => row.index === answer.negative.index)) rows.push(answer.negative);
   const longest = Math.max(...rows.map((row) => row.distance));
@@ -72,7 +75,14 @@ export function examples(title, found, index) {
       element("li", {}, exampleButton(example, `${index}:${example.id}`)))));
 }
 
+// Where the model comes without pictures there is nothing to ask about: the tile is no button.
 export function exampleButton({ id, label, distance }, key) {
+  const words = [element("span", { className: "name" }, label),
+    ...(distance === undefined ? [] : [element("span", { className: "value" }, number(distance))])];
+  if (!hasPictures()) {
+    return element("div", { className: "example", title: `training image ${id}` },
+      element("span", { className: "absent" }), ...words);
+  }
   return element("button", {
     type: "button",
     className: "example",
@@ -80,7 +90,5 @@ export function exampleButton({ id, label, distance }, key) {
     data: { key },
     onclick: () => attempt(() => askTrainingImage(id)),
   },
-    thumbnailImage(id),
-    element("span", { className: "name" }, label),
-    ...(distance === undefined ? [] : [element("span", { className: "value" }, number(distance))]));
+    thumbnailImage(id), ...words);
 }

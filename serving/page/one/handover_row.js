@@ -9,10 +9,10 @@ let json = "";
 export function setHandover(answer, question) {
   json = `${JSON.stringify(answer, null, 2)}\n`;
   $("handover").hidden = false;
-  const { file, gallery, rival, sent } = question, shared = gallery !== undefined;
+  const { file, gallery, rival, fine, sent } = question, shared = gallery !== undefined;
   const asks = shared || file !== undefined; // a training image of an earlier bundle is gone
   $("command").hidden = !asks;
-  if (asks) $("curl").textContent = curl("/explain", { file, gallery, fields: { rival } });
+  if (asks) $("curl").textContent = curl("/explain", { file, gallery, fields: { rival, fine: fine ? "true" : null } });
   $("command-words").textContent = shared ? "" :
     `Run it in the folder that holds ${file}.${sent.from ? " It sends the original." : ""}`;
   $("copy-link").disabled = !shared;

@@ -63,7 +63,9 @@ async function request(question, signal) {
       share < 1 ? `sending: ${number(100 * share, 0)} %` : "sent: waiting for the answer";
   };
   progress(0);
-  return post("/explain", { image: question.sent.blob, k: EXAMPLES, rival: question.rival },
+  question.fine = $("fine").checked;
+  const { rival, fine } = question;
+  return post("/explain", { image: question.sent.blob, k: EXAMPLES, rival, fine: fine ? "true" : null },
     { progress, signal });
 }
 
@@ -100,6 +102,16 @@ onBusy(async (seconds) => {
     $("progress-words").textContent = "sending again";
   }
 });
+
+// The same again, with the finer map. When the service cannot, the plain one stays.
+export async function askFiner() {
+  try {
+    await ask({ ...asked.answered }, { step: false });
+  } catch (error) {
+    if (error.name !== "AbortError") $("fine").checked = false;
+    throw error;
+  }
+}
 
 // The original itself, when a smaller one was sent.
 export const askOriginal = () =>

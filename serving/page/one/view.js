@@ -3,23 +3,27 @@
 import { change } from "../parts/address.js";
 import { $, count, element, keepFocus, number } from "../parts/dom.js";
 import { attempt } from "../parts/problem.js";
+import { groupWords } from "../parts/reasons.js";
 import { hideTooltip, showTooltip } from "../parts/tooltip.js";
 import { headline, VERDICTS } from "../parts/verdicts.js";
-import { bundle } from "../service/bundle.js";
+import { bundle, hasPictures } from "../service/bundle.js";
 import { thumbnailImage } from "../service/thumbnails.js";
 import { exampleButton, showAnswer, showBehind } from "./answer.js";
 import { browse, browsed, onClass, showClasses } from "./classes.js";
 import { showCorrection } from "./correction.js";
-import { showEvidence } from "./evidence.js";
+import { evidenceControls, showEvidence } from "./evidence.js";
+import { showGalleryNote } from "./gallery_note.js";
 import { setHandover } from "./handover_row.js";
-import { ask, asked, askOriginal, askRival, askTrainingImage, onAnswerShown } from "./question.js";
+import { ask, asked, askFiner, askOriginal, askRival, askTrainingImage, onAnswerShown } from "./question.js";
 import { Sphere } from "./sphere.js";
 
 const SAMPLES = 10;
 const sphere = new Sphere($("sphere"), {
   pointed: showPointed,
-  chosen: ({ index, row }) => index === undefined
-    ? attempt(() => askTrainingImage(bundle.map.ids[row])) : browse(index),
+  chosen: ({ index, row }) => {
+    if (index !== undefined) browse(index);
+    else if (hasPictures()) attempt(() => askTrainingImage(bundle.map.ids[row]));
+  },
 });
 
 export function askFile(file, more = {}) {
@@ -34,6 +38,7 @@ export function showBundle(first) {
     `${count(map.class_names.length, "prototype")} on a sphere`;
   sphere.setMap(map);
   hideTooltip();
+  showGalleryNote();
   showSamples();
   showClasses();
   if (first) return;
@@ -76,7 +81,7 @@ function showPointed(hit, event) {
   const id = map.ids[hit.row];
   if ($("tooltip").dataset.id !== String(id) || $("tooltip").hidden) {
     $("tooltip").dataset.id = id;
-    showTooltip(event, thumbnailImage(id),
+    showTooltip(event, ...(hasPictures() ? [thumbnailImage(id)] : []),
       element("span", {}, `${map.class_names[map.labels[hit.row]]} · training image ${id}`));
   }
 }
@@ -84,12 +89,13 @@ function showPointed(hit, event) {
 onAnswerShown((answer, question) => {
   keepFocus(() => {
     showAnswer(answer);
-    showEvidence(answer);
+    showEvidence(answer, question);
     showBehind(answer);
     showCorrection(answer, question);
     setHandover(answer, question);
   }, $("answer-title"));
-  $("spoken").textContent = `${headline(answer)}: ${VERDICTS[answer.verdict].meaning}`;
+  $("spoken").textContent = `${headline(answer)}: ${VERDICTS[answer.verdict].meaning}` +
+    (answer.group ? ` ${groupWords(answer)}` : "");
   sphere.selected = null;
   sphere.show({ point: answer.point, positive: answer.index, rival: answer.negative.index });
   peek();
@@ -110,6 +116,7 @@ $("peek").addEventListener("click", () => {
   $("answer-title").focus({ preventScroll: true });
 });
 
+evidenceControls(() => attempt(askFiner));
 $("others").addEventListener("click", showSamples);
 $("rival").addEventListener("change", () => attempt(() => askRival($("rival").value)));
 $("original").addEventListener("click", () => attempt(askOriginal));

@@ -4,15 +4,17 @@ import { pause } from "../parts/dom.js";
 import { transfer, Unreachable } from "./transfer.js";
 
 const TOKEN = "dpnp-token";
+export const UNREACHABLE = "gallery_unreachable"; // the code of a thumbnail's error
 const TRIES = 20; // of a request that the service is too busy for
 let answered = () => {}; // called with the fingerprint of the bundle behind each answer
 const busyListeners = []; // called with the seconds until a busy service may be asked again
 let freeAt = 0; // when that is
 
 export class ApiError extends Error {
-  constructor(message, status = null) {
+  constructor(message, status = null, code = null) {
     super(message);
     this.status = status; // null: the service cannot be reached
+    this.code = code;
   }
 }
 
@@ -42,8 +44,9 @@ async function send(route, options = {}) {
     const fingerprint = response.header("x-model-fingerprint");
     if (fingerprint) answered(fingerprint);
     if (response.status < 400) return response.blob;
-    const seconds = retryAfter(response);
-    if (seconds === null || round === TRIES) throw await refusal(response);
+    const error = await refusal(response), seconds = retryAfter(response);
+    // The place of remote thumbnails is away, and not this service busy: all else goes on.
+    if (seconds === null || round === TRIES || error.code === UNREACHABLE) throw error;
     freeAt = Math.max(freeAt, Date.now() + 1000 * seconds);
     for (const tell of busyListeners) tell(seconds);
   }
@@ -63,7 +66,7 @@ function retryAfter({ status, header }) {
 
 async function refusal({ status, blob }) {
   const body = await blob.text().then(JSON.parse).catch(() => null);
-  return new ApiError(body?.error?.message ?? `the service answers ${status}`, status);
+  return new ApiError(body?.error?.message ?? `the service answers ${status}`, status, body?.error?.code);
 }
 
 let asking = null; // one dialog for all requests that wait for it

@@ -9,6 +9,9 @@ const LOOK = 10_000; // milliseconds between two looks at which bundle is served
 const FOLLOW = 500, ROUNDS = 60; // until all workers serve the same one
 
 export const bundle = { map: null, prototypes: null };
+// Whether training images have pictures at all.
+export const hasPictures = () => bundle.map.gallery_mode !== "none";
+
 let reading = null, replaced = () => {};
 
 // Whether what was asked while `asked` was the map belongs to the bundle on the page.

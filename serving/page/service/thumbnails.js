@@ -1,10 +1,11 @@
 // The gallery's thumbnails. An image's address cannot carry the token, so they are fetched, once
 // each, and one that fails is asked for again as long as it is on the page.
 
-import { getBlob } from "./api.js";
+import { getBlob, UNREACHABLE } from "./api.js";
 import { element, pause } from "../parts/dom.js";
 
 const FIRST_WAIT = 500, LONGEST_WAIT = 30_000; // milliseconds until a failed one is asked for again
+let told = () => {};
 let thumbnails = new Map(); // id → promise of {blob, url}
 
 export function thumbnail(id) {
@@ -18,6 +19,11 @@ export function thumbnail(id) {
   return kept.get(id);
 }
 
+// `callback(why)` hears why the place of remote pictures cannot be reached, and null when it is again.
+export function onUnreachable(callback) {
+  told = callback;
+}
+
 export function thumbnailImage(id) {
   const image = element("img", { alt: "" });
   image.onload = () => image.classList.toggle("pixels", image.naturalWidth <= 64);
@@ -28,8 +34,15 @@ export function thumbnailImage(id) {
 async function load(image, id, wait) {
   try {
     image.src = (await thumbnail(id)).url;
+    image.classList.remove("absent");
+    told(null);
   } catch (error) {
+    image.classList.add("absent");
     if (error.status === 404) return; // there is none, and there will be none
+    if (error.code === UNREACHABLE) {
+      told(error.message);
+      wait = LONGEST_WAIT; // each try may keep the service waiting, too
+    }
     await pause(wait);
     if (image.isConnected) load(image, id, Math.min(2 * wait, LONGEST_WAIT));
   }

@@ -5,7 +5,9 @@ import pytest
 
 from interpret.bundle.bundle import Bundle
 from interpret.explain.evidence import evidence_map
-from interpret.explain.fine_evidence import fine_evidence, refine
+from interpret.explain.evidence_answer import with_fine_evidence
+from interpret.explain.explainer import Explainer
+from interpret.explain.fine_evidence import fine_evidence, refine, useful_factor
 from interpret.model.fitting import fit_square
 from interpret.model.images import open_image
 from interpret.model.predictor import Predictor
@@ -53,3 +55,52 @@ def test_a_network_without_an_evidence_map(tmp_path: Path):
     bundle = bundle_without_evidence(tmp_path / "toy")
     pixels = np.zeros((4, 4, 3), np.uint8)
     assert fine_evidence(Predictor(bundle), pixels, *bundle.prototypes[:2]) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "grid", "expected"),
+    [
+        (32, (4, 4), 4),
+        (224, (7, 7), 4),
+        (224, (14, 14), 4),
+        (224, (28, 28), 2),
+        (512, (64, 64), 1),  # its cells can hardly be told apart as they are
+        (32, (16, 16), 2),  # no finer than the pixels
+        (4, (4, 4), 1),
+    ],
+)
+def test_how_fine_is_useful(side: int, grid: tuple[int, int], expected: int):
+    assert useful_factor(side, grid) == expected
+
+
+def test_a_finer_map_in_an_explanation():
+    bundle = Bundle.load(ROOT / "models" / "digits-dpnp")
+    explainer = Explainer(bundle)
+    digit = fit_square(open_image(ROOT / "docs" / "digit.png"), 32)
+    plain = explainer.explain_pixels(digit, 1, negative="5")
+    answer = with_fine_evidence(plain, digit, bundle.prototypes, explainer.predictor)
+    fine, coarse = answer.fine_evidence, answer.evidence
+    assert fine is not None
+    assert coarse is not None
+    assert (fine.rows, fine.cols, fine.factor) == (16, 16, 4)
+    assert "Each block of 4×4 values sums to its value of `evidence`" in fine.exact
+    values = np.array(fine.values)
+    blocks = values.reshape(4, 4, 4, 4).sum((1, 3))
+    np.testing.assert_allclose(blocks, coarse.values, atol=1e-6)
+    assert values.sum() == pytest.approx(
+        answer.negative.distance**2 - answer.positive.distance**2, rel=1e-4
+    )
+    expected = fine_evidence(
+        Predictor(bundle), digit, *bundle.prototypes[[answer.positive.index, answer.negative.index]]
+    )
+    np.testing.assert_allclose(values, expected, atol=1e-4)
+    assert plain.fine_evidence is None
+
+
+def test_where_nothing_is_finer(toy_bundle: Bundle, tmp_path: Path):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    for bundle in (toy_bundle, bundle_without_evidence(tmp_path / "toy")):
+        explainer = Explainer(bundle)
+        plain = explainer.explain_pixels(pixels, 1)
+        found = with_fine_evidence(plain, pixels, bundle.prototypes, explainer.predictor)
+        assert found.fine_evidence is None

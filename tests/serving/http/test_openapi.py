@@ -46,7 +46,7 @@ def test_the_version_is_the_package_s(document: dict) -> None:
     [
         ("/predict", {"image", "top", "probabilities"}, "Classification"),
         ("/predict/batch", {"image", "top", "probabilities"}, "BatchAnswer"),
-        ("/explain", {"image", "k", "rival", "top", "probabilities"}, "Explanation"),
+        ("/explain", {"image", "k", "rival", "fine", "top", "probabilities"}, "Explanation"),
         ("/similar", {"image", "prototype", "k"}, "Similar"),
     ],
 )

@@ -97,6 +97,26 @@ def test_the_evidence_can_be_switched_off(page: Browser) -> None:
 
 
 @needs_chromium
+def test_the_finer_map(page: Browser) -> None:
+    upload(page)
+    plain = page.run("return $('#overlay').src")
+    assert page.text("#sum").startswith("The 4×4 parts add up to ")
+    assert page.run("return getComputedStyle($('#overlay')).opacity") == "0.6"
+    page.find("#fine").click()
+    page.wait("$('#sum').textContent.startsWith('The 16×16 parts')")
+    assert page.run("return $('#overlay').src") != plain
+    said = page.text("#sum")
+    assert "Each 4×4 of them add up to exactly one of the 4×4 parts of the plain map" in said
+    test_the_sum_on_the_page_is_the_difference_it_claims(page)
+    assert "-F 'image=@\"digit.png\"' --form-string 'fine=true'" in page.text("#curl")
+    page.find("#fine").click()  # the plain map is in the same answer
+    assert page.run("return $('#overlay').src") == plain
+    page.find("#fine").click()
+    assert page.text("#sum") == said
+    page.find("#fine").click()
+
+
+@needs_chromium
 def test_a_prototype_and_its_images(page: Browser) -> None:
     page.run("$('#classes button:nth-child(4)').click()")
     page.wait("$('#prototype').textContent.startsWith('3:')")

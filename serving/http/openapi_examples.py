@@ -15,6 +15,7 @@ _CLASSIFICATION: dict[str, Any] = {
     "index": 3,
     "probability": 0.9998,
     "verdict": "accept",
+    "group": None,
     "limits": {
         "ood_score": 27.92,
         "max_distance": 44.8,

@@ -1,5 +1,6 @@
 """POST /feedback over real servers: what is kept, what is refused, and a kill -9."""
 
+import base64
 import os
 import signal
 import sqlite3
@@ -156,6 +157,17 @@ def test_each_picture_of_a_batch_has_an_id(client: httpx.Client, place: Path):
     assert bad.json()["error"]["code"] == "unknown_request"
     alone = client.post("/predict/batch", files=parts[:1], headers={"x-request-id": "lone"})
     assert alone.json()["results"][0]["request_id"] == "lone"
+
+
+def test_a_picture_of_the_open_inference_protocol_has_an_id(client: httpx.Client, place: Path):
+    colours = [(251, 31, 31), (41, 241, 41)]
+    data = [base64.b64encode(plain(colour)).decode() for colour in colours]
+    sent = {"inputs": [{"name": "image", "datatype": "BYTES", "shape": [2], "data": data}]}
+    asked = client.post("/v2/models/toy/infer", json=sent, headers={"x-request-id": "v2"})
+    assert asked.is_success, asked.text
+    response = client.post("/feedback", data={"request_id": "v2.2", "label": "blue"})
+    assert response.json()["answer"] == "green", response.text
+    assert kept(place, colours[1]).request_id == "v2.2"
 
 
 def test_a_finer_map_is_no_answer_to_correct(digits: Server):

@@ -128,6 +128,7 @@ def test_empty_optional_fields_are_absent() -> None:
         "image": b"x",
         "k": 6,
         "rival": None,
+        "fine": False,
         "top": 5,
         "probabilities": False,
     }

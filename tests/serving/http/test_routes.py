@@ -21,6 +21,7 @@ def test_map(client: httpx.Client, toy_bundle: Bundle) -> None:
         "colours": ["#0072b2", "#e69f00", "#009e73"],
         "fit": "crop",
         "input_size": 4,
+        "gallery_mode": "pictures",
         "prototypes": np.eye(3).tolist(),
         "ids": [10, 11, 12, 13, 14, 15],
         "labels": [0, 1, 2, 0, 1, 2],

@@ -8,11 +8,9 @@ with `allow_pickle=False`, and no library sees a byte before its hash was checke
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +19,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from interpret.bundle.arrays import array_bytes, read_array
 from interpret.bundle.atomic_files import replace_folder, temporary_sibling
 from interpret.bundle.errors import BundleError, UnknownExampleError, UnknownLabelError
-from interpret.bundle.gallery_table import GalleryTable, gallery_bytes, read_gallery
+from interpret.bundle.gallery_files import (
+    GalleryWriter,
+    read_gallery,
+    thumbnail_files,
+    thumbnails_name,
+)
+from interpret.bundle.gallery_table import GalleryPart, GalleryTable, parts_of
 from interpret.bundle.manifest import FORMAT_VERSION, FileEntry, Manifest
+from interpret.bundle.search_index import SearchIndex
+from interpret.bundle.verified_files import (
+    Content,
+    HashedFile,
+    HeldFile,
+    opened,
+    verified,
+)
 
 MANIFEST = "manifest.json"
 CARD = "README.md"  # for people; not part of what is verified
@@ -37,7 +50,7 @@ FILES = (
     "weights.safetensors",
 )
 FEATURES = "features.npy"  # optional: the gallery's pooled features, for teaching
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+INDEX = "index.faiss"  # of a large gallery
 NORM_TOLERANCE = 1e-4  # relative: float32 rounding of a norm, nothing more
 
 
@@ -50,31 +63,37 @@ class Bundle:
     prototypes: NDArray[np.float32] = field(repr=False)
     embeddings: NDArray[np.float32] = field(repr=False)
     gallery: GalleryTable = field(repr=False)
+    index: HeldFile | None = field(default=None, repr=False)  # of a gallery with manifest.search
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:
         """Read and verify a bundle; raises BundleError that names the file at fault."""
         path = Path(path)
         manifest = _read_manifest(path)
-        # Every file is hashed here, the ones that are only needed later too.
-        content = {name: _verified(path, name, entry) for name, entry in manifest.files.items()}
-        prototypes = _read_array(path, "prototypes.npy", content)
-        embeddings = _read_array(path, "embeddings.npy", content)
+        # Every file is hashed here, the ones that are only needed later too. Further files of
+        # thumbnails may be many times as large as all others: each waits for its first picture.
+        pictures = thumbnail_files(path, manifest.files)
+        later = set(map(thumbnails_name, range(1, len(pictures))))
+        content = {
+            name: verified(path, name, entry)
+            for name, entry in manifest.files.items()
+            if name not in later and name != INDEX
+        }
+        index = HeldFile(path, INDEX, manifest.files[INDEX]) if INDEX in manifest.files else None
+        prototypes = read_array(path / "prototypes.npy", content["prototypes.npy"], "float32")
+        embeddings = read_array(path / "embeddings.npy", content["embeddings.npy"], "float32")
         gallery = read_gallery(
-            path / "gallery.parquet",
-            content["gallery.parquet"],
-            content["thumbnails.bin"],
-            manifest.class_names,
+            path / "gallery.parquet", content["gallery.parquet"], pictures, manifest.class_names
         )
         if FEATURES in content:
             _read_features(path, content[FEATURES], len(gallery.ids))
-        bundle = cls(path, manifest, prototypes, embeddings, gallery)
+        bundle = cls(path, manifest, prototypes, embeddings, gallery, index)
         bundle._check_shapes()
         return bundle
 
     def read(self, name: str) -> bytes:
         """The bytes of one file, verified again as they are read."""
-        return _verified(self.path, name, self.manifest.files[name])
+        return bytes(verified(self.path, name, self.manifest.files[name]))
 
     @property
     def has_features(self) -> bool:
@@ -101,10 +120,10 @@ class Bundle:
 
     def gallery_row(self, example_id: int) -> int:
         """The row of a gallery id; raises UnknownExampleError."""
-        rows = np.flatnonzero(self.gallery.ids == example_id)
-        if not len(rows):
+        [row] = self.gallery.rows_of(np.array([example_id])).tolist()
+        if row < 0:
             raise UnknownExampleError(f"no training image {example_id} in the gallery")
-        return int(rows[0])
+        return int(row)
 
     @property
     def next_gallery_id(self) -> int:
@@ -128,6 +147,13 @@ class Bundle:
             raise BundleError(
                 f"{self.path / 'embeddings.npy'}: shape {self.embeddings.shape}, not {expected}"
             )
+        if (self.index is None) != (manifest.search is None):
+            raise BundleError(f"{self.path / MANIFEST}: search and {INDEX} do not go together")
+
+
+# Writes the index of a gallery, embeddings (G, d) with ids (G,), and says what it is; None for a
+# gallery that is searched exactly.
+IndexWriter = Callable[[NDArray[np.float32], NDArray[np.int64], HashedFile], SearchIndex | None]
 
 
 def write_bundle(
@@ -140,6 +166,33 @@ def write_bundle(
     gallery: GalleryTable,
     weights: bytes,
     features: NDArray[np.floating] | None = None,
+    index: IndexWriter | None = None,
+) -> Bundle:
+    """`write_parts` with a gallery that is in memory."""
+    if len(embeddings) != len(gallery.ids):
+        raise BundleError(f"{len(embeddings)} embeddings for a gallery of {len(gallery.ids)}")
+    return write_parts(
+        path,
+        manifest,
+        model=model,
+        prototypes=prototypes,
+        gallery=parts_of(gallery, embeddings),
+        weights=weights,
+        features=features,
+        index=index,
+    )
+
+
+def write_parts(
+    path: str | Path,
+    manifest: Manifest,
+    *,
+    model: bytes,
+    prototypes: NDArray[np.float32],
+    gallery: Iterable[GalleryPart],
+    weights: bytes,
+    features: NDArray[np.floating] | None = None,
+    index: IndexWriter | None = None,
 ) -> Bundle:
     """Write a bundle, verify it, and only then put it at `path`, in one rename.
 
@@ -153,27 +206,54 @@ def write_bundle(
         raise BundleError(f"{path} exists and is no bundle (it has no {MANIFEST}); not replaced")
     content = {
         "model.onnx": model,
-        "prototypes.npy": _array_bytes(prototypes),
-        "embeddings.npy": _array_bytes(embeddings),
-        "gallery.parquet": gallery_bytes(gallery, manifest.class_names),
-        "thumbnails.bin": b"".join(gallery.thumbnails),
+        "prototypes.npy": array_bytes(prototypes),
         "weights.safetensors": weights,
     }
     if features is not None:
-        content[FEATURES] = _array_bytes(features, np.float16)
-    entries = {name: FileEntry(sha256=_sha256(b), size=len(b)) for name, b in content.items()}
-    draft = manifest.model_copy(update={"files": entries, "fingerprint": ""})
-    fingerprint = _sha256(_manifest_text(draft).encode())
-    final = draft.model_copy(update={"fingerprint": fingerprint})
-    content[MANIFEST] = _manifest_text(final).encode()
+        content[FEATURES] = array_bytes(features, np.float16)
     with temporary_sibling(path) as folder:
+        entries: dict[str, FileEntry] = {}
+        with GalleryWriter(folder, manifest.class_names, manifest.embedding_dim) as writer:
+            for part in gallery:
+                writer.add(part)
+            entries |= writer.finish()
         for name, data in content.items():
-            (folder / name).write_bytes(data)
+            with HashedFile(folder / name) as file:
+                file.write(data)
+            entries[name] = file.entry
+        search = None
+        if index is not None:
+            with HashedFile(folder / INDEX) as file:
+                embeddings = _embeddings(folder, entries["embeddings.npy"])
+                search = index(embeddings, writer.ids, file)
+            if search is None:
+                (folder / INDEX).unlink()
+            else:
+                entries[INDEX] = file.entry
+        _write_manifest(folder, manifest, entries, search)
         if (path / CARD).is_file():
             shutil.copyfile(path / CARD, folder / CARD)
         bundle = Bundle.load(folder)
+        for pictures in thumbnail_files(folder, entries):
+            pictures.content  # noqa: B018 - those that loading leaves for later are checked, too
         replace_folder(folder, path)
     return replace(bundle, path=path)
+
+
+def _embeddings(folder: Path, entry: FileEntry) -> NDArray[np.float32]:
+    content = opened(folder, "embeddings.npy", entry)
+    return read_array(folder / "embeddings.npy", content, "float32")
+
+
+def _write_manifest(
+    folder: Path, manifest: Manifest, files: Mapping[str, FileEntry], search: SearchIndex | None
+) -> None:
+    """Write manifest.json with the files, the index and the fingerprint."""
+    update = {"files": dict(sorted(files.items())), "fingerprint": "", "search": search}
+    draft = manifest.model_copy(update=update)
+    fingerprint = _sha256(_manifest_text(draft).encode())
+    final = draft.model_copy(update={"fingerprint": fingerprint})
+    (folder / MANIFEST).write_bytes(_manifest_text(final).encode())
 
 
 def _manifest_text(manifest: Manifest) -> str:
@@ -214,45 +294,8 @@ def _read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _verified(path: Path, name: str, entry: FileEntry) -> bytes:
-    file = path / name
-    if not _PLAIN_NAME.fullmatch(name):
-        raise BundleError(f"{path / MANIFEST}: {name!r} is not a plain file name")
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{file}: {error.strerror}") from error
-    if len(data) != entry.size or _sha256(data) != entry.sha256:
-        raise BundleError(f"{file}: changed since it was written (SHA-256 does not match)")
-    return data
-
-
-def _array_bytes(array: NDArray[np.floating], kind: type[np.floating] = np.float32) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(array, dtype=kind), allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _read_array(path: Path, name: str, content: Mapping[str, bytes]) -> NDArray[np.float32]:
-    return _array(path / name, content[name], "float32")
-
-
-def _read_features(path: Path, content: bytes, rows: int) -> NDArray[np.float16]:
-    array: NDArray[np.float16] = _array(path / FEATURES, content, "float16")
+def _read_features(path: Path, content: Content, rows: int) -> NDArray[np.float16]:
+    array: NDArray[np.float16] = read_array(path / FEATURES, content, "float16")
     if len(array) != rows:
         raise BundleError(f"{path / FEATURES}: {len(array)} rows for a gallery of {rows}")
     return array
-
-
-def _array(file: Path, content: bytes, kind: str) -> NDArray[Any]:
-    try:
-        # Not np.load: that would open archives and pickles too.
-        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, MemoryError) as error:
-        raise BundleError(f"{file}: not a NumPy array ({error})") from error
-    if array.dtype != kind or array.ndim != 2 or not np.isfinite(array).all():
-        raise BundleError(
-            f"{file}: {array.dtype} of {array.ndim} dimensions, not finite {kind} of 2"
-        )
-    result: NDArray[Any] = array
-    return result

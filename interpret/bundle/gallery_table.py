@@ -1,55 +1,91 @@
-"""The gallery's table: which training images are kept, and gallery.parquet on disk."""
+"""The gallery's table: which training images are kept, as columns."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from interpret.bundle.errors import BundleError
+from interpret.bundle.gallery_columns import ROW_GROUP, Column, Integers, Thumbnails
+
+Value = TypeVar("Value")
+
+
+class RowsOf:
+    """Finds the rows (n,) of ids (n,); −1 for an id that the gallery does not have."""
+
+    def __init__(self, ids: Integers) -> None:
+        self._ids, self._order = ids, None
+        if not (np.diff(ids) > 0).all():  # all galleries are written in the order of their ids
+            self._order = np.argsort(ids)
+            self._ids = ids[self._order]
+
+    def __call__(self, wanted: Integers) -> NDArray[np.int64]:
+        """See the class."""
+        if not len(self._ids):
+            return np.full(len(wanted), -1)
+        places = np.minimum(np.searchsorted(self._ids, wanted), len(self._ids) - 1)
+        rows = places if self._order is None else self._order[places]
+        return np.where(self._ids[places] == wanted, rows, -1)
 
 
 @dataclass(frozen=True)
 class GalleryTable:
-    """The training images kept for retrieval, one entry a row; rows match `embeddings`."""
+    """The training images kept for retrieval, one entry a row; rows match `embeddings`.
 
-    ids: NDArray[np.int64]  # (G,), unique and stable: they survive additions and deletions
-    labels: NDArray[np.int64]  # (G,), indices into the class names
+    A bundle's table leaves its texts and thumbnails on disk until they are asked for.
+    """
+
+    ids: Integers  # (G,), unique and stable: they survive additions and deletions
+    labels: Integers  # (G,), indices into the class names
     splits: Sequence[str]
     sources: Sequence[str]  # where the picture came from, relative to its data set
     thumbnails: Sequence[bytes] = field(repr=False)  # encoded WebP, JPEG or PNG
     # `pixel_hash` of the network's input; None in galleries of before it was recorded.
     pixel_hashes: Sequence[str | None] = field(repr=False)
 
-    def rows(self, kept: NDArray[np.int64]) -> GalleryTable:
-        """The table of some of the rows, in the order of `kept`."""
-        order = kept.tolist()
+    def rows(self, kept: Integers) -> GalleryTable:
+        """The table of some of the rows, in the order of `kept`, in memory."""
         return GalleryTable(
             self.ids[kept],
             self.labels[kept],
-            [self.splits[row] for row in order],
-            [self.sources[row] for row in order],
-            [self.thumbnails[row] for row in order],
-            [self.pixel_hashes[row] for row in order],
+            _taken(self.splits, kept),
+            _taken(self.sources, kept),
+            _taken(self.thumbnails, kept),
+            _taken(self.pixel_hashes, kept),
         )
 
-    def extended(self, other: GalleryTable) -> GalleryTable:
-        """The table with the rows of another one after its own."""
-        return GalleryTable(
-            np.concatenate([self.ids, other.ids]),
-            np.concatenate([self.labels, other.labels]),
-            [*self.splits, *other.splits],
-            [*self.sources, *other.sources],
-            [*self.thumbnails, *other.thumbnails],
-            [*self.pixel_hashes, *other.pixel_hashes],
-        )
+    def has_picture(self, row: int) -> bool:
+        """Whether a row has a thumbnail; it is not read."""
+        own = self.thumbnails
+        return own.size(row) > 0 if isinstance(own, Thumbnails) else bool(own[row])
+
+    @cached_property
+    def rows_of(self) -> RowsOf:
+        """Finds rows by their ids."""
+        return RowsOf(self.ids)
+
+
+class GalleryPart(NamedTuple):
+    """Some rows of a gallery with their embeddings (n, d): few enough to be in memory."""
+
+    table: GalleryTable
+    embeddings: NDArray[np.float32]
+
+
+def parts_of(
+    table: GalleryTable, embeddings: NDArray[np.float32], kept: Integers | None = None
+) -> Iterator[GalleryPart]:
+    """A gallery, or its rows `kept`, part by part."""
+    rows = np.arange(len(table.ids)) if kept is None else kept
+    for start in range(0, len(rows), ROW_GROUP):
+        part = rows[start : start + ROW_GROUP]
+        yield GalleryPart(table.rows(part), embeddings[part])
 
 
 def pixel_hash(pixels: NDArray[np.uint8]) -> str:
@@ -57,48 +93,5 @@ def pixel_hash(pixels: NDArray[np.uint8]) -> str:
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
-def gallery_bytes(gallery: GalleryTable, class_names: Sequence[str]) -> bytes:
-    """gallery.parquet; the thumbnails are given as ranges of their concatenation."""
-    sizes = [len(thumbnail) for thumbnail in gallery.thumbnails]
-    ends = np.cumsum(sizes, dtype=np.int64)
-    table = pa.table(
-        {
-            "id": pa.array(gallery.ids, pa.int64()),
-            "label": pa.array([class_names[i] for i in gallery.labels], pa.string()),
-            "split": pa.array(list(gallery.splits), pa.string()),
-            "source": pa.array(list(gallery.sources), pa.string()),
-            "pixels_sha256": pa.array(list(gallery.pixel_hashes), pa.string()),
-            "thumbnail_start": pa.array(ends - sizes, pa.int64()),
-            "thumbnail_end": pa.array(ends, pa.int64()),
-        }
-    )
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
-
-
-def read_gallery(
-    file: Path, content: bytes, pictures: bytes, class_names: Sequence[str]
-) -> GalleryTable:
-    """The table in the `content` of gallery.parquet, with its thumbnails from `pictures`.
-
-    Raises BundleError that names `file`.
-    """
-    try:
-        # Not read_table, which imports pandas and file systems of the cloud: 35 MB.
-        columns = pq.ParquetFile(pa.BufferReader(content)).read().to_pydict()
-        ids = np.asarray(columns["id"], dtype=np.int64)
-        starts = np.asarray(columns["thumbnail_start"], dtype=np.int64)
-        ends = np.asarray(columns["thumbnail_end"], dtype=np.int64)
-        index = {name: i for i, name in enumerate(class_names)}
-        labels = np.asarray([index[label] for label in columns["label"]], dtype=np.int64)
-        splits, sources = columns["split"], columns["source"]
-        hashes = columns.get("pixels_sha256", [None] * len(ids))
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as error:
-        raise BundleError(f"{file}: not a gallery ({error})") from error
-    if len(np.unique(ids)) != len(ids):
-        raise BundleError(f"{file}: ids are not unique")
-    if not ((starts >= 0) & (starts <= ends) & (ends <= len(pictures))).all():
-        raise BundleError(f"{file}: a thumbnail lies outside thumbnails.bin")
-    thumbnails = [pictures[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-    return GalleryTable(ids, labels, splits, sources, thumbnails, hashes)
+def _taken(values: Sequence[Value], rows: Integers) -> list[Value]:
+    return values.at(rows) if isinstance(values, Column) else [values[r] for r in rows.tolist()]

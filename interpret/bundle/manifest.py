@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from interpret.bundle.search_index import SearchIndex
+
 FORMAT_VERSION = 1
 
 # How a picture of any shape fills the square input: see interpret.model.fitting.
@@ -247,6 +249,7 @@ class Manifest(_Strict):
     gallery_url: str | None = Field(
         None, description="of a remote gallery: the prefix of each thumbnail's URL, then ID.webp"
     )
+    search: SearchIndex | None = Field(None, description="null: the gallery is searched exactly")
     training: dict[str, Any] = Field(description="the training configuration, in full")
     # The key of format version 1 stays: bundles are read and written as before.
     training_cost: TrainingCost | None = Field(

@@ -48,6 +48,15 @@ def update_gallery(
         list[int] | None,
         typer.Option(metavar="ID", help="remove the training image with this id; repeatable"),
     ] = None,
+    shards: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="DIR",
+            help="add all rows of the Parquet files in this folder: columns embedding, label, "
+            "source, and optionally thumbnail",
+        ),
+    ] = None,
     gallery_mode: Annotated[
         str | None,
         typer.Option(
@@ -83,11 +92,16 @@ def update_gallery(
     mode = gallery_mode if gallery_mode is None else _mode(gallery_mode)
     if mode is None and gallery_url is not None:
         raise DpnpError("--gallery-url: belongs to --gallery-mode remote, which is not given")
-    if not added and not remove and mode is None:
-        raise DpnpError("nothing to do: give --add, --remove or --gallery-mode")
+    if not added and not remove and shards is None and mode is None:
+        raise DpnpError("nothing to do: give --add, --remove, --from or --gallery-mode")
+    before = Bundle.load(bundle)
     done = gallery_update.update_gallery(
-        Bundle.load(bundle), added, remove or [], out, mode=mode, url=gallery_url
+        before, added, remove or [], out, shards=shards, mode=mode, url=gallery_url
     )
+    if done.without_embedding:
+        typer.echo(f"left out: {done.without_embedding:,} rows without an embedding")
+    if before.has_features and not done.bundle.has_features:
+        typer.echo("left out: the pooled features of the gallery, which the shards do not have")
     for copy in done.copies:
         typer.echo(
             f"left out: {printable(copy.file)} has the same pixels as {printable(copy.place)}"

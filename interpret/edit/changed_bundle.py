@@ -7,7 +7,7 @@ The new bundle names its parent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,14 +15,15 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from interpret.bundle.bundle import NORM_TOLERANCE, Bundle, write_bundle
+from interpret.bundle.bundle import NORM_TOLERANCE, Bundle, IndexWriter, write_parts
 from interpret.bundle.errors import BundleError, DpnpError
-from interpret.bundle.gallery_table import GalleryTable
+from interpret.bundle.gallery_table import GalleryPart
 from interpret.bundle.manifest import Change, ClassFigures, GalleryMode, Metrics
 from interpret.geometry import geometry
 from interpret.model.onnx_head import radius_of, with_prototypes
 from interpret.model.predictor import Predictor
 from interpret.retrieval.gallery_access import without_pictures
+from interpret.retrieval.vector_index import index_writer
 
 Floats = NDArray[np.float32]
 _CHECKED = 8  # random pictures on which the new graph is compared with the old one
@@ -39,25 +40,29 @@ def write_changed(
     out: Path,
     what: str,
     changes: Mapping[str, object],
-    table: GalleryTable,
-    embeddings: Floats,
+    gallery: Iterable[GalleryPart],
     prototypes: Floats | None = None,
     features: NDArray[np.floating] | None = None,
+    *,
+    next_id: int | None = None,
+    index: IndexWriter | None = None,
 ) -> Bundle:
     """Write at `out` the bundle with `changes` of its manifest, described by `what`, with another
     gallery, its pooled features too, and with other prototypes (M, d) unless they are None.
+
+    `next_id` is the id after the largest one that the gallery was given; None: none was given.
+    `index` writes the index of a large gallery; by default the bundle's own is kept up.
 
     Raises BundleError when the graph cannot be given the prototypes.
     """
     manifest, model = bundle.manifest, bundle.read("model.onnx")
     weights = bundle.read("weights.safetensors")
     mode = changes.get("gallery_mode", manifest.gallery_mode)
-    table = without_pictures(table, cast("GalleryMode", mode), out)
     update: dict[str, Any] = {
         **changes,
         "name": out.name,
         "changes": [*manifest.changes, Change(parent=manifest.fingerprint, what=what)],
-        "next_gallery_id": max(bundle.next_gallery_id, int(table.ids.max(initial=-1)) + 1),
+        "next_gallery_id": max(bundle.next_gallery_id, next_id or 0),
     }
     if prototypes is not None:
         radius = sphere_radius(bundle)
@@ -69,15 +74,18 @@ def write_changed(
         model = with_prototypes(model, prototypes, radius, temperature)
         _check(model, bundle, prototypes)
         weights = with_class_vectors(weights, prototypes)
-    return write_bundle(
+    return write_parts(
         out,
         manifest.model_copy(update=update),
         model=model,
         prototypes=bundle.prototypes if prototypes is None else prototypes,
-        embeddings=embeddings,
-        gallery=table,
+        gallery=(
+            part._replace(table=without_pictures(part.table, cast("GalleryMode", mode), out))
+            for part in gallery
+        ),
         weights=weights,
         features=features,
+        index=index or index_writer(bundle),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
+from interpret.bundle.gallery_table import GalleryPart, parts_of
 from interpret.bundle.manifest import Calibration
 from interpret.edit.changed_bundle import sphere_radius, write_changed
 from interpret.edit.new_pictures import extended_features, picture_files, read_pictures
@@ -49,12 +51,17 @@ def add_class(
             "class_names": names,
             "calibration": found and _with_class(found, bundle, new.prediction, label, radius),
         },
-        bundle.gallery.extended(
-            new.table([len(names) - 1] * len(new.files), bundle.next_gallery_id)
+        chain(
+            parts_of(bundle.gallery, bundle.embeddings),
+            [
+                GalleryPart(
+                    new.table([len(names) - 1] * len(new.files), bundle.next_gallery_id), embeddings
+                )
+            ],
         ),
-        np.concatenate([bundle.embeddings, embeddings]),
         np.concatenate([bundle.prototypes, prototype[None].astype(np.float32)]),
         features=extended_features(bundle, np.arange(len(bundle.embeddings)), new),
+        next_id=bundle.next_gallery_id + len(new.files),
     )
 
 
@@ -69,14 +76,20 @@ def remove_class(bundle: Bundle, label: str, out: Path) -> Bundle:
         raise DpnpError(f"without {label!r} there is one class; a model needs two")
     found = bundle.manifest.calibration
     rows = np.flatnonzero(bundle.gallery.labels != gone)
-    table = bundle.gallery.rows(rows)
+    relabelled = (
+        part._replace(
+            table=dataclasses.replace(
+                part.table, labels=part.table.labels - (part.table.labels > gone)
+            )
+        )
+        for part in parts_of(bundle.gallery, bundle.embeddings, rows)
+    )
     return write_changed(
         bundle,
         out,
         f"class {label!r} removed",
         {"class_names": names, "calibration": found and _without_class(found, gone, label)},
-        dataclasses.replace(table, labels=table.labels - (table.labels > gone)),
-        bundle.embeddings[rows],
+        relabelled,
         np.delete(bundle.prototypes, gone, axis=0),
         features=extended_features(bundle, rows),
     )

@@ -16,7 +16,7 @@ from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.gallery_table import GalleryTable
+from interpret.bundle.gallery_table import GalleryTable, parts_of
 from interpret.bundle.manifest import Calibration
 from interpret.edit.changed_bundle import write_changed
 from interpret.edit.classes import limits_of_added, placed
@@ -62,8 +62,7 @@ def forget(
         out,
         f"{len(gone)} training images forgotten",
         changes,
-        bundle.gallery.rows(kept),
-        bundle.embeddings[kept],
+        parts_of(bundle.gallery, bundle.embeddings, kept),
         prototypes,
         features=extended_features(bundle, kept),
     )

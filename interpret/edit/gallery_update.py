@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from interpret.bundle.bundle import Bundle
+from interpret.bundle.bundle import Bundle, IndexWriter
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.gallery_place import check_mode
+from interpret.bundle.gallery_table import GalleryPart, parts_of
 from interpret.bundle.manifest import GalleryMode
 from interpret.edit.changed_bundle import write_changed
+from interpret.edit.gallery_shards import Shards
 from interpret.edit.new_pictures import (
     Copy,
     extended_features,
@@ -27,6 +30,7 @@ class UpdatedGallery(NamedTuple):
 
     bundle: Bundle
     copies: list[Copy]
+    without_embedding: int = 0  # rows of shards
 
 
 def update_gallery(
@@ -35,15 +39,18 @@ def update_gallery(
     removed: Sequence[int],
     out: Path,
     *,
+    shards: Path | None = None,
     mode: GalleryMode | None = None,
     url: str | None = None,
+    index: IndexWriter | None = None,
 ) -> UpdatedGallery:
-    """Write a bundle whose gallery lacks the ids `removed` and has the pictures of the folders
-    `added`, by label, but for those that it has already. `mode` and `url` say where its pictures
-    are from now on; None leaves that as it is.
+    """Write a bundle whose gallery lacks the ids `removed`, and has the pictures of the folders
+    `added`, by label, but for those that it has already, and the rows of the Parquet files below
+    `shards`, as they are. `mode` and `url` say where its pictures are from now on; None leaves
+    that as it is. `index` is as in `write_changed`.
 
     Raises UnknownLabelError, UnknownExampleError, ImageError, and DpnpError when that would change
-    nothing.
+    nothing, or for bad shards.
     """
     places: dict[str, object] = {}
     if mode is not None:
@@ -55,28 +62,42 @@ def update_gallery(
         places = {"gallery_mode": mode, "gallery_url": url}
     keep = np.ones(len(bundle.gallery.ids), bool)
     keep[[bundle.gallery_row(example) for example in removed]] = False
-    rows = np.flatnonzero(keep)
-    table, embeddings = bundle.gallery.rows(rows), bundle.embeddings[rows]
+    rows, first = np.flatnonzero(keep), bundle.next_gallery_id
+    imported = None if shards is None else Shards(shards, bundle)
     labels: dict[Path, int] = {}
     for label, folder in added.items():
         for file in picture_files(folder):
             labels.setdefault(file, bundle.class_index(label))
     copies: list[Copy] = []
+    gallery = [parts_of(bundle.gallery, bundle.embeddings, rows)]
     number, features = 0, extended_features(bundle, rows)
     if labels:
         found = read_pictures(bundle, list(labels))
-        fresh, copies = without_copies(found, table, embeddings)
-        number = len(fresh)
-        new = found.part(fresh)
-        own = [labels[file] for file in new.files]
-        table = table.extended(new.table(own, bundle.next_gallery_id))
-        embeddings = np.concatenate([embeddings, new.prediction.embedding])
+        fresh, copies = without_copies(found, parts_of(bundle.gallery, bundle.embeddings, rows))
+        number, new = len(fresh), found.part(fresh)
+        table = new.table([labels[file] for file in new.files], first)
+        gallery.append(iter([GalleryPart(table, new.prediction.embedding)]))
         features = extended_features(bundle, rows, new)
+    if imported is not None:
+        gallery.append(imported.parts(first + number))
+        number += imported.rows
+        features = None  # the shards have none
     if not number and not removed and not places:
-        many = f"all {len(copies):,} pictures are" if len(copies) != 1 else f"{copies[0].file} is"
-        raise DpnpError(f"{many} in the gallery already: nothing to change")
+        nothing = f"all {len(copies):,} pictures are in the gallery already"
+        if len(copies) == 1:
+            nothing = f"{copies[0].file} is in the gallery already"
+        raise DpnpError(f"{nothing if copies else 'the shards have no rows'}: nothing to change")
     what = f"gallery: {number} pictures added, {len(removed)} removed"
     if mode is not None:
         what += f"; its pictures: {mode}"
-    written = write_changed(bundle, out, what, places, table, embeddings, features=features)
-    return UpdatedGallery(written, copies)
+    written = write_changed(
+        bundle,
+        out,
+        what,
+        places,
+        chain.from_iterable(gallery),
+        features=features,
+        next_id=first + number if number else None,
+        index=index,
+    )
+    return UpdatedGallery(written, copies, imported.left_out if imported else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import ImageError
-from interpret.bundle.gallery_table import GalleryTable, pixel_hash
+from interpret.bundle.gallery_table import GalleryPart, GalleryTable, pixel_hash
 from interpret.model.images import Preprocessing, open_image, thumbnail
 from interpret.model.picture_files import as_text, pictures_in
 from interpret.model.predictor import Prediction, Predictor, concatenated
@@ -114,30 +114,33 @@ def extended_features(
 
 
 def without_copies(
-    new: NewPictures, table: GalleryTable, embeddings: NDArray[np.float32]
+    new: NewPictures, gallery: Iterable[GalleryPart]
 ) -> tuple[list[int], list[Copy]]:
     """The rows of the new pictures to keep, and the copies: pictures whose pixels, as the network
     sees them, are in the gallery or come earlier among the new ones.
 
     Gallery rows without a hash, of older bundles, hold a copy when the thumbnails are the same
-    byte for byte and the embeddings, (G, d) in the gallery, are nearly the same.
+    byte for byte and the embeddings are nearly the same.
     """
-    places = {
-        digest: f"training image {example}"
-        for digest, example in zip(table.pixel_hashes, table.ids.tolist(), strict=True)
-        if digest is not None
-    }
-    unhashed: dict[bytes, list[int]] = {}
-    for row, digest in enumerate(table.pixel_hashes):
-        if digest is None:
-            unhashed.setdefault(table.thumbnails[row], []).append(row)
+    hashes, thumbnails = set(new.pixel_hashes), set(new.thumbnails)
+    places: dict[str, str] = {}
+    unhashed: dict[bytes, list[tuple[str, NDArray[np.float32]]]] = {}
+    for table, embeddings in gallery:
+        # Only what may be a copy is kept: the gallery may be large.
+        rows = zip(table.pixel_hashes, table.thumbnails, table.ids, embeddings, strict=True)
+        for digest, content, example, embedding in rows:
+            if digest is None and content in thumbnails:
+                named = f"training image {example}", embedding
+                unhashed.setdefault(content, []).append(named)
+            elif digest in hashes:
+                places[str(digest)] = f"training image {example}"
     kept, copies = [], []
     for i, (file, digest) in enumerate(zip(new.files, new.pixel_hashes, strict=True)):
         place = places.get(digest)
         own = new.prediction.embedding[i]
-        for row in unhashed.get(new.thumbnails[i], ()) if place is None else ():
-            if np.linalg.norm(embeddings[row] - own) <= _SAME_EMBEDDING * np.linalg.norm(own):
-                place = f"training image {table.ids[row]}"
+        for other, embedding in unhashed.get(new.thumbnails[i], ()) if place is None else ():
+            if np.linalg.norm(embedding - own) <= _SAME_EMBEDDING * np.linalg.norm(own):
+                place = other
                 break
         if place is None:
             kept.append(i)

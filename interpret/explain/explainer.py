@@ -273,14 +273,18 @@ class Explainer:
     def _examples(self, queries: NDArray[np.float32], k: int) -> list[list[Example]]:
         found, table = self.gallery.search(queries, k), self.bundle.gallery
         names = self.bundle.manifest.class_names
-        pictures = self.bundle.manifest.gallery_mode != "none"
+        mode = self.bundle.manifest.gallery_mode
+
+        def shown(row: int) -> bool:
+            return mode == "remote" or (mode == "pictures" and table.has_picture(row))
+
         return [
             [
                 Example(
                     id=int(table.ids[row]),
                     label=names[table.labels[row]],
                     distance=distance,
-                    thumbnail=f"/gallery/{table.ids[row]}" if pictures else None,
+                    thumbnail=f"/gallery/{table.ids[row]}" if shown(row) else None,
                 )
                 for row, distance in zip(rows, away, strict=True)
             ]

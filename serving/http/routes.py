@@ -149,4 +149,6 @@ def _wanted(engine: Engine, example_id: str) -> bytes | str:
         raise UnknownExampleError("this model comes without the pictures of its gallery")
     if mode == "remote":
         return remote_address(bundle.manifest, int(example_id))
+    if not bundle.gallery.has_picture(row):
+        raise UnknownExampleError(f"training image {example_id} came without a picture")
     return bundle.gallery.thumbnails[row]

@@ -29,6 +29,7 @@ from interpret.model.onnx_weights import halved
 from interpret.model.predictor import Prediction, Predictor
 from interpret.model.progress import parallel_map
 from interpret.retrieval.gallery_access import without_pictures
+from interpret.retrieval.vector_index import index_writer
 from interpret.trust import calibration
 from interpret.trust import metrics as evaluation
 from training.config.training_job import TrainingJob
@@ -140,6 +141,7 @@ def export_and_measure(  # its length is that of the manifest, field by field
         gallery=without_pictures(_gallery(train, kept, size), job.export.gallery_mode, path),
         weights=_weights(network, job.export.half),
         features=None if features is None else features[kept],
+        index=index_writer(),
     )
     return Exported(bundle, predictions)
 

@@ -20,6 +20,7 @@ from interpret.bundle.errors import DpnpError
 from interpret.bundle.manifest import Calibration, Change, GroupNode, Manifest
 from interpret.model.onnx_head import with_temperature, without_temperature
 from interpret.model.predictor import Prediction, Predictor
+from interpret.retrieval.vector_index import index_writer
 from interpret.trust import calibration, groups
 from training.evaluate.labelled import DataSource, LabelledData, load_labelled, predict_split
 from training.evaluate.ood import compare_ood, ood_files
@@ -177,6 +178,7 @@ def calibrate_bundle(
         gallery=bundle.gallery,
         weights=bundle.read("weights.safetensors"),
         features=bundle.features(),
+        index=index_writer(bundle),
     )
     if (final := data.final) == split:
         return Calibrated(written, None)

@@ -20,6 +20,7 @@ from interpret.bundle.manifest import Calibration
 from interpret.model.images import Preprocessing, decode
 from interpret.model.onnx_weights import widened
 from interpret.model.predictor import Pixels, Predictor
+from interpret.retrieval.vector_index import index_writer
 from interpret.trust import metrics as evaluation
 from training.config.errors import QuantizationError
 from training.evaluate.labelled import DataSource, LabelledData, load_labelled, predict_split
@@ -79,6 +80,7 @@ def export_int8(
         embeddings=bundle.embeddings,
         gallery=bundle.gallery,
         weights=bundle.read("weights.safetensors"),
+        index=index_writer(bundle),
     )
 
 

@@ -25,6 +25,7 @@ from interpret.edit.refit import STIFFNESSES, Examples, Head, refit
 from interpret.model.onnx_head import with_prototypes
 from interpret.model.onnx_projection import with_projection
 from interpret.model.predictor import Predictor
+from interpret.retrieval.vector_index import index_writer
 from interpret.trust import metrics as evaluation
 from training.evaluate.held_out import (
     Comparison,
@@ -155,12 +156,13 @@ def _refitted(ready: _Ready, found: GalleryFeatures | None, stiffness: float) ->
     calibration = bundle.manifest.calibration
     scale = sphere_radius(bundle) * (calibration.temperature if calibration else 1.0)
     if found is not None:
-        gallery = Examples(found.features, bundle.gallery.labels[found.rows])
+        labels = bundle.gallery.labels[found.rows].astype(np.int64)
+        gallery = Examples(found.features, labels)
         return refit(head, gallery, lessons, scale, stiffness=stiffness)
     # Without features: a linear map of the embedding, and other prototypes.
     dim = len(head.weight)
     plain = Head(np.eye(dim), np.zeros(dim), head.prototypes)
-    gallery = Examples(bundle.embeddings, bundle.gallery.labels)
+    gallery = Examples(bundle.embeddings, bundle.gallery.labels.astype(np.int64))
     embedded = Examples(head.embed(lessons.features), lessons.labels)
     return refit(plain, gallery, embedded, scale, stiffness=stiffness).after(head)
 
@@ -205,6 +207,7 @@ def _write(
             with_class_vectors(bundle.read("weights.safetensors"), prototypes), head
         ),
         features=features,
+        index=index_writer(),
     )
 
 
@@ -255,7 +258,7 @@ def _measured(
         part = ready.data.splits[each.name].subset(each.rows)
         prediction = predict_split(predictor, part, predictor.input_size, each.name)
         scored.append(evaluation.score(prediction, each.labels, prototypes))
-    names, labels = ready.bundle.manifest.class_names, ready.bundle.gallery.labels
+    names, labels = ready.bundle.manifest.class_names, ready.bundle.gallery.labels.astype(np.int64)
     geometry = evaluation.measure_geometry(embeddings, labels, prototypes, "gallery")
     return (
         evaluation.thresholds(scored[0], ready.choice.name),

@@ -9,6 +9,7 @@ from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import ImageError
+from interpret.bundle.gallery_table import GalleryPart
 from interpret.edit import new_pictures
 from interpret.edit.new_pictures import picture_files, read_pictures, without_copies
 
@@ -51,16 +52,17 @@ def test_a_copy_is_told_by_its_pixels(toy_bundle: Bundle, greys: Path):
     new = read_pictures(toy_bundle, picture_files(greys))
     table = new.part([4]).table([0], 9)
     twice = new.part([4, 1, 1])
-    kept, copies = without_copies(twice, table, new.prediction.embedding[[4]])
+    kept, copies = without_copies(twice, [GalleryPart(table, new.prediction.embedding[[4]])])
     assert kept == [1]
     assert copies == [
         (greys / "4.png", "training image 9"),
         (greys / "1.png", str(greys / "1.png")),
     ]
     unhashed = dataclasses.replace(table, pixel_hashes=[None])
-    assert without_copies(twice, unhashed, new.prediction.embedding[[4]])[0] == [1]
+    assert without_copies(twice, [GalleryPart(unhashed, new.prediction.embedding[[4]])])[0] == [1]
     # The same thumbnail at another place in the embedding: details that the thumbnail lost.
-    assert without_copies(twice, unhashed, new.prediction.embedding[[1]])[0] == [0, 1]
+    elsewhere = GalleryPart(unhashed, new.prediction.embedding[[1]])
+    assert without_copies(twice, [elsewhere])[0] == [0, 1]
 
 
 def test_folders_without_pictures(tmp_path: Path):

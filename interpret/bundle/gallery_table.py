@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from interpret.bundle.gallery_columns import ROW_GROUP, Column, Integers, Thumbnails
 
+SAMPLE = 100_000  # rows that figures of a large gallery are taken from
 Value = TypeVar("Value")
 
 
@@ -86,6 +87,12 @@ def parts_of(
     for start in range(0, len(rows), ROW_GROUP):
         part = rows[start : start + ROW_GROUP]
         yield GalleryPart(table.rows(part), embeddings[part])
+
+
+def sampled(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Embeddings (G, d) that stand for all: of a large gallery, SAMPLE rows evenly spread."""
+    count = len(embeddings)
+    return embeddings if count <= SAMPLE else embeddings[np.arange(SAMPLE) * count // SAMPLE]
 
 
 def pixel_hash(pixels: NDArray[np.uint8]) -> str:

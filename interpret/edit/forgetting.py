@@ -225,6 +225,8 @@ def _not_undone(bundle: Bundle, rows: Sequence[int]) -> list[str]:
             left.append("mean and covariance of novelty, which were found on training pictures")
     if any(change.what.startswith("taught ") for change in manifest.changes):
         left.append("the head, which was refitted on the gallery's features: teach the parent anew")
+    if manifest.search is not None:
+        left.append("the cells of the gallery's index, whose centres were found with them")
     if manifest.gallery_mode == "remote":
         addresses = [remote_address(manifest, int(bundle.gallery.ids[row])) for row in rows]
         left.append("thumbnails elsewhere: " + ", ".join(addresses))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import ImageError, OwnRivalError
+from interpret.bundle.gallery_table import sampled
 from interpret.explain.answers import (
     Classification,
     Evidence,
@@ -25,10 +26,11 @@ from interpret.explain.answers import (
 from interpret.explain.evidence import evidence_map, group_evidence
 from interpret.explain.evidence_answer import evidence_answer
 from interpret.explain.notebook import NotebookView
-from interpret.geometry.geometry import angles, distances
+from interpret.geometry.geometry import angles, nearest_rivals, paired_angles, smallest
 from interpret.model.images import PICTURE_TYPES, Picture, Preprocessing, as_image
 from interpret.model.predictor import AnyPredictor, Device, Pixels, Prediction, Predictor
 from interpret.retrieval.gallery import Gallery
+from interpret.retrieval.gallery_access import thumbnail_path
 from interpret.retrieval.projection import Projection
 from interpret.trust.groups import group_of
 from interpret.trust.verdict import PASSED, verdict
@@ -50,7 +52,9 @@ class Explainer:
         self.predictor = Predictor(bundle) if predictor is None else predictor
         self.preprocessing = Preprocessing.of(bundle.manifest)
         self.gallery = Gallery(bundle)
-        self.projection = Projection(np.concatenate([bundle.prototypes, bundle.embeddings]))
+        self.projection = Projection(
+            np.concatenate([bundle.prototypes, sampled(bundle.embeddings)])
+        )
         self.model = ModelInfo(name=bundle.manifest.name, fingerprint=bundle.manifest.fingerprint)
 
     @classmethod
@@ -178,21 +182,20 @@ class Explainer:
         index = self.bundle.class_index(label)
         return self._examples(self.bundle.prototypes[index : index + 1], k)[0]
 
-    def prototypes(self) -> list[PrototypeSummary]:
-        """Every class with its nearest rival."""
+    def prototypes(self, offset: int = 0, limit: int | None = None) -> list[PrototypeSummary]:
+        """The classes from `offset` on, all or `limit` of them, each with its nearest rival."""
         centres, names = self.bundle.prototypes, self.bundle.manifest.class_names
-        between = distances(centres, centres)
-        np.fill_diagonal(between, np.inf)
-        degrees = angles(centres, centres)
+        rows = np.arange(len(names))[offset:][:limit]
+        rivals, between = nearest_rivals(centres, rows)
+        degrees = paired_angles(centres[rows], centres[rivals])
+        found = [column.tolist() for column in (rows, rivals, between, degrees)]
         return [
             PrototypeSummary(
-                label=name,
+                label=names[i],
                 index=i,
-                rival=PrototypeDistance(
-                    label=names[j], index=j, distance=between[i, j], angle_deg=degrees[i, j]
-                ),
+                rival=PrototypeDistance(label=names[j], index=j, distance=away, angle_deg=angle),
             )
-            for i, (name, j) in enumerate(zip(names, between.argmin(1).tolist(), strict=True))
+            for i, j, away, angle in zip(*found, strict=True)
         ]
 
     def _classification(
@@ -201,7 +204,7 @@ class Explainer:
         away = prediction.distances[row]
         index = int(prediction.probabilities[row].argmax())
         novelty = float(prediction.novelty[row])
-        nearest = np.argsort(away, kind="stable")[: max(top, 2) + 1].tolist()
+        nearest = smallest(away, max(top, 2) + 1).tolist()
         # On the sphere the predicted class comes first by construction, but for a rounding tie. A
         # method without a sphere (CE, CL) may answer a class whose prototype is not the nearest.
         order = [index, *(i for i in nearest if i != index)][: max(top, 2)]
@@ -273,18 +276,13 @@ class Explainer:
     def _examples(self, queries: NDArray[np.float32], k: int) -> list[list[Example]]:
         found, table = self.gallery.search(queries, k), self.bundle.gallery
         names = self.bundle.manifest.class_names
-        mode = self.bundle.manifest.gallery_mode
-
-        def shown(row: int) -> bool:
-            return mode == "remote" or (mode == "pictures" and table.has_picture(row))
-
         return [
             [
                 Example(
                     id=int(table.ids[row]),
                     label=names[table.labels[row]],
                     distance=distance,
-                    thumbnail=f"/gallery/{table.ids[row]}" if shown(row) else None,
+                    thumbnail=thumbnail_path(self.bundle, row),
                 )
                 for row, distance in zip(rows, away, strict=True)
             ]

@@ -6,11 +6,15 @@ cosines clamped to [−1, 1]. Smaller angles and distances mean nearer.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 _CHUNK = 4096  # rows at a time, to bound the memory of rows × classes
+_PART = 2**22  # numbers of a part of rows × classes
 
 
 def distances(points: NDArray[np.floating], prototypes: NDArray[np.floating]) -> Array:
@@ -24,16 +28,73 @@ def distances(points: NDArray[np.floating], prototypes: NDArray[np.floating]) ->
     return result
 
 
+class Nearest(NamedTuple):
+    """The nearest prototype of each of N points, and the distances to it and to the next one."""
+
+    prototype: NDArray[np.int64]  # (N,)
+    distances: Array  # (N, 2); the second is infinite where there is one prototype
+
+
+def two_nearest(points: NDArray[np.floating], prototypes: NDArray[np.floating]) -> Nearest:
+    """The two nearest prototypes (M, d) of points (N, d), without all N × M distances at once."""
+    index = np.zeros(len(points), np.int64)
+    found = np.full((len(points), 2), np.inf)
+    for rows in _parts(len(points), len(prototypes)):
+        away = distances(points[rows], prototypes)
+        index[rows] = away.argmin(1)
+        two = np.partition(away, min(1, away.shape[1] - 1), axis=1)[:, :2]
+        found[rows, : two.shape[1]] = two
+    return Nearest(index, found)
+
+
+def nearest_rivals(
+    prototypes: NDArray[np.floating], rows: NDArray[np.integer] | None = None
+) -> tuple[NDArray[np.int64], Array]:
+    """The index of the nearest other prototype, and the distance to it, for prototypes `rows` of
+    (M, d), or for all.
+    """
+    own = np.arange(len(prototypes)) if rows is None else rows
+    index, found = np.empty(len(own), np.int64), np.empty(len(own))
+    for part in _parts(len(own), len(prototypes)):
+        away = distances(prototypes[own[part]], prototypes)
+        away[np.arange(len(away)), own[part]] = np.inf
+        index[part] = away.argmin(1)
+        found[part] = away[np.arange(len(away)), index[part]]
+    return index, found
+
+
+def _parts(rows: int, columns: int) -> Iterator[slice]:
+    """Slices of rows, so few together that their products with all columns take 32 MB."""
+    step = max(1, _PART // max(columns, 1))
+    return (slice(start, start + step) for start in range(0, rows, step))
+
+
 def angles(points: NDArray[np.floating], others: NDArray[np.floating]) -> Array:
     """Angles (N, M) between points (N, d) and others (M, d). A zero vector is at 90° to all."""
     return _degrees(_unit(points) @ _unit(others).T)
 
 
+def paired_angles(points: NDArray[np.floating], others: NDArray[np.floating]) -> Array:
+    """The angle (N,) between each of the points (N, d) and the other (N, d) in its row."""
+    return _degrees((_unit(points) * _unit(others)).sum(1))
+
+
+def smallest(values: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    """The indices of the smallest of values (M,), smallest first; of equal ones the first."""
+    if count >= len(values):
+        return np.argsort(values, kind="stable")
+    candidates = np.flatnonzero(values <= np.partition(values, count - 1)[count - 1])
+    return candidates[np.argsort(values[candidates], kind="stable")[:count]]
+
+
 def nearest_angles(prototypes: NDArray[np.floating]) -> Array:
     """Angle (M,) of each prototype to its nearest neighbour among the others."""
-    between = angles(prototypes, prototypes)
-    np.fill_diagonal(between, np.inf)
-    nearest: Array = between.min(1)
+    unit, nearest = _unit(prototypes), np.empty(len(prototypes))
+    for rows in _parts(len(unit), len(unit)):
+        cosines = unit[rows] @ unit.T
+        own = np.arange(len(cosines))
+        cosines[own, own + rows.start] = -np.inf
+        nearest[rows] = _degrees(cosines.max(1))
     return nearest
 
 
@@ -43,7 +104,7 @@ def intra_class_angles(
     prototypes: NDArray[np.floating],
 ) -> Array:
     """Angle (N,) of each embedding to the prototype of its own class, eq. 12."""
-    return _degrees((_unit(embeddings) * _unit(prototypes)[labels]).sum(1))
+    return paired_angles(embeddings, prototypes[labels])
 
 
 def separation_to_compactness(
@@ -56,14 +117,13 @@ def separation_to_compactness(
     For a class it is the distance to the nearest rival prototype over the mean distance of its
     embeddings to their own. Infinite when all embeddings of a class lie on their prototype.
     """
-    between = distances(prototypes, prototypes)
-    np.fill_diagonal(between, np.inf)
+    _, between = nearest_rivals(prototypes)
     own = np.linalg.norm(embeddings.astype(np.float64) - prototypes[labels], axis=1)
     counts = np.bincount(labels, minlength=len(prototypes))
     sums = np.bincount(labels, weights=own, minlength=len(prototypes))
     present = counts > 0
     with np.errstate(divide="ignore"):
-        ratios = between.min(1)[present] * counts[present] / sums[present]
+        ratios = between[present] * counts[present] / sums[present]
     return float(np.mean(ratios))
 
 

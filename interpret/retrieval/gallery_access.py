@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from interpret.bundle.bundle import Bundle
 from interpret.bundle.gallery_table import GalleryTable
 from interpret.bundle.manifest import GalleryMode, Manifest
 from interpret.model.images import decode, thumbnail
@@ -46,6 +47,13 @@ def without_pictures(table: GalleryTable, mode: GalleryMode, out: Path) -> Galle
 def remote_address(manifest: Manifest, example: int) -> str:
     """The URL of a training image's thumbnail, for a gallery that is remote."""
     return f"{manifest.gallery_url}{example}.webp"
+
+
+def thumbnail_path(bundle: Bundle, row: int) -> str | None:
+    """Where the service has the thumbnail of a gallery row; None where there is none."""
+    table, mode = bundle.gallery, bundle.manifest.gallery_mode
+    there = mode == "remote" or (mode == "pictures" and table.has_picture(row))
+    return f"/gallery/{table.ids[row]}" if there else None
 
 
 def shown(content: bytes) -> bytes:

@@ -5,30 +5,29 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
-from interpret.geometry.geometry import distances
+from interpret.bundle.gallery_table import sampled
+from interpret.geometry.geometry import two_nearest
 
 WINDOW = 200  # latest answers of a class, from which its score is computed
 ENOUGH = 30  # fewer answers, or fewer training images of the class, give no score
 
 
 class Reference:
-    """Distances and margins of the gallery's training images, class by class.
+    """Distances and margins of the gallery's training images, class by class; of a large gallery,
+    those of a sample.
 
     The rank of a new picture is the share of its class's training images with a smaller value.
     Ranks spread evenly over [0, 1] as long as new pictures are like the training images.
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        away = distances(bundle.embeddings, bundle.prototypes)
-        nearest = away.argmin(1) if len(away) else np.empty(0, int)
-        two = np.partition(away, 1, axis=1)[:, :2]
-        values = np.stack([two[:, 0], two[:, 1] - two[:, 0]])
-        self._sorted: list[NDArray[np.float64]] = [
-            np.sort(values[:, nearest == label]) for label in range(len(bundle.prototypes))
-        ]
+        nearest, two = two_nearest(sampled(bundle.embeddings), bundle.prototypes)
+        order = np.argsort(nearest, kind="stable")
+        values = np.stack([two[:, 0], two[:, 1] - two[:, 0]])[:, order]
+        ends = np.searchsorted(nearest[order], np.arange(1, len(bundle.prototypes)))
+        self._sorted = [np.sort(own) for own in np.split(values, ends, axis=1)]
 
     def ranks(self, index: int, distance: float, margin: float) -> tuple[float, float] | None:
         """The ranks of an answer's distance and margin; None if its class has too few images."""

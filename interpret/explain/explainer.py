@@ -187,15 +187,14 @@ class Explainer:
         centres, names = self.bundle.prototypes, self.bundle.manifest.class_names
         rows = np.arange(len(names))[offset:][:limit]
         rivals, between = nearest_rivals(centres, rows)
-        degrees = paired_angles(centres[rows], centres[rivals])
-        found = [column.tolist() for column in (rows, rivals, between, degrees)]
+        columns = rows, rivals, between, paired_angles(centres[rows], centres[rivals])
         return [
             PrototypeSummary(
                 label=names[i],
                 index=i,
                 rival=PrototypeDistance(label=names[j], index=j, distance=away, angle_deg=angle),
             )
-            for i, j, away, angle in zip(*found, strict=True)
+            for i, j, away, angle in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
     def _classification(

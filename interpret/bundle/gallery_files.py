@@ -104,7 +104,7 @@ def _numbers(
             column = part.column(name)
             if column.null_count:
                 raise ValueError(f"{name} is missing in a row")
-            values[start:end] = column.cast(pa.int64()).to_numpy()
+            values[start:end] = _array(column.cast(pa.int64()).combine_chunks())
         labels[start:end] = _labels(part.column("label"), index)
         start = end
     return {name: _narrow(values) for name, values in found.items()}, labels
@@ -118,8 +118,14 @@ def _labels(column: pa.ChunkedArray, index: Mapping[str, int]) -> NDArray[np.int
         if not pa.types.is_dictionary(chunk.type):
             chunk = chunk.dictionary_encode()
         classes = np.array([index[name] for name in chunk.dictionary.to_pylist()], np.int32)
-        parts.append(classes[chunk.indices.to_numpy()] if len(chunk) else parts[0])
+        parts.append(classes[_array(chunk.indices)])
     return np.concatenate(parts)
+
+
+def _array(column: pa.Array) -> NDArray[np.int64]:
+    """The numbers of a column; its own `to_numpy` would import pandas."""
+    numbers: Any = np.from_dlpack(column) if len(column) else np.empty(0, np.int64)
+    return np.asarray(numbers, np.int64)
 
 
 def _narrow(values: NDArray[np.int64]) -> Integers:

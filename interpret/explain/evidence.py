@@ -52,8 +52,8 @@ def group_evidence(
     """Split a group's margin over locations: the mean squared distance to the prototypes (M, d)
     outside of it, less that to the ones `inside` (M,).
 
-    That margin is 2 (c̄_in − c̄_out)·h plus a number, with c̄ the groups' mean prototypes: linear in
-    h, as it is for two classes. Returns (h, w) as `evidence_map` does.
+    That margin is 2 (c̄_in − c̄_out)·h plus a number, with c̄ the groups' mean prototypes: linear
+    in h, as it is for two classes. Returns (h, w) as `evidence_map` does.
     """
     local, centres = np.asarray(local, np.float64), np.asarray(prototypes, np.float64)
     near, far = centres[inside], centres[~inside]

@@ -106,7 +106,7 @@ def test_threads_and_provider(toy_bundle: Bundle) -> None:
 
 @pytest.mark.skipif(cuda_device_count() > 0, reason="this machine has a GPU")
 def test_cuda_on_a_machine_without(toy_bundle: Bundle) -> None:
-    with pytest.raises(DpnpError, match="CUDA was asked for, but ONNX Runtime runs on CPU"):
+    with pytest.raises(DpnpError, match="CUDA was asked for, but the driver shows no GPU"):
         Predictor(toy_bundle, device="cuda")
 
 

@@ -67,11 +67,13 @@ class Similar(_Answer):
 
 
 class Prototypes(_Answer):
-    """Every class's prototype."""
+    """The classes' prototypes, page by page."""
 
     radius: float | None = Field(
         description="the norm of every prototype; null when each has its own (CE, CL, CPN)"
     )
+    total: int = Field(description="how many classes the model has")
+    offset: int = Field(description="the index of the first one listed")
     prototypes: list[PrototypeSummary] = Field(description="in the order of the class index")
     model: ModelInfo
 

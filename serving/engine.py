@@ -23,6 +23,7 @@ from interpret.model.predictor import CUDA, AnyPredictor, Pixels, Prediction, Pr
 from serving.answers import Coverage, Map, Model, Prototypes, RequestLimits
 from serving.batching import BatchingPredictor
 from serving.feedback import Answered, Feedback, RememberingPredictor
+from serving.schemas import PAGE_LIMIT
 from serving.settings import Settings
 from serving.telemetry.drift import Drift, Reference
 from serving.telemetry.logs import LOG
@@ -65,11 +66,7 @@ class Engine:
             answering = self._remembering = _remembering(answering, feedback, bundle)
         explainer = Explainer(bundle, answering)
         self.explainer, self.model = explainer, explainer.model
-        self.prototypes = Prototypes(
-            radius=bundle.manifest.radius,
-            prototypes=explainer.prototypes(),
-            model=self.model,
-        )
+        self._first_page = self._page(0, PAGE_LIMIT)
         self.map = _map(explainer).model_dump_json().encode()
         self.about = _about(explainer, settings)
         self._reference = Reference(bundle)
@@ -80,6 +77,21 @@ class Engine:
             self.model.fingerprint,
             predictor.provider,
             settings.process_threads,
+        )
+
+    def prototypes(self, offset: int = 0, limit: int = PAGE_LIMIT) -> Prototypes:
+        """The classes from `offset` on, `limit` of them at most."""
+        first = (offset, limit) == (0, PAGE_LIMIT)
+        return self._first_page if first else self._page(offset, limit)
+
+    def _page(self, offset: int, limit: int) -> Prototypes:
+        bundle = self.explainer.bundle
+        return Prototypes(
+            radius=bundle.manifest.radius,
+            total=len(bundle.prototypes),
+            offset=offset,
+            prototypes=self.explainer.prototypes(offset, limit),
+            model=self.model,
         )
 
     def answered(self, pixels: Pixels) -> Answered:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from interpret.explain.explainer import NEAREST_SHOWN
 
 MAX_K = 100
+PAGE_LIMIT = 1000  # classes in an answer of /prototypes
 NOT_A_FILE = "must be a file (a part with a filename), or base64 in JSON"
 
 
@@ -81,6 +82,7 @@ class Form(bentoml.IODescriptor):  # type: ignore[misc]
     """
 
     media_type: ClassVar[str | None] = "multipart/form-data"
+    bodiless: ClassVar[bool] = False  # whether it needs no body: only JSON is read then
     # BentoML reads it with every request, and pydantic takes long to find that there is none.
     __root_input__: ClassVar[bool] = False
 
@@ -157,7 +159,13 @@ class FeedbackForm(Form):
         return self
 
 
-class EmptyForm(Form):
-    """The form of /prototypes: it asks for nothing, and no body is read."""
+class PageForm(Form):
+    """The form of /prototypes: which of them, in the address or in JSON."""
 
     media_type: ClassVar[str | None] = "application/json"
+    bodiless: ClassVar[bool] = True
+
+    offset: Annotated[int, Field(ge=0, description="index of the first class to list")] = 0
+    limit: Annotated[
+        int, Field(ge=1, le=PAGE_LIMIT, description="how many classes to list, at most")
+    ] = PAGE_LIMIT

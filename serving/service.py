@@ -51,9 +51,9 @@ from serving.http.worker_pools import WorkerPool
 from serving.packing import labels
 from serving.schemas import (
     BatchForm,
-    EmptyForm,
     ExplainForm,
     FeedbackForm,
+    PageForm,
     Picture,
     PredictForm,
     SimilarForm,
@@ -217,10 +217,10 @@ class Dpnp:
             results = engine.explainer.similar_to_prototype(label, form.k)
         return Similar(query=query, results=results)
 
-    @endpoint(EmptyForm, Prototypes, pool="quick")
-    def prototypes(self, form: EmptyForm) -> Prototypes:
-        """List every class with its nearest rival; the request's body is ignored."""
-        return self.holder.engine.prototypes
+    @endpoint(PageForm, Prototypes, pool="quick")
+    def prototypes(self, form: PageForm) -> Prototypes:
+        """List the classes, each with its nearest rival, up to 1,000 at a time."""
+        return self.holder.engine.prototypes(form.offset, form.limit)
 
     @endpoint(FeedbackForm, FeedbackKept, pool="quick", closed=_no_feedback)
     def feedback(self, form: FeedbackForm) -> FeedbackKept:

@@ -95,19 +95,23 @@ def _numbers(
     if "thumbnail_file" in table.schema_arrow.names:
         wanted.append("thumbnail_file")
     index = {name: i for i, name in enumerate(class_names)}
-    found = {name: np.zeros(rows, np.int64) for name in wanted}
+    found: dict[str, Integers] = {name: np.zeros(rows, np.int32) for name in wanted}
     labels, start = np.empty(rows, np.int32), 0
     for number in range(table.metadata.num_row_groups):
         part = table.read_row_group(number, [*wanted, "label"], use_threads=False)
         end = start + part.num_rows
-        for name, values in found.items():
+        for name in wanted:
             column = part.column(name)
             if column.null_count:
                 raise ValueError(f"{name} is missing in a row")
-            values[start:end] = _array(column.cast(pa.int64()).combine_chunks())
+            values = _array(column.cast(pa.int64()).combine_chunks())
+            if not _small(values):
+                found[name] = found[name].astype(np.int64)
+            found[name][start:end] = values
         labels[start:end] = _labels(part.column("label"), index)
         start = end
-    return {name: _narrow(values) for name, values in found.items()}, labels
+    pa.default_memory_pool().release_unused()
+    return found, labels
 
 
 def _labels(column: pa.ChunkedArray, index: Mapping[str, int]) -> NDArray[np.int32]:
@@ -128,10 +132,9 @@ def _array(column: pa.Array) -> NDArray[np.int64]:
     return np.asarray(numbers, np.int64)
 
 
-def _narrow(values: NDArray[np.int64]) -> Integers:
-    small = np.iinfo(np.int32)
-    fits = values.min(initial=0) >= small.min and values.max(initial=0) <= small.max
-    return values.astype(np.int32) if fits else values
+def _small(values: NDArray[np.int64]) -> bool:
+    limits = np.iinfo(np.int32)
+    return bool(values.min(initial=0) >= limits.min and values.max(initial=0) <= limits.max)
 
 
 def _thumbnails(

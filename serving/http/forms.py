@@ -42,27 +42,42 @@ logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the answer says
 
 
 async def read(request: Request, form: type[F], limits: BodyLimits) -> F:
-    """Read the request's form and check it. For a form without fields no body is read.
+    """Read the request's form and check it. Where it needs no body, any but JSON is ignored.
 
     Raises ServiceError: 400 for a body that cannot be parsed, 408 for one that arrives too late,
     413 for one that is too large or has too many pictures, 415 for a content type that is not
     read, and 422 for a field that is missing or out of range.
     """
-    if not form.model_fields:
-        return form()
+    items: list[Item] = []
     async with arriving(limits.seconds):
-        items = await _items(request, limits)
+        if not form.bodiless:
+            items = await _items(request, limits)
+        elif _content_type(request) == JSON and (body := await whole(request, limits.max_bytes)):
+            items = _of_json(body, several=False)
     if query := request.scope.get("query_string"):
         items = _of_address(query) + items  # a field of the body comes later, and counts
+    return _checked(form, _values(form, items, limits))
+
+
+def of_address(request: Request, form: type[F]) -> F:
+    """The form of a GET request: its fields stand in the address. Raises ServiceError 422."""
+    return _checked(form, dict(_of_address(request.scope.get("query_string", b""))))
+
+
+def _checked(form: type[F], values: dict[str, Any]) -> F:
     try:
-        checked: F = form.model_validate(_values(form, items, limits))
+        checked: F = form.model_validate(values)
     except ValidationError as error:
         raise invalid_fields(error) from None
     return checked
 
 
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def _items(request: Request, limits: BodyLimits) -> list[Item]:
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = _content_type(request)
     if content_type == MULTIPART:
         parser = _MultiPart(request.headers, pieces(request, limits.max_bytes), limits)
         return [(name, await _picture(field)) for name, field in await _parsed(parser)]

@@ -33,9 +33,9 @@ from serving.http.openapi_requests import (
 from serving.http.tensors import InferAnswer, InferRequest
 from serving.schemas import (
     BatchForm,
-    EmptyForm,
     ExplainForm,
     FeedbackForm,
+    PageForm,
     PredictForm,
     SimilarForm,
 )
@@ -47,7 +47,7 @@ _ENDPOINTS = {
     "/predict/batch": (BatchForm, BatchAnswer),
     "/explain": (ExplainForm, Explanation),
     "/similar": (SimilarForm, Similar),
-    "/prototypes": (EmptyForm, Prototypes),
+    "/prototypes": (PageForm, Prototypes),
     "/feedback": (FeedbackForm, FeedbackKept),
 }
 _ERRORS = {
@@ -81,9 +81,10 @@ def describe(document: dict[str, Any], about: str | None, *, feedback: bool) -> 
     paths = document["paths"]
     for route, (form, answer) in _ENDPOINTS.items():
         operation = paths[route]["post"]
-        operation["responses"] = _responses(answer.__name__, form is not EmptyForm)
-        if form is EmptyForm:
+        operation["responses"] = _responses(answer.__name__, not form.bodiless)
+        if form.bodiless:
             del operation["requestBody"]
+            operation["parameters"] = parameters(_schemas()[form.__name__], "")
             continue
         single = form is not BatchForm
         operation["requestBody"] = request_body(form.__name__, _REFS, single=single)
@@ -99,7 +100,10 @@ def describe(document: dict[str, Any], about: str | None, *, feedback: bool) -> 
     paths["/gallery/{id}"] = {"get": _gallery(tags)}
     paths["/map"] = {"get": _get(tags, Map, "Prototypes and training images in 3-D.")}
     paths["/model"] = {"get": _get(tags, Model, str(Model.__doc__), cached=False)}
-    paths["/prototypes"]["get"] = _get(tags, Prototypes, "Every class with its nearest rival.")
+    page, about = paths["/prototypes"], "The classes, each with its nearest rival."
+    page["get"] = _get(tags, Prototypes, about) | {"parameters": page["post"]["parameters"]}
+    for operation in page.values():
+        operation["responses"]["422"] = _error(_ERRORS[422])
     paths["/admin/reload"] = {"post": _reload(tags)}
     paths |= open_inference_paths(_REFS, _ERRORS)
     token = {"type": "http", "scheme": "bearer", "description": "DPNP_API_TOKEN, where it is set"}
@@ -116,7 +120,7 @@ def describe(document: dict[str, Any], about: str | None, *, feedback: bool) -> 
 @cache
 def _schemas() -> dict[str, Any]:
     own: list[type[BaseModel]] = [ErrorAnswer, InferAnswer]
-    forms = [form for form, _ in _ENDPOINTS.values() if form is not EmptyForm]
+    forms = [form for form, _ in _ENDPOINTS.values()]
     answers = (*(answer for _, answer in _ENDPOINTS.values()), Map, Model, Reload, *own)
     kinds = [(form, "validation") for form in (*forms, InferRequest)] + [
         (a, "serialization") for a in answers

@@ -140,6 +140,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "Prototypes": {
         "radius": 40.0,
+        "total": 10,
+        "offset": 3,
         "prototypes": [
             {
                 "label": "cat",

@@ -50,14 +50,14 @@ def request_body(form: str, refs: str, *, single: bool) -> dict[str, Any]:
     return {"required": True, "content": content}
 
 
-def parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """The fields beside the picture, as they stand in the address."""
+def parameters(schema: dict[str, Any], beside: str = _BESIDE) -> list[dict[str, Any]]:
+    """The fields beside the picture, as they stand in the address; `beside` precedes each text."""
     found = []
     for name, field in schema["properties"].items():
         if name == "image":
             continue
         kept = {key: value for key, value in field.items() if key not in ("title", "description")}
-        about = _BESIDE + field["description"]
+        about = beside + field["description"]
         found.append(
             {"name": name, "in": "query", "required": False, "schema": kept, "description": about}
         )

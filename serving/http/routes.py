@@ -25,8 +25,10 @@ from serving.engine import Engine, EngineHolder
 from serving.http.access import PAGE
 from serving.http.endpoint import MODEL_HEADER
 from serving.http.errors import ServiceError, refusal
+from serving.http.forms import of_address
 from serving.http.open_inference import DecodingHost, open_inference
 from serving.http.remote_gallery import fetched
+from serving.schemas import PageForm
 from serving.telemetry.metrics import metrics
 
 _JSON = "application/json"
@@ -73,7 +75,12 @@ def routes(
 
     async def prototypes(request: Request) -> Response:
         engine = holder().engine
-        return _of_bundle(request, engine, engine.prototypes.model_dump_json().encode(), _JSON)
+        try:
+            page = of_address(request, PageForm)
+        except ServiceError as error:
+            return refusal(error)
+        found = await to_thread.run_sync(engine.prototypes, page.offset, page.limit)
+        return _of_bundle(request, engine, found.model_dump_json().encode(), _JSON)
 
     async def model(request: Request) -> Response:
         engine = holder().engine

@@ -31,7 +31,7 @@ def test_an_engine_answers_in_batches(settings: Settings) -> None:
     red[..., 0] = 255
     assert made.explainer.classify(red)[0].label == "red"
     assert isinstance(made.explainer.predictor, engine.BatchingPredictor)
-    assert [p.label for p in made.prototypes.prototypes] == ["red", "green", "blue"]
+    assert [p.label for p in made.prototypes().prototypes] == ["red", "green", "blue"]
 
 
 def test_the_map_shows_a_part_of_a_large_gallery(

@@ -15,7 +15,7 @@ from torch import Tensor
 # Smoothing of |x|^(1/2): each component's value stays within EPSILON of it, its slope below
 # 0.54 / EPSILON. Without it the slope at 0 is infinite.
 EPSILON = 1e-3
-_CHUNK = 1024  # rows of the class × class distances held at a time, for thousands of classes
+_CHUNK = 2**20  # class × class distances held at a time: 4 MB, which stay in a CPU's cache
 
 
 def positive(embedding: Tensor, labels: Tensor, prototypes: Tensor) -> Tensor:
@@ -52,8 +52,9 @@ def nearest_rival(embedding: Tensor, labels: Tensor, prototypes: Tensor) -> Tens
 def nearest_prototype(prototypes: Tensor) -> Tensor:
     """Eq. 8: index (M,) of each prototype's nearest neighbour among the others."""
     labels = torch.arange(len(prototypes), device=prototypes.device)
-    parts = zip(torch.split(prototypes, _CHUNK), torch.split(labels, _CHUNK), strict=True)
-    return torch.cat([nearest_rival(rows, own, prototypes) for rows, own in parts])
+    rows = max(1, _CHUNK // len(prototypes))
+    parts = zip(torch.split(prototypes, rows), torch.split(labels, rows), strict=True)
+    return torch.cat([nearest_rival(part, own, prototypes) for part, own in parts])
 
 
 def distance_logits(embedding: Tensor, prototypes: Tensor, gamma: float) -> Tensor:

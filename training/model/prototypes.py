@@ -5,18 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from interpret.geometry.packing import LARGEST, packing, random_directions
+from interpret.geometry.packing import packing, random_directions
 
 
 def initial_prototypes(classes: int, dim: int, radius: float, start: str, seed: int) -> Tensor:
     """Prototypes (M, d) of norm `radius`: "random", or "packed" and "similarity" as far apart as
     can be found. (Which class gets which is decided once the data is there: see
     prototype_assignment.)
-
-    More than packing.LARGEST classes start at random: so many stand far enough apart anyway.
     """
-    pack = start != "random" and classes <= LARGEST
-    points = packing(classes, dim, seed) if pack else random_directions(classes, dim, seed)
+    choose = random_directions if start == "random" else packing
+    points = choose(classes, dim, seed)
     return normalised(torch.from_numpy(points.copy()).float(), radius)
 
 

@@ -30,6 +30,7 @@ from training.run.step import NetworkAndLoss, Run
 _LOG = logging.getLogger(__name__)
 
 SAMPLE = 10_000  # training pictures that statistics are taken from, at most
+ASSIGNED = 500  # classes that prototypes are assigned to: the search takes M³ steps
 _WHITENING_FLOOR = 5e-4  # added to a patch's variances: what is mere noise is not blown up
 THUMBNAIL = 8  # pixels a side: how alike classes look is told from as little
 
@@ -47,7 +48,9 @@ def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, worker
     network = build_network(config, classes, size, channel_statistics(train, examples))
     whiten_(network, train, examples)
     teachers = load_teachers(config.teacher, classes, size, device)
-    if config.prototype_init == "similarity" and config.head_start == "random":
+    if config.prototype_init == "similarity" and classes > ASSIGNED:
+        _LOG.info("%s classes are too many to assign prototypes by similarity", f"{classes:,}")
+    elif config.prototype_init == "similarity" and config.head_start == "random":
         describe = thumbnails if teachers is None else teachers.features
         assign_prototypes(network, train, examples, config.seed, describe)
     if config.balance == "logits":

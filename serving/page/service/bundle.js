@@ -14,6 +14,10 @@ export const hasPictures = () => bundle.map.gallery_mode !== "none";
 
 let reading = null, replaced = () => {};
 
+// A class and its nearest rival. The service lists the first thousand with the bundle.
+export const prototype = async (index) => bundle.prototypes[index] ??
+  (await get(`/prototypes?offset=${index}&limit=1`)).prototypes[0];
+
 // Whether what was asked while `asked` was the map belongs to the bundle on the page.
 export const isCurrent = (asked) => asked === bundle.map && !reading;
 

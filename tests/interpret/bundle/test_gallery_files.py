@@ -163,5 +163,14 @@ def test_a_picture_in_a_file_that_is_not_there(toy_bundle: Bundle):
             read_gallery(Path("g"), buffer.getvalue(), pictures, NAMES)
 
 
-def test_labels_and_ids_are_numbers(toy_bundle: Bundle):
+def test_numbers_take_eight_bytes_only_where_they_must(toy_bundle: Bundle, tmp_path: Path):
     assert toy_bundle.gallery.labels.dtype == toy_bundle.gallery.ids.dtype == np.int32
+    path = shutil.copytree(toy_bundle.path, tmp_path / "toy")
+    table, buffer = pq.read_table(path / "gallery.parquet"), io.BytesIO()
+    ids = [1, 2, 3, 4, 5, 2**40]
+    pq.write_table(table.set_column(0, "id", pa.array(ids)), buffer, row_group_size=4)
+    replace_file(path, "gallery.parquet", buffer.getvalue())
+    bundle = Bundle.load(path)
+    assert bundle.gallery.ids.tolist() == ids
+    assert bundle.gallery_row(2**40) == 5
+    assert bundle.next_gallery_id == 2**40 + 1

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from interpret.geometry import packing as packing_module
 from interpret.geometry.geometry import nearest_angles
 from interpret.geometry.packing import LARGEST, packing, random_directions, spread, widest_angle
 
@@ -48,8 +49,23 @@ def test_a_numerical_limit_is_that_of_a_real_packing():
 
 def test_no_limit_is_made_up_for_very_many_points():
     assert widest_angle(LARGEST + 1, 10) is None
-    with pytest.raises(ValueError, match="501 points are too many"):
-        packing(LARGEST + 1, 10)
+
+
+@pytest.mark.parametrize(("count", "dim"), [(LARGEST + 1, 10), (800, 3)])
+def test_very_many_points_are_moved_apart(count: int, dim: int):
+    random = nearest_angles(random_directions(count, dim, 0))
+    points = packing(count, dim)
+    np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1)
+    assert nearest_angles(points).min() > 2 * random.min()
+    assert nearest_angles(points).mean() > 1.4 * random.mean()
+    np.testing.assert_array_equal(points, packing.__wrapped__(count, dim))
+
+
+def test_the_work_on_very_many_points_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    rounds = [packing_module._rounds(count, 10) for count in (1000, 10_000, 30_000, 100_000)]
+    assert rounds == [100, 50, 5, 0]
+    monkeypatch.setattr(packing_module, "_rounds", lambda count, dim: 0)
+    np.testing.assert_allclose(packing.__wrapped__(501, 4), random_directions(501, 4, 0))
 
 
 def test_spread_keeps_unit_length():

@@ -91,3 +91,11 @@ def test_center_update_is_wens_delta():
     parts = [losses.center_update(h[i : i + 4], y[i : i + 4], c, counts) for i in (0, 4)]
     (mean,) = torch.autograd.grad(torch.stack(parts).mean(), c)
     torch.testing.assert_close(mean, whole)
+
+
+@pytest.mark.parametrize("together", [1, 90, 2**20])
+def test_nearest_prototypes_part_by_part(together: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(losses, "_CHUNK", together)
+    prototypes = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    between = torch.cdist(prototypes, prototypes).fill_diagonal_(torch.inf)
+    assert torch.equal(losses.nearest_prototype(prototypes), between.argmin(1))

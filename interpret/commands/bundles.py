@@ -99,7 +99,8 @@ def update_gallery(
         before, added, remove or [], out, shards=shards, mode=mode, url=gallery_url
     )
     if done.without_embedding:
-        typer.echo(f"left out: {done.without_embedding:,} rows without an embedding")
+        rows = "row" if done.without_embedding == 1 else "rows"
+        typer.echo(f"left out: {done.without_embedding:,} {rows} without an embedding")
     if before.has_features and not done.bundle.has_features:
         typer.echo("left out: the pooled features of the gallery, which the shards do not have")
     for copy in done.copies:

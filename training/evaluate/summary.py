@@ -122,7 +122,7 @@ def _next_commands(
         f"dpnp evaluate {path} {own} --split {split} --html evaluation.html",
         f"dpnp audit {path} {own} --out audit.html",
         f"dpnp report {path} --out report.html",
-        f"DPNP_BUNDLE={path} bentoml serve",
+        f"dpnp serve {path}",
     )
 
 

@@ -46,7 +46,7 @@ def summary() -> Summary:
         confusions=(Confusion(label="[red] Käfer", answer="猫\udcff", examples=12),),
         suspects=Suspects(3),
         calibration=calibration(accepted=0.5, accuracy_of_accepted=0.9),
-        next_commands=(COMMAND, "DPNP_BUNDLE=models/mine bentoml serve"),
+        next_commands=(COMMAND, "dpnp serve models/mine"),
     )
 
 
@@ -96,7 +96,7 @@ def test_any_pipe_and_width(encoding: str, columns: int | None):
     lines = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout.decode(encoding)).splitlines()
     plain = "".join(lines)
     assert "underfitted" in plain
-    assert "bentoml serve" in plain
+    assert "dpnp serve" in plain
     (command,) = [line for line in lines if "dpnp explain" in line]
     assert command.endswith("a long name of a picture.jpg' --out a.png")
     if columns is not None:

@@ -48,7 +48,7 @@ def test_folder_to_bundle_to_figures(
     assert "accuracy (test, 4 pictures)" in output.out
     assert "This model is " in output.out
     assert "The interval is wide, for it is of 4 pictures" in output.out
-    assert "DPNP_BUNDLE=models/mine bentoml serve" in output.out
+    assert "dpnp serve models/mine" in output.out
     assert "MinSep" not in output.out
     assert "epoch 1/1" in output.err
     bundle = Bundle.load("models/mine")

@@ -84,7 +84,7 @@ def test_commands_are_ready_to_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         f"dpnp evaluate models/mine {data} --split test --html evaluation.html",
         f"dpnp audit models/mine {data} --out audit.html",
         "dpnp report models/mine --out report.html",
-        "DPNP_BUNDLE=models/mine bentoml serve",
+        "dpnp serve models/mine",
     )
 
 

@@ -34,9 +34,13 @@ def start_from_features_(
     labels: NDArray[np.int64],
     augment: Augmentation,
     config: TrainConfig,
-) -> None:
+) -> float | None:
     """Fit the network's projection to its pooled features on the training pictures with `labels`
-    (N,). Raises ConfigError where the head has no projection, or no prototypes on a sphere.
+    (N,).
+
+    Returns the accuracy on training pictures that the head was not fitted on, by cross-validation;
+    None where that is not known. Raises ConfigError where the head has no projection, or no
+    prototypes on a sphere.
     """
     head, layer = network.head, network.projection
     if not head.on_sphere or not isinstance(layer, nn.Linear):
@@ -47,18 +51,19 @@ def start_from_features_(
     rows = torch.linspace(0, len(labels) - 1, min(len(labels), PICTURES)).long()
     features = pooled_features(network, train, rows, augment).numpy()
     own = labels[rows.numpy()]
-    prototypes = head.prototypes.detach()
+    prototypes, accuracy = head.prototypes.detach(), None
     classes, dim = prototypes.shape
     if dim >= classes - 1:
         softmax = fit_softmax(
             features, own, classes, config.seed, balanced=config.balance == "logits"
         )
         weight, bias = simplex_map(softmax, prototypes.cpu())
-        if softmax.accuracy is not None:
+        accuracy = softmax.accuracy
+        if accuracy is not None:
             _LOG.info(
                 "the head on the features of the backbone as it is: %.2f%% right on training "
                 "pictures that it was not fitted on",
-                100 * softmax.accuracy,
+                100 * accuracy,
             )
     else:
         if config.prototype_init == "similarity":
@@ -71,6 +76,7 @@ def start_from_features_(
     with torch.no_grad():
         layer.weight.copy_(weight)
         layer.bias.copy_(bias)
+    return accuracy
 
 
 @torch.no_grad()

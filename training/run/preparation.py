@@ -63,8 +63,11 @@ def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, worker
     augment = Augmentation(
         size, data.flip, resized=size > RESIDENT_SIZE, strong=config.augment == "strong"
     )
+    head_accuracy = None
     if config.head_start == "features":
-        start_from_features_(network, train, data.splits["train"].labels, augment, config)
+        head_accuracy = start_from_features_(
+            network, train, data.splits["train"].labels, augment, config
+        )
     optimizer = optimizer_for(network, config)
     network_and_loss = accelerator.prepare_model(NetworkAndLoss(network, config.auxiliary))
     if accelerator.is_main_process:
@@ -82,6 +85,7 @@ def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, worker
         train_labels=torch.from_numpy(data.splits["train"].labels),
         valid=valid,
         valid_size=len(data.splits.get("valid", ())),
+        head_accuracy=head_accuracy,
     )
 
 

@@ -25,6 +25,18 @@ class Start(NamedTuple):
 
     weights: dict[str, Tensor]
     valid: ValidFigures
+    valid_size: int
+    cross_validated: float | None = None  # accuracy on training pictures, see head_start
+
+    @property
+    def expected(self) -> float:
+        """The accuracy to be beaten. A few dozen valid pictures can happen to be easy for the
+        head: its accuracy on them is averaged with that on the training pictures, of which there
+        are many.
+        """
+        if self.cross_validated is None:
+            return self.valid.accuracy
+        return (self.valid.accuracy + self.cross_validated) / 2
 
 
 def start_of(run: Run) -> Start | None:
@@ -34,15 +46,18 @@ def start_of(run: Run) -> Start | None:
     if run.config.head_start != "features" or (valid := valid_figures(run)) is None:
         return None
     _LOG.info("head on frozen features: %.2f%% of the valid pictures right", 100 * valid.accuracy)
-    return Start(copy.deepcopy(run.network.state_dict()), valid)
+    weights = copy.deepcopy(run.network.state_dict())
+    return Start(weights, valid, run.valid_size, run.head_accuracy)
 
 
 def keep_better_(network: PrototypeNetwork, start: Start, last: EpochMetrics) -> bool:
-    """Put the first stage's weights back unless the last epoch's get more valid pictures right;
-    whether the trained ones are kept. The metrics say which: `stage` is 0 or 1.
+    """Put the first stage's weights back unless the last epoch's get at least one valid picture
+    more right than is expected of the first; whether the trained ones are kept. The metrics say
+    which: `stage` is 0 or 1.
     """
     accuracy = last["valid_accuracy"]
-    better = accuracy is not None and accuracy > start.valid.accuracy
+    margin = (1 - 1e-6) / start.valid_size  # a picture, but for rounding
+    better = accuracy is not None and accuracy >= start.expected + margin
     last["stage"] = int(better)
     if better:
         return True

@@ -44,6 +44,7 @@ class Run:
     train_labels: Tensor  # (N,) of the train split
     valid: Batches | None
     valid_size: int
+    head_accuracy: float | None = None  # of the head that the run starts from, cross-validated
 
 
 class Targets(NamedTuple):

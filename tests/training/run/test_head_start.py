@@ -63,13 +63,25 @@ def test_training_that_makes_it_worse_is_not_kept(
 def test_the_better_stage_is_kept(uninterrupted):
     network, _ = uninterrupted
     weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    start = Start(weights, ValidFigures(0.9, 0.3))
+    start = Start(weights, ValidFigures(0.9, 0.3), valid_size=100)
     better = {"valid_accuracy": 0.91, "valid_loss": 0.5}
     assert keep_better_(network, start, better)
     assert better["stage"] == 1
     level = {"valid_accuracy": 0.9, "valid_loss": 0.1}
     assert not keep_better_(network, start, level)
     assert level == {"valid_accuracy": 0.9, "valid_loss": 0.3, "stage": 0}
+
+
+@pytest.mark.parametrize(("accuracy", "kept"), [(0.88, False), (0.89, True)])
+def test_a_lucky_valid_split_does_not_speak_for_the_head(
+    uninterrupted, accuracy: float, kept: bool
+):
+    """0.90 on 100 valid pictures, 0.86 on the training pictures: 0.88 are expected."""
+    network, _ = uninterrupted
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    start = Start(weights, ValidFigures(0.9, 0.3), valid_size=100, cross_validated=0.86)
+    assert start.expected == pytest.approx(0.88)
+    assert keep_better_(network, start, {"valid_accuracy": accuracy, "valid_loss": 0.5}) == kept
 
 
 def test_a_method_without_a_sphere_is_refused(digits: DataSet, tmp_path: Path):

@@ -28,7 +28,10 @@ OPEN = {"/livez", "/readyz", "/healthz"}  # what needs no token
 
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda m: m["kind"])
 def test_kubernetes_takes_the_manifest(manifest: dict[str, Any]) -> None:
-    kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+    version = kubernetes_validate.latest_version()
+    kubernetes_validate.validate(manifest, version, strict=True)  # raises
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**manifest, "spec": {"no": "field"}}, version, strict=True)
 
 
 def test_the_parts_of_the_manifest_meet() -> None:

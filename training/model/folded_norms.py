@@ -12,11 +12,13 @@ EfficientNet is a quarter faster (`python -m tests.benchmarks.training_step_part
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _TOLERANCE = 1e-3  # of the largest output: what rounding may change
 
@@ -46,11 +48,12 @@ def fold_norms_(network: nn.Module, image_size: int) -> int:
     return len(pairs)
 
 
-def unfold_norms_(network: nn.Module) -> None:
-    """Undo `fold_norms_`: every norm computes for itself again."""
+def unfold_norms_(network: Network) -> Network:
+    """Undo `fold_norms_`, and return the network: every norm computes for itself again."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
             vars(module).pop("forward", None)
+    return network
 
 
 def _outputs_and_pairs(

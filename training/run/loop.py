@@ -98,8 +98,7 @@ def train(
             on_epoch(metrics)
     accelerator.wait_for_everyone()
     accelerator.end_training()
-    unfold_norms_(run.network)
-    return run.network.eval() if accelerator.is_main_process else None
+    return unfold_norms_(run.network).eval() if accelerator.is_main_process else None
 
 
 def train_epoch(run: Run, epoch: int, on_step: OnStep | None = None) -> EpochMetrics:

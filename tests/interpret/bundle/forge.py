@@ -1,14 +1,18 @@
 """Variants of the toy bundle: contents changed with every hash put right again."""
 
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx.parser
+import pytest
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import BundleError
 from tests.conftest import TOY_MODEL, write_toy_bundle
 
 Document = dict[str, Any]
@@ -42,3 +46,17 @@ def bundle_without_evidence(path: Path) -> Bundle:
     write_toy_bundle(path, evidence=None)
     replace_file(path, "model.onnx", onnx.parser.parse_model(text).SerializeToString())
     return Bundle.load(path)
+
+
+def assert_refused(path: Path, *words: str) -> None:
+    """Loading must fail with one line that holds every word."""
+    with pytest.raises(BundleError) as caught:
+        Bundle.load(path)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def npy(array: np.ndarray, *, pickled: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=pickled)
+    return buffer.getvalue()

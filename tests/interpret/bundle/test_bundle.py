@@ -1,33 +1,22 @@
-import io
 import json
 import pickle
-import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from interpret.bundle.bundle import FILES, Bundle, write_bundle
+from interpret.bundle.bundle import FILES, Bundle
 from interpret.bundle.errors import BundleError, DpnpError, UnknownExampleError, UnknownLabelError
 from tests.conftest import toy_gallery
-from tests.interpret.bundle.forge import Document, change_manifest, replace_file
+from tests.interpret.bundle.forge import (
+    Document,
+    assert_refused,
+    change_manifest,
+    npy,
+    replace_file,
+)
 
 EVERY_FILE = [*FILES, "manifest.json"]
-
-
-@pytest.fixture
-def copy(toy_bundle: Bundle, tmp_path: Path) -> Path:
-    return shutil.copytree(toy_bundle.path, tmp_path / "toy")
-
-
-def assert_refused(path: Path, *words: str) -> None:
-    """Loading must fail with one line that holds every word."""
-    with pytest.raises(BundleError) as caught:
-        Bundle.load(path)
-    for word in words:
-        assert word in str(caught.value)
 
 
 def test_round_trip(toy_bundle: Bundle) -> None:
@@ -170,12 +159,6 @@ def test_file_names_cannot_leave_the_bundle(copy: Path, name: str) -> None:
     assert_refused(copy, "manifest.json", "is not a plain file name")
 
 
-def _npy(array: np.ndarray, *, pickled: bool = False) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=pickled)
-    return buffer.getvalue()
-
-
 class Trap:
     """Unpickling it would leave a file behind."""
 
@@ -189,92 +172,10 @@ class Trap:
 def test_nothing_is_unpickled(copy: Path, tmp_path: Path) -> None:
     trap, sprung = Trap(tmp_path / "sprung"), tmp_path / "sprung"
     objects = np.array([[trap]], dtype=object)
-    for data in (_npy(objects, pickled=True), pickle.dumps(trap)):
+    for data in (npy(objects, pickled=True), pickle.dumps(trap)):
         replace_file(copy, "prototypes.npy", data)
         assert_refused(copy, "prototypes.npy: not a NumPy array")
     assert not sprung.exists()
-
-
-def _archive() -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, a=np.eye(3))
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("name", ["prototypes.npy", "embeddings.npy"])
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"", "not a NumPy array"),
-        (b"junk", "not a NumPy array"),
-        (_archive(), "not a NumPy array"),
-        (_npy(np.eye(3, dtype=np.float32))[:-1], "not a NumPy array"),
-        (_npy(np.eye(3)), "float64 of 2 dimensions"),
-        (_npy(np.ones(3, np.float32)), "float32 of 1 dimensions"),
-        (_npy(np.full((3, 3), np.nan, np.float32)), "not finite"),
-        (_npy(np.full((3, 3), np.inf, np.float32)), "not finite"),
-        (_npy(np.eye(2, 3, dtype=np.float32)), "shape (2, 3), not"),
-        (_npy(np.eye(3, 4, dtype=np.float32)), "shape (3, 4), not"),
-    ],
-)
-def test_arrays_that_do_not_fit(copy: Path, name: str, data: bytes, words: str) -> None:
-    replace_file(copy, name, data)
-    assert_refused(copy, name, words)
-
-
-@pytest.mark.parametrize(
-    ("row", "good"), [((1.0001, 0, 0), False), ((1.00005, 0, 0), True), ((0, 0, 0), False)]
-)
-def test_norms_are_the_radius(copy: Path, row: tuple[float, ...], good: bool) -> None:
-    prototypes = np.eye(3, dtype=np.float32)
-    prototypes[0] = np.array(row) * (1 + 1e-5)
-    replace_file(copy, "prototypes.npy", _npy(prototypes))
-    if good:
-        np.testing.assert_array_equal(Bundle.load(copy).prototypes, prototypes)
-    else:
-        assert_refused(copy, "prototypes.npy", "norms")
-
-
-def _gallery(**columns: object) -> bytes:
-    fields = {
-        "id": [1, 2],
-        "label": ["red", "blue"],
-        "split": ["train", "train"],
-        "source": ["a", "b"],
-        "thumbnail_start": [0, 1],
-        "thumbnail_end": [1, 2],
-    }
-    table = pa.table({k: v for k, v in (fields | columns).items() if v is not None})
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"", "not a gallery"),
-        (b"PAR1 junk PAR1", "not a gallery"),
-        (_gallery(id=None), "not a gallery"),
-        (_gallery(id=[1, 1]), "ids are not unique"),
-        (_gallery(id=[1, None]), "not a gallery"),
-        (_gallery(id=["a", "b"]), "not a gallery"),
-        (_gallery(label=["red", "pink"]), "pink"),
-        (_gallery(label=["red", None]), "not a gallery"),
-        (_gallery(thumbnail_start=[0, None]), "not a gallery"),
-        (_gallery(thumbnail_start=[-1, 1]), "outside thumbnails.bin"),
-        (_gallery(thumbnail_end=[1, 10**6]), "outside thumbnails.bin"),
-        (_gallery(thumbnail_start=[0, 3]), "outside thumbnails.bin"),
-    ],
-)
-def test_galleries_that_do_not_fit(copy: Path, data: bytes, words: str) -> None:
-    replace_file(copy, "gallery.parquet", data)
-    assert_refused(copy, "gallery.parquet", words)
-
-
-def test_gallery_and_embeddings_have_the_same_rows(copy: Path) -> None:
-    replace_file(copy, "gallery.parquet", _gallery())
-    assert_refused(copy, "embeddings.npy", "shape (6, 3), not (2, 3)")
 
 
 def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
@@ -283,26 +184,3 @@ def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("x")
     assert_refused(file, "manifest.json", "Not a directory")
-
-
-def test_features_have_a_row_for_each_picture_of_the_gallery(toy_bundle: Bundle, tmp_path: Path):
-    parts = {name: toy_bundle.read(name) for name in ("model.onnx", "weights.safetensors")}
-
-    def write(rows: int) -> Bundle:
-        return write_bundle(
-            tmp_path / "toy",
-            toy_bundle.manifest,
-            model=parts["model.onnx"],
-            prototypes=toy_bundle.prototypes,
-            embeddings=toy_bundle.embeddings,
-            gallery=toy_bundle.gallery,
-            weights=parts["weights.safetensors"],
-            features=np.full((rows, 5), 0.5),
-        )
-
-    assert toy_bundle.features() is None
-    found = Bundle.load(write(6).path).features()
-    assert found is not None
-    assert (found.dtype, found.shape, found[0, 0]) == (np.float16, (6, 5), 0.5)
-    with pytest.raises(BundleError, match=r"features\.npy: 5 rows for a gallery of 6"):
-        write(5)

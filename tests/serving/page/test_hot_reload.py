@@ -97,6 +97,7 @@ def test_many_pictures_are_asked_anew(page: Browser, bundle: Path, tmp_path: Pat
     write_second_bundle(bundle)
     page.wait("$('#grid strong')?.textContent === 'rouge'")
     page.wait("$('#confusion').hidden")  # and is no more
+    assert page.run("return $('#grid strong').textContent") == "rouge"
 
 
 @needs_chromium

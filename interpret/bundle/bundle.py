@@ -31,13 +31,7 @@ from interpret.bundle.gallery_files import (
 from interpret.bundle.gallery_table import GalleryPart, GalleryTable, parts_of
 from interpret.bundle.manifest import FORMAT_VERSION, FileEntry, Manifest
 from interpret.bundle.search_index import SearchIndex
-from interpret.bundle.verified_files import (
-    Content,
-    HashedFile,
-    HeldFile,
-    opened,
-    verified,
-)
+from interpret.bundle.verified_files import Content, HashedFile, HeldFile, opened, verified
 
 MANIFEST = "manifest.json"
 CARD = "README.md"  # for people; not part of what is verified

@@ -52,14 +52,7 @@ def update_gallery(
     Raises UnknownLabelError, UnknownExampleError, ImageError, and DpnpError when that would change
     nothing, or for bad shards.
     """
-    places: dict[str, object] = {}
-    if mode is not None:
-        check_mode(mode, url)
-        if mode != bundle.manifest.gallery_mode == "none" or (
-            mode == "pictures" != bundle.manifest.gallery_mode
-        ):
-            raise DpnpError(f"--gallery-mode {mode}: the bundle has no pictures to show")
-        places = {"gallery_mode": mode, "gallery_url": url}
+    places = _places(bundle, mode, url)
     keep = np.ones(len(bundle.gallery.ids), bool)
     keep[[bundle.gallery_row(example) for example in removed]] = False
     rows, first = np.flatnonzero(keep), bundle.next_gallery_id
@@ -83,10 +76,7 @@ def update_gallery(
         number += imported.rows
         features = None  # the shards have none
     if not number and not removed and not places:
-        nothing = f"all {len(copies):,} pictures are in the gallery already"
-        if len(copies) == 1:
-            nothing = f"{copies[0].file} is in the gallery already"
-        raise DpnpError(f"{nothing if copies else 'the shards have no rows'}: nothing to change")
+        raise DpnpError(f"{_why_nothing(copies)}: nothing to change")
     what = f"gallery: {number} pictures added, {len(removed)} removed"
     if mode is not None:
         what += f"; its pictures: {mode}"
@@ -101,3 +91,22 @@ def update_gallery(
         index=index,
     )
     return UpdatedGallery(written, copies, imported.left_out if imported else 0)
+
+
+def _places(bundle: Bundle, mode: GalleryMode | None, url: str | None) -> dict[str, object]:
+    """What the manifest says of where the gallery's pictures are; empty if that stays as it is."""
+    if mode is None:
+        return {}
+    check_mode(mode, url)
+    today = bundle.manifest.gallery_mode
+    if mode != today == "none" or mode == "pictures" != today:
+        raise DpnpError(f"--gallery-mode {mode}: the bundle has no pictures to show")
+    return {"gallery_mode": mode, "gallery_url": url}
+
+
+def _why_nothing(copies: Sequence[Copy]) -> str:
+    if not copies:
+        return "the shards have no rows"
+    if len(copies) == 1:
+        return f"{copies[0].file} is in the gallery already"
+    return f"all {len(copies):,} pictures are in the gallery already"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+_WIDEST = 4096  # columns; above the length of any path
 _PIPE_WIDTH = 200  # columns of a table that is not on a terminal: wide enough never to cut
 
 # Click's own error, or that of the copy of Click that Typer brings along.
@@ -99,7 +100,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def show(table: Table) -> None:
     """A table on stdout, never cut on a pipe."""
-    _console().print(table)
+    console = _console()
+    if not console.is_terminal:
+        console.width = _WIDEST  # a row stays one line, however long the path of its picture
+        console.width = max(_PIPE_WIDTH, min(console.measure(table).maximum, _WIDEST))
+    console.print(table)
 
 
 def say(text: str, *, wrap: bool = True) -> None:

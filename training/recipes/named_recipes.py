@@ -45,7 +45,7 @@ def recipe(name: str) -> dict[str, Any]:
     """The options that the recipe `name` sets. Raises ConfigError for one that is not known."""
     if name not in RECIPES:
         raise ConfigError(f"--recipe {name}: not one of {', '.join(RECIPES)}")
-    return RECIPES[name]
+    return dict(RECIPES[name])
 
 
 def with_recipe(given: Mapping[str, object]) -> dict[str, object]:

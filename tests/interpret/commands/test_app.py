@@ -59,7 +59,8 @@ def test_predict_prints_a_table(bundle: str, folder: Path) -> None:
 def test_what_is_not_recognised_is_not_called_by_a_class(
     bundle: str, folder: Path, tmp_path: Path
 ) -> None:
-    black = tmp_path / "black.png"
+    black = tmp_path / ("long" * 30) / "black.png"  # a row of it stays one line
+    black.parent.mkdir()
     Image.new("RGB", (4, 4)).save(black)
     expected = [
         *(str(black), "not recognised", "", "none of these"),

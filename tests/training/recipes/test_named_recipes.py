@@ -16,6 +16,8 @@ def test_every_recipe_is_a_configuration():
         TrainConfig.of(data="digits", **options)
     with pytest.raises(ConfigError, match="--recipe slow: not one of auto, cpu-fast, finetune"):
         recipe("slow")
+    recipe("cpu-fast")["epochs"] = 1000  # a copy: the plan adds to it
+    assert RECIPES["cpu-fast"]["epochs"] == 27
 
 
 def test_options_win_over_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

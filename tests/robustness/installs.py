@@ -48,6 +48,9 @@ def try_install(kind: str) -> str:
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dpnp-install-") as made:
         folder = Path(made)
+        # BentoML looks for uv on PATH, and would install it by pip, which uv's environments lack.
+        (folder / "uv").symlink_to(UV)
+        os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
         bin_folder = install(EXTRAS[kind], folder)
         seconds = time.monotonic() - start
         CHECKS[kind](bin_folder, folder)

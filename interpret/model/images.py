@@ -23,7 +23,7 @@ from interpret.bundle.errors import (
 )
 from interpret.bundle.manifest import Fit, Manifest
 from interpret.model.fitting import Rectangle, fit_square, shown_rectangle
-from interpret.model.picture_formats import FORMATS, format_of, open_header
+from interpret.model.picture_formats import FORMATS, format_of, open_header, with_end_marker
 
 # What the public functions take: a file's path, a file's bytes, a picture in memory, or an array
 # of uint8: RGB (H, W, 3), RGBA (H, W, 4) or grey (H, W).
@@ -124,8 +124,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     Raises NotAnImageError, TooManyPixelsError or BrokenImageError.
     """
     image = _opened(data, max_pixels)
-    width, height = image.size
-    return _decoded(image, _factor(width, height))
+    return _decoded(image, data, _factor(*image.size))
 
 
 def open_image(path: str | Path, max_pixels: int = MAX_FILE_PIXELS) -> Image.Image:
@@ -153,7 +152,7 @@ def checked_size(data: bytes, max_pixels: int = MAX_FILE_PIXELS) -> tuple[int, i
     """
     image = _opened(data, max_pixels)
     width, height = image.size
-    _decoded(image, 8 if image.format in _SCALABLE else _factor(width, height))
+    _decoded(image, data, 8 if image.format in _SCALABLE else _factor(width, height))
     return (height, width) if _turn(image) in _SIDEWAYS else (width, height)
 
 
@@ -208,8 +207,26 @@ def _factor(width: int, height: int) -> int:
     return factor
 
 
-def _decoded(image: ImageFile.ImageFile, factor: int) -> Image.Image:
-    """The picture as upright RGB, its sides divided by `factor`; a JPEG by at most 8."""
+def _decoded(image: ImageFile.ImageFile, data: bytes, factor: int) -> Image.Image:
+    """The picture of `data` as upright RGB, its sides divided by `factor`; a JPEG by at most 8.
+
+    A JPEG that lacks its end marker alone has all its pixels, and viewers show it.
+    """
+    try:
+        return _scaled(image, factor)
+    except BrokenImageError:
+        ended = with_end_marker(data) if image.format == "JPEG" else None
+        if ended is None:
+            raise
+        # At an eighth of the size, a few missing bytes would not be seen.
+        whole = _factor(*image.size)
+        rgb, other = (_scaled(open_header(version, "JPEG"), whole) for version in ended)
+        if rgb != other:
+            raise
+        return rgb
+
+
+def _scaled(image: ImageFile.ImageFile, factor: int) -> Image.Image:
     width, height = image.size
     with _LARGE if width * height > WHOLE_PIXELS else nullcontext():
         if factor > 1 and image.format in _SCALABLE:  # decoded at that size at once

@@ -43,6 +43,8 @@ _OTHERS = re.compile(
     re.DOTALL,
 )
 _TEXTS = (b"tEXt", b"zTXt", b"iCCP", b"tIME")
+_JPEG_END = b"\xff\xd9"
+_FILLING = b"\x55" * 1024  # bytes of a JPEG's data that no pixel of a whole picture is made of
 
 
 def format_of(data: bytes) -> str | None:
@@ -95,6 +97,18 @@ def without_texts(png: bytes) -> bytes:
             kept.append(png[at:end])
         at = end
     return b"".join(kept) + png[at:] if len(kept) > 1 else png
+
+
+def with_end_marker(jpeg: bytes) -> tuple[bytes, bytes] | None:
+    """A JPEG without an end marker, given one, in two versions; None for one that has a marker.
+
+    The second has more data before the marker. A decoder makes the same picture of both if every
+    pixel was there. Of a picture that was cut, it fills the rest differently.
+    """
+    data = jpeg.rstrip(b"\xff")  # half a marker
+    if data.endswith(_JPEG_END):
+        return None
+    return data + _JPEG_END, data + _FILLING + _JPEG_END
 
 
 def media_type(data: bytes) -> str:

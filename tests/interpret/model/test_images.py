@@ -173,6 +173,24 @@ def test_truncated(kind: str, share: float) -> None:
         decode(data[: int(len(data) * share)])
 
 
+@pytest.mark.parametrize("options", [{"quality": 95}, {"progressive": True}, {"optimize": True}])
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_without_its_end_marker_is_whole(options: dict[str, object], missing: int) -> None:
+    data = encode(Image.fromarray(NOISE), "JPEG", **options)
+    cut = data[:-missing]
+    assert decode(cut) == decode(data)
+    assert checked_size(cut) == (30, 40)
+
+
+@pytest.mark.parametrize("options", [{"quality": 95}, {"progressive": True}, {"optimize": True}])
+def test_a_jpeg_without_its_last_pixels_is_corrupt(options: dict[str, object]) -> None:
+    data = encode(Image.fromarray(NOISE), "JPEG", **options)
+    for missing in range(5, 60):
+        for read in (decode, checked_size):
+            with pytest.raises(BrokenImageError, match="truncated"):
+                read(data[:-missing])
+
+
 @pytest.mark.parametrize("size", [(13_000, 13_000), (64_001, 1_000), (2**31 - 1, 2**31 - 1)])
 @pytest.mark.parametrize("strict", [False, True])  # whether Pillow's own warning is an error
 def test_a_bomb_is_refused_undecoded(size: tuple[int, int], strict: bool) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.file_suffixes import check_suffix
-from interpret.commands.console import BundleFolder, Force, Out, printable
+from interpret.commands.console import BundleFolder, Force, Out, Strict, printable
 
 if TYPE_CHECKING:
     from interpret.bundle.bundle import Bundle
@@ -72,6 +72,7 @@ def update_gallery(
             "beside the bundle, to be uploaded",
         ),
     ] = None,
+    strict: Strict = False,
     force: Force = False,
 ) -> None:
     """Write a bundle with pictures added to its gallery, or taken from it.
@@ -96,7 +97,14 @@ def update_gallery(
         raise DpnpError("nothing to do: give --add, --remove, --from or --gallery-mode")
     before = Bundle.load(bundle)
     done = gallery_update.update_gallery(
-        before, added, remove or [], out, shards=shards, mode=mode, url=gallery_url
+        before,
+        added,
+        remove or [],
+        out,
+        shards=shards,
+        mode=mode,
+        url=gallery_url,
+        strict=strict,
     )
     if done.without_embedding:
         rows = "row" if done.without_embedding == 1 else "rows"

@@ -26,6 +26,9 @@ _UsageError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "
 BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="models/NAME")]
 Out = Annotated[Path, typer.Option(metavar="BUNDLE", help="the bundle to write, models/NAME")]
 Force = Annotated[bool, typer.Option("--force", help="replace a bundle that exists at --out")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="fail on a corrupt picture instead of skipping it")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 

@@ -23,10 +23,17 @@ Floats = NDArray[np.float32]
 
 
 def add_class(
-    bundle: Bundle, label: str, folder: Path, out: Path, *, on_sphere: bool = False
+    bundle: Bundle,
+    label: str,
+    folder: Path,
+    out: Path,
+    *,
+    on_sphere: bool = False,
+    strict: bool = False,
 ) -> Bundle:
     """Write a bundle with one more class, whose prototype is the mean embedding of a folder's
-    pictures. The pictures join the gallery.
+    pictures. The pictures join the gallery. One that cannot be read is named in the log and
+    skipped, or with `strict` an error.
 
     Pictures of a class that the network was not trained on lie inside the sphere, between the
     classes that it knows. Pushed out to the sphere (`on_sphere`), the prototype would be farther
@@ -37,7 +44,7 @@ def add_class(
     """
     if label in bundle.manifest.class_names:
         raise DpnpError(f"there is a class {label!r} already")
-    new = read_pictures(bundle, picture_files(folder))
+    new = read_pictures(bundle, picture_files(folder), strict=strict)
     embeddings = new.prediction.embedding
     radius = sphere_radius(bundle) if on_sphere else None
     prototype = placed(embeddings.mean(0, dtype=np.float64), radius)

@@ -43,11 +43,13 @@ def update_gallery(
     mode: GalleryMode | None = None,
     url: str | None = None,
     index: IndexWriter | None = None,
+    strict: bool = False,
 ) -> UpdatedGallery:
     """Write a bundle whose gallery lacks the ids `removed`, and has the pictures of the folders
     `added`, by label, but for those that it has already, and the rows of the Parquet files below
     `shards`, as they are. `mode` and `url` say where its pictures are from now on; None leaves
-    that as it is. `index` is as in `write_changed`.
+    that as it is. `index` is as in `write_changed`. A picture that cannot be read is named in the
+    log and skipped, or with `strict` an error.
 
     Raises UnknownLabelError, UnknownExampleError, ImageError, and DpnpError when that would change
     nothing, or for bad shards.
@@ -65,7 +67,7 @@ def update_gallery(
     gallery = [parts_of(bundle.gallery, bundle.embeddings, rows)]
     number, features = 0, extended_features(bundle, rows)
     if labels:
-        found = read_pictures(bundle, list(labels))
+        found = read_pictures(bundle, list(labels), strict=strict)
         fresh, copies = without_copies(found, parts_of(bundle.gallery, bundle.embeddings, rows))
         number, new = len(fresh), found.part(fresh)
         table = new.table([labels[file] for file in new.files], first)

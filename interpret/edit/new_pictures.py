@@ -69,10 +69,10 @@ def picture_files(folder: Path) -> list[Path]:
     return files
 
 
-def read_pictures(bundle: Bundle, files: Sequence[Path]) -> NewPictures:
+def read_pictures(bundle: Bundle, files: Sequence[Path], *, strict: bool = False) -> NewPictures:
     """Decode and embed picture files; a bad one is named in the log and skipped.
 
-    Raises ImageError when none can be read.
+    Raises ImageError when none can be read; with `strict`, for the first one that cannot.
     """
     predictor = Predictor(bundle, pooled=bundle.has_features)
     fitted = Preprocessing.of(bundle.manifest)
@@ -86,7 +86,8 @@ def read_pictures(bundle: Bundle, files: Sequence[Path]) -> NewPictures:
     hashes: list[str] = []
     predictions = []
     for start in range(0, len(files), CHUNK):
-        chunk = read_each(read, files[start : start + CHUNK], f"pictures from {start:,}")
+        part, title = files[start : start + CHUNK], f"pictures from {start:,}"
+        chunk = read_each(read, part, title, strict=strict)
         if not chunk:
             continue
         good += [file for file, _ in chunk]

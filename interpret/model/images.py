@@ -212,18 +212,16 @@ def _decoded(image: ImageFile.ImageFile, data: bytes, factor: int) -> Image.Imag
 
     A JPEG that lacks its end marker alone has all its pixels, and viewers show it.
     """
+    whole = _factor(*image.size)
     try:
         return _scaled(image, factor)
     except BrokenImageError:
-        ended = with_end_marker(data) if image.format == "JPEG" else None
-        if ended is None:
-            raise
+        ended = with_end_marker(data) if image.format == "JPEG" else []
         # At an eighth of the size, a few missing bytes would not be seen.
-        whole = _factor(*image.size)
-        rgb, other = (_scaled(open_header(version, "JPEG"), whole) for version in ended)
-        if rgb != other:
+        found = [_scaled(open_header(version, "JPEG"), whole) for version in ended]
+        if not found or any(other != found[0] for other in found):
             raise
-        return rgb
+        return found[0]
 
 
 def _scaled(image: ImageFile.ImageFile, factor: int) -> Image.Image:

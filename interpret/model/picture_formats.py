@@ -44,7 +44,7 @@ _OTHERS = re.compile(
 )
 _TEXTS = (b"tEXt", b"zTXt", b"iCCP", b"tIME")
 _JPEG_END = b"\xff\xd9"
-_FILLING = b"\x55" * 1024  # bytes of a JPEG's data that no pixel of a whole picture is made of
+_FILLINGS = (b"", b"\xaa" * 1024, b"\x55" * 1024)  # what may stand behind the data of a JPEG
 
 
 def format_of(data: bytes) -> str | None:
@@ -99,16 +99,16 @@ def without_texts(png: bytes) -> bytes:
     return b"".join(kept) + png[at:] if len(kept) > 1 else png
 
 
-def with_end_marker(jpeg: bytes) -> tuple[bytes, bytes] | None:
-    """A JPEG without an end marker, given one, in two versions; None for one that has a marker.
+def with_end_marker(jpeg: bytes) -> list[bytes]:
+    """A JPEG without an end marker, given one, in several versions; none of one that has a marker.
 
-    The second has more data before the marker. A decoder makes the same picture of both if every
+    They have different data before the marker. A decoder makes the same picture of all if every
     pixel was there. Of a picture that was cut, it fills the rest differently.
     """
     data = jpeg.rstrip(b"\xff")  # half a marker
     if data.endswith(_JPEG_END):
-        return None
-    return data + _JPEG_END, data + _FILLING + _JPEG_END
+        return []
+    return [data + filling + _JPEG_END for filling in _FILLINGS]
 
 
 def media_type(data: bytes) -> str:

@@ -17,11 +17,12 @@ Result = TypeVar("Result")
 
 
 def read_each(
-    read: Callable[[Path], Result], files: Sequence[Path], title: str
+    read: Callable[[Path], Result], files: Sequence[Path], title: str, *, strict: bool = False
 ) -> list[tuple[Path, Result]]:
     """`read` of every file, in order and in threads, under a progress bar.
 
-    A file for which `read` raises ImageError is named in the log and skipped.
+    A file for which `read` raises ImageError is named in the log and skipped; with `strict` the
+    first one's error is raised.
     """
 
     def result(file: Path) -> Result | ImageError:
@@ -33,6 +34,8 @@ def read_each(
     good = []
     for file, found in zip(files, parallel_map(result, files, title), strict=True):
         if isinstance(found, ImageError):
+            if strict:
+                raise found
             _LOG.warning("skipped %s", as_text(str(found)))
         else:
             good.append((file, found))

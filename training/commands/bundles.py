@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from interpret.commands.console import AsJson, BundleFolder, Force, Out
+from interpret.commands.console import AsJson, BundleFolder, Force, Out, Strict
 from training.commands.options import Data, DataRoot, Download, Seed, log_to_stderr
 
 Ood = Annotated[
@@ -227,6 +227,7 @@ def add_class(
     label: Annotated[str, typer.Argument(help="the new class")],
     folder: Annotated[Path, typer.Argument(help="its pictures")],
     out: Out,
+    strict: Strict = False,
     force: Force = False,
     on_sphere: Annotated[
         bool, Option("--on-sphere", help="put the prototype on the sphere of the others")
@@ -258,7 +259,7 @@ def add_class(
     labelled = None
     if data is not None:  # before the bundle is written: a bad --data leaves none behind
         labelled = load_labelled(before, DataSource(data, seed, data_root, download))
-    after = classes.add_class(before, label, folder, out, on_sphere=on_sphere)
+    after = classes.add_class(before, label, folder, out, on_sphere=on_sphere, strict=strict)
     print_written(after)
     if labelled is not None:
         cost = cost_of_class(before, after, labelled)

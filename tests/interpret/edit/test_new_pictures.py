@@ -88,3 +88,5 @@ def test_a_bad_picture_is_named_and_skipped(
     )
     np.testing.assert_allclose(new.prediction.embedding * 255, [[10, 10, 10]])
     assert f"skipped {tmp_path}/half.png: the picture's header is corrupt" in caplog.text
+    with pytest.raises(ImageError, match=r"half\.png: the picture's header is corrupt"):
+        read_pictures(toy_bundle, picture_files(tmp_path), strict=True)

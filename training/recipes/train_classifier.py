@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -11,9 +12,11 @@ from typing import NamedTuple
 
 import torch
 
+from interpret.bundle.atomic_files import write_atomically
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import TrainingCost
 from interpret.bundle.overwriting import check_out
+from training.config.errors import CheckpointError
 from training.config.train_config import TrainConfig
 from training.config.training_job import TrainingJob
 from training.data.batches import RESIDENT_SHARE, free_memory
@@ -27,6 +30,8 @@ from training.run import checkpoint
 from training.run.accelerator import device_name
 from training.run.loop import train
 from training.run.metrics_log import seconds_of
+
+OPTIONS = "options.json"  # of a run's folder: everything that was asked of the run
 
 _LOG = logging.getLogger(__name__)
 
@@ -114,6 +119,7 @@ def run_job(
             workers=job.options.workers,
             resume=resume,
             tensorboard=tensorboard,
+            on_epoch=lambda _: _write_options(job, run),
         )
     except KeyboardInterrupt:
         if (run / checkpoint.FILE).exists():
@@ -156,4 +162,14 @@ def _in_memory(data: DataSet, config: TrainConfig) -> DataSet:
 
 def _resumed(given: Mapping[str, object], run: Path) -> TrainingJob:
     """The job of a run that goes on: what was not given now is as it was."""
-    return TrainingJob.of(**checkpoint.read(run).config.model_dump() | dict(with_recipe(given)))
+    config, file = checkpoint.read(run).config.model_dump(), run / OPTIONS
+    try:
+        options = json.loads(file.read_text()) if file.exists() else {}  # not in runs of before
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file}: unreadable ({error}); delete it to do without") from error
+    return TrainingJob.of(**options | config | dict(with_recipe(given)))
+
+
+def _write_options(job: TrainingJob, run: Path) -> None:
+    """Keep all options beside the checkpoint, which has those alone that the weights depend on."""
+    write_atomically(run / OPTIONS, json.dumps(job.record(), indent=1).encode())

@@ -13,6 +13,7 @@ from interpret.bundle.errors import BundleError
 from tests.training.commands.command_line import dpnp
 from training import train_classifier
 from training.config.errors import CheckpointError, ConfigError
+from training.recipes.train_classifier import OPTIONS
 from training.run.accelerator import has_bf16
 
 QUICK = {
@@ -74,14 +75,22 @@ def test_the_package_names_it_without_torch():
         _ = training.train_something
 
 
-def test_a_run_goes_on_with_the_seed_that_it_had(tmp_path: Path):
-    """The seed decides the splits: not given again, it is the run's own."""
+def test_a_run_goes_on_with_the_options_that_it_had(tmp_path: Path):
+    """The seed decides the splits, other options what the bundle keeps: not given again, they are
+    the run's own.
+    """
     options = {"backbone": "tiny", "embedding_dim": 3, "image_size": 16, "epochs": 1, "seed": 3}
     out, run = tmp_path / "models" / "digits", tmp_path / "run"
-    first = train_classifier("digits", out, run=run, **options)
-    del options["seed"]
-    again = train_classifier("digits", out, run=run, resume=True, **options)
+    first = train_classifier("digits", out, run=run, half=True, gallery=2, **options)
+    again = train_classifier("digits", out, run=run, resume=True)
     assert first is not None
     assert again is not None
-    assert again.manifest.training["seed"] == 3
+    assert again.manifest.training == first.manifest.training
+    assert len(again.embeddings) == 20
     np.testing.assert_array_equal(again.embeddings, first.embeddings)
+    more = train_classifier("digits", out, run=run, resume=True, gallery=3)
+    assert more is not None
+    assert len(more.embeddings) == 30
+    (run / OPTIONS).write_text("{")
+    with pytest.raises(CheckpointError, match=r"options\.json: unreadable"):
+        train_classifier("digits", out, run=run, resume=True)

@@ -17,8 +17,8 @@ ROOMS = {
         *("commands", "paper", "recipes", "export", "evaluate", "run", "model", "data", "config"),
     ),
     "interpret": (
-        *("commands", "report", "figures", "edit", "explain", "trust", "retrieval", "model"),
-        *("geometry", "bundle"),
+        *("commands", "report", "figures", "edit", "batch", "explain", "trust", "retrieval"),
+        *("model", "geometry", "bundle"),
     ),
     "serving": (
         *(

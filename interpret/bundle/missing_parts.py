@@ -14,6 +14,7 @@ DISTRIBUTION = "dpnp-toolkit"
 EXTRA_OF = {
     "onnxruntime": "cpu",
     "faiss": "cpu",
+    "ray": "ray",
     **dict.fromkeys(
         (
             *("accelerate", "captum", "httpx", "huggingface_hub", "onnxscript", "timm", "torch"),
@@ -53,9 +54,9 @@ def named_parts() -> Iterator[None]:
 
 
 def check_parts(*packages: str) -> None:
-    """Raise MissingPartError for the first of these packages, or of all optional ones, that is
-    not there; imports none.
+    """Raise MissingPartError for the first of these packages, or of all that training needs, that
+    is not there; imports none.
     """
-    for package in packages or EXTRA_OF:
+    for package in packages or (name for name in EXTRA_OF if name != "ray"):
         if find_spec(package) is None:
             raise MissingPartError(package)

@@ -12,7 +12,7 @@ import typer
 
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.file_suffixes import check_suffix
-from interpret.commands.console import BundleFolder, Force, Out, Strict, printable
+from interpret.commands.console import BundleFolder, Force, Out, Strict, counted, printable
 
 if TYPE_CHECKING:
     from interpret.bundle.bundle import Bundle
@@ -53,8 +53,8 @@ def update_gallery(
         typer.Option(
             "--from",
             metavar="DIR",
-            help="add all rows of the Parquet files in this folder: columns embedding, label, "
-            "source, and optionally thumbnail",
+            help="add all rows of the Parquet files in this folder, as predict --embeddings writes "
+            "them: columns embedding, label, source, and optionally thumbnail",
         ),
     ] = None,
     gallery_mode: Annotated[
@@ -107,8 +107,10 @@ def update_gallery(
         strict=strict,
     )
     if done.without_embedding:
-        rows = "row" if done.without_embedding == 1 else "rows"
-        typer.echo(f"left out: {done.without_embedding:,} {rows} without an embedding")
+        typer.echo(f"left out: {counted(done.without_embedding, 'row')} without an embedding")
+    if done.only_answered:
+        pictures = counted(done.only_answered, "picture")
+        typer.echo(f"labelled by the model: {pictures} that the source gives no label")
     if before.has_features and not done.bundle.has_features:
         typer.echo("left out: the pooled features of the gallery, which the shards do not have")
     for copy in done.copies:

@@ -86,6 +86,11 @@ def printable(path: object) -> str:
     return str(path).encode(errors="replace").decode()
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things in words: 1 picture, 2,000 pictures."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on stdout; columns whose heading starts with a space are numbers."""
     from rich.table import Table

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interpret.batch.engines import Engine
 from interpret.bundle.errors import DpnpError, ImageError
 from interpret.bundle.file_suffixes import check_suffix
+from interpret.commands.batch_job import (
+    BatchOptions,
+    is_folder,
+    predict_into_shards,
+)
 from interpret.commands.console import (
     AsJson,
     BundleFolder,
@@ -37,46 +43,81 @@ Count = Annotated[
 ]
 
 
-def predict(
+def predict(  # its length is that of its options
     bundle: BundleFolder,
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE", help="pictures, or folders of them")
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="pictures, folders of them, lists of paths (.txt), Parquet files of bytes or "
+            "paths, WebDataset shards (.tar), or addresses of these (s3://…)",
+        ),
     ],
     as_json: AsJson = False,
     out: Annotated[
-        Path | None, typer.Option(help="write the answers into a table: .parquet or .csv")
+        Path | None,
+        typer.Option(
+            metavar="TABLE|DIR",
+            help="write the answers into a table (.parquet or .csv), or as Parquet shards into a "
+            "folder, where a job that was cut goes on",
+        ),
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="who computes the shards: this process, or workers of Ray")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes of --engine ray; default: all that fit")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float,
+        typer.Option(min=0, help="GPUs of each process of --engine ray; 0.5: two share one"),
+    ] = 0,
+    embeddings: Annotated[
+        bool,
+        typer.Option("--embeddings", help="keep them in the shards, for update-gallery --from"),
+    ] = False,
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails", help="keep small pictures in the shards, too")
+    ] = False,
 ) -> None:
     """Classify pictures and say how near the nearest prototypes are.
 
     Example: dpnp predict models/digits-dpnp three.png seven.png
 
     A folder, into a table: dpnp predict models/digits-dpnp pictures --out predictions.parquet
+
+    Millions, into shards: dpnp predict models/digits-dpnp s3://bucket/pictures --out answers
+    --engine ray --embeddings
     """
-    from interpret.explain.prediction_table import (
-        classify_files,
-        find_pictures,
-        write_predictions,
-    )
+    options = BatchOptions(engine, workers, gpus_per_worker, embeddings, thumbnails)
+    if out is not None and is_folder(out):
+        predict_into_shards(bundle, sources, out, options)
+        return
+    options.check_unused()
+    from interpret.batch.sources import list_sources
+    from interpret.batch.tables import answers_to, write_table
 
     if out is not None:
         check_suffix(out, "tables")
-    explainer, images = _load(bundle), find_pictures(images)
+    explainer, listing = _load(bundle), list_sources(sources)
     if out is not None:
-        bad = write_predictions(explainer, images, out)
-        typer.echo(f"written: {printable(out)}, {len(images)} pictures, {bad} of them unreadable")
-        raise typer.Exit(2 if bad else 0)
-    answers: list[tuple[Path, Classification]] = []
-    for path, answer in classify_files(explainer, images):
-        if isinstance(answer, ImageError):
-            complain(answer)
+        written = write_table(explainer, listing, out)
+        bad = f"{written.unreadable} of them unreadable"
+        typer.echo(f"written: {printable(out)}, {written.pictures} pictures, {bad}")
+        raise typer.Exit(2 if written.unreadable else 0)
+    answers: list[tuple[str, Classification]] = []
+    unreadable = 0
+    for each in answers_to(explainer, listing):
+        if isinstance(each.answer, ImageError):
+            complain(each.answer)
+            unreadable += 1
         else:
-            answers.append((path, answer))
+            answers.append((each.picture.name, each.answer))
     if not as_json:
         _print_answers(answers)
     else:
-        print_json([{"file": str(path)} | answer.model_dump() for path, answer in answers])
-    if len(answers) < len(images):
+        print_json([{"file": name} | answer.model_dump() for name, answer in answers])
+    if unreadable:
         raise typer.Exit(2)
 
 
@@ -123,7 +164,7 @@ def explain(
     if as_json:
         print_json(explanation.model_dump())
     else:
-        _print_answers([(image, explanation)])
+        _print_answers([(str(image), explanation)])
         typer.echo(f"written: {printable(out)}")
 
 
@@ -182,7 +223,7 @@ def _pixels(explainer: Explainer, path: Path) -> NDArray[np.uint8]:
     return explainer.preprocessing(open_image(path))
 
 
-def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
+def _print_answers(answers: Sequence[tuple[str, Classification]]) -> None:
     if not answers:
         return
     told = any(answer.novelty for _, answer in answers)  # 0 for a model without novelty
@@ -196,7 +237,7 @@ def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
         ("file", "label", *columns),
         [
             (
-                str(path),
+                name,
                 answer.headline,
                 f"{answer.probability:.1%}" if answer.recognised else "",
                 answer.verdict.replace("_", " "),
@@ -209,7 +250,7 @@ def _print_answers(answers: Sequence[tuple[Path, Classification]]) -> None:
                 *[_limit_passed(answer)] * passed,
                 *["" if answer.group is None else answer.group.name] * grouped,
             )
-            for path, answer in answers
+            for name, answer in answers
         ],
     )
 

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from interpret.batch.columns import OWN_LABEL
+from interpret.batch.job import FINGERPRINT, check_finished
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.gallery_columns import ROW_GROUP, Integers
@@ -19,7 +21,6 @@ from interpret.bundle.manifest import Manifest
 from interpret.edit.new_pictures import SPLIT
 from interpret.model.progress import progress
 
-FINGERPRINT = b"dpnp.fingerprint"  # of the model that embedded, in a shard's metadata
 _NEEDED = ("embedding", "label", "source")
 _OPTIONAL = ("split", "thumbnail", "pixels_sha256")
 
@@ -28,7 +29,8 @@ class Shards:
     """The rows of all Parquet files below a folder, for the gallery of a bundle.
 
     Columns: `embedding`, a list of d floats; `label`; `source`; and optionally `thumbnail`, an
-    encoded picture, `split` and `pixels_sha256`. A row without an embedding is left out.
+    encoded picture, `split` and `pixels_sha256`. A row without an embedding is left out. In the
+    shards of a batch job `label` is the model's answer: `own_label` counts first.
     """
 
     def __init__(self, folder: Path, bundle: Bundle) -> None:
@@ -37,9 +39,12 @@ class Shards:
         self._index = {name: i for i, name in enumerate(self._names)}
         self._dim = bundle.manifest.embedding_dim
         self.rows, self.left_out = 0, 0
+        self.only_answered = 0  # rows of a batch job whose source had no label for them
         self._files = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
         if not self._files:
             raise DpnpError(f"--from {folder}: no Parquet files in it")
+        for place in {folder, *(file.parent for file in self._files)}:
+            check_finished(place)
         known = _same_embedding(bundle.manifest)
         for file in self._files:
             with _opened(file) as shard:
@@ -56,6 +61,7 @@ class Shards:
                 with _opened(file) as shard:
                     names = shard.schema_arrow.names
                     columns = [*_NEEDED, *(name for name in _OPTIONAL if name in names)]
+                    columns += [OWN_LABEL] * (OWN_LABEL in names)
                     row = 0
                     for batch in shard.iter_batches(ROW_GROUP, columns=columns, use_threads=False):
                         part = self._part(file, row, batch, first_id)
@@ -81,15 +87,21 @@ class Shards:
         own = (schema.metadata or {}).get(FINGERPRINT, b"").decode(errors="replace")
         if own and own not in known:
             raise DpnpError(f"{file}: embedded by the model {own:.12}, which embeds otherwise")
-        for batch in shard.iter_batches(ROW_GROUP, columns=["label"], use_threads=False):
-            for label in pc.unique(batch.column("label")).to_pylist():
+        labels = ["label", *[OWN_LABEL] * (OWN_LABEL in schema.names)]
+        for batch in shard.iter_batches(ROW_GROUP, columns=labels, use_threads=False):
+            for label in pc.unique(_labels(batch)).to_pylist():
                 if label is not None and label not in self._index:
                     raise DpnpError(f"{file}: no class {label!r} in the model")
+            if len(labels) > 1:  # an unreadable picture has no answer, and maybe a label
+                answered = batch.column("label").is_valid()
+                own = batch.column(OWN_LABEL).is_valid()
+                self.only_answered += pc.and_not(answered, own).true_count
 
     def _part(self, file: Path, row: int, batch: pa.RecordBatch, first: int) -> GalleryPart:
         batch = batch.filter(batch.column("embedding").is_valid())
         embeddings = self._embeddings(file, row, batch.column("embedding"))
-        if batch.column("label").null_count:
+        labels = _labels(batch)
+        if labels.null_count:
             raise DpnpError(f"{file}: a row from {row:,} on has an embedding and no label")
         # Absent columns are filled in; so are missing values of optional ones.
         given = {name: batch.column(name).to_pylist() for name in batch.schema.names[1:]}
@@ -97,7 +109,7 @@ class Shards:
         return GalleryPart(
             GalleryTable(
                 np.arange(first, first + len(batch)),
-                self._labels(batch.column("label")),
+                self._labels(labels),
                 [split or SPLIT for split in given.get("split", nothing)],
                 [source or "" for source in given["source"]],
                 [content or b"" for content in given.get("thumbnail", nothing)],
@@ -127,6 +139,14 @@ class Shards:
         encoded = column.dictionary_encode()
         classes = np.array([self._index[name] for name in encoded.dictionary.to_pylist()], np.int32)
         return classes[encoded.indices.to_numpy()] if len(column) else classes
+
+
+def _labels(batch: pa.RecordBatch) -> pa.Array:
+    """The labels of rows: the source's own before the model's answers."""
+    labels = batch.column("label")
+    if OWN_LABEL not in batch.schema.names:
+        return labels
+    return pc.coalesce(batch.column(OWN_LABEL), labels)
 
 
 def _opened(file: Path) -> pq.ParquetFile:

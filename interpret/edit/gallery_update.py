@@ -31,6 +31,7 @@ class UpdatedGallery(NamedTuple):
     bundle: Bundle
     copies: list[Copy]
     without_embedding: int = 0  # rows of shards
+    only_answered: int = 0  # rows of a batch job whose label is the model's answer
 
 
 def update_gallery(
@@ -92,7 +93,9 @@ def update_gallery(
         next_id=first + number if number else None,
         index=index,
     )
-    return UpdatedGallery(written, copies, imported.left_out if imported else 0)
+    if imported is None:
+        return UpdatedGallery(written, copies)
+    return UpdatedGallery(written, copies, imported.left_out, imported.only_answered)
 
 
 def _places(bundle: Bundle, mode: GalleryMode | None, url: str | None) -> dict[str, object]:

@@ -43,6 +43,14 @@ def command(*words: str) -> str:
         ("onnxruntime", command("predict", "models/digits-dpnp", "docs/digit.png"), "cpu"),
         ("faiss", command("similar", "models/digits-dpnp", "--prototype", "3"), "cpu"),
         ("faiss", command("serve", "models/digits-dpnp"), "cpu"),
+        (
+            "ray",
+            command(
+                *("predict", "models/digits-dpnp", "docs/digit.png", "--engine", "ray"),
+                *("--out", "no/such/folder"),
+            ),
+            "ray",
+        ),
     ],
 )
 def test_commands_name_it_in_a_line(package: str, code: str, extra: str) -> None:

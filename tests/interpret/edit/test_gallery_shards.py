@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from interpret.batch.job import FINGERPRINT
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.edit.forgetting import forget
-from interpret.edit.gallery_shards import FINGERPRINT
 from interpret.edit.gallery_update import update_gallery
 from interpret.retrieval.gallery import Gallery
 from interpret.retrieval.vector_index import index_writer
@@ -38,7 +38,7 @@ def shard(
 def test_rows_are_added_in_order(toy_bundle: Bundle, tmp_path: Path):
     first = shard(tmp_path / "in" / "a.parquet", 5, thumbnail=[b"webp", None, b"", b"x", b"y"])
     second = shard(tmp_path / "in" / "deep" / "b.parquet", 4, kind=pa.list_(pa.float64()))
-    new, _, left_out = update_gallery(
+    new, _, left_out, *_ = update_gallery(
         toy_bundle, {}, [12], tmp_path / "new", shards=tmp_path / "in"
     )
     assert left_out == 0
@@ -62,7 +62,9 @@ def test_pictures_that_could_not_be_embedded_are_left_out(toy_bundle: Bundle, tm
         embedding=pa.array([[1, 0, 0], None, [0, 0, 1]], kind),
         label=["red", None, "blue"],
     )
-    new, _, left_out = update_gallery(toy_bundle, {}, [], tmp_path / "new", shards=tmp_path / "in")
+    new, _, left_out, *_ = update_gallery(
+        toy_bundle, {}, [], tmp_path / "new", shards=tmp_path / "in"
+    )
     assert left_out == 1
     assert new.gallery.labels[6:].tolist() == [0, 2]
     np.testing.assert_array_equal(new.embeddings[6:], [[1, 0, 0], [0, 0, 1]])

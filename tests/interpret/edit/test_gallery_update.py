@@ -38,7 +38,7 @@ def of_an_older_release(bundle: Bundle, path: Path) -> Bundle:
 def test_the_gallery_changes_and_the_model_does_not(
     toy_bundle: Bundle, yellows: Path, tmp_path: Path
 ):
-    new, copies, _ = update_gallery(toy_bundle, {"red": yellows}, [15, 11], tmp_path / "new")
+    new, copies, *_ = update_gallery(toy_bundle, {"red": yellows}, [15, 11], tmp_path / "new")
     assert copies == []
     assert new.gallery.ids.tolist() == [10, 12, 13, 14, 16, 17]  # 15 is not given again
     assert new.gallery.labels.tolist() == [0, 2, 0, 1, 0, 0]
@@ -67,7 +67,7 @@ def test_pictures_that_are_there_already_are_named_and_left_out(toy_bundle: Bund
     first = save(folder / "b.png", 9, 8, 7)
     second = save(folder / "c.png", 9, 8, 7)
     save(folder / "d.png", 9, 8, 6)
-    new, copies, _ = update_gallery(toy_bundle, {"green": folder}, [], tmp_path / "new")
+    new, copies, *_ = update_gallery(toy_bundle, {"green": folder}, [], tmp_path / "new")
     assert copies == [(red, "training image 10"), (second, str(first))]
     assert new.gallery.sources[6:] == ["more/b.png", "more/d.png"]
     assert new.gallery.ids[6:].tolist() == [16, 17]
@@ -78,7 +78,9 @@ def test_pictures_that_are_there_already_are_named_and_left_out(toy_bundle: Bund
 
 def test_a_removed_picture_may_come_again_with_another_label(toy_bundle: Bundle, tmp_path: Path):
     save(tmp_path / "reds" / "a.png", 255, 0, 0)
-    new, copies, _ = update_gallery(toy_bundle, {"blue": tmp_path / "reds"}, [10], tmp_path / "new")
+    new, copies, *_ = update_gallery(
+        toy_bundle, {"blue": tmp_path / "reds"}, [10], tmp_path / "new"
+    )
     assert copies == []
     assert (new.gallery.ids[-1], new.gallery.labels[-1]) == (16, 2)
 
@@ -92,7 +94,7 @@ def test_older_galleries_are_compared_by_thumbnail_and_embedding(
     copy = tmp_path / "more" / "a.webp"
     copy.write_bytes(old.gallery.thumbnails[4])  # tiny ones are kept without loss
     save(tmp_path / "more" / "b.png", 0, 126, 0)
-    new, copies, _ = update_gallery(old, {"red": tmp_path / "more"}, [], tmp_path / "new")
+    new, copies, *_ = update_gallery(old, {"red": tmp_path / "more"}, [], tmp_path / "new")
     assert copies == [(copy, "training image 14")]
     assert new.gallery.ids.tolist() == [10, 11, 12, 13, 14, 15, 16]
     # The same thumbnail with another embedding is another picture: it had details to lose.
@@ -107,7 +109,7 @@ def test_a_committed_bundle_knows_its_own_pictures(tmp_path: Path):
     copy.write_bytes(bundle.gallery.thumbnails[3])
     save(tmp_path / "more" / "b.png", 1, 2, 3)
     label = bundle.manifest.class_names[0]
-    new, copies, _ = update_gallery(bundle, {label: tmp_path / "more"}, [], tmp_path / "new")
+    new, copies, *_ = update_gallery(bundle, {label: tmp_path / "more"}, [], tmp_path / "new")
     assert copies == [(copy, f"training image {bundle.gallery.ids[3]}")]
     assert new.gallery.ids[-1] == bundle.gallery.ids.max() + 1
 

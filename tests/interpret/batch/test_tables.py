@@ -1,7 +1,6 @@
 """Folders in, a table out: a row for every picture, also for one that cannot be read."""
 
 import csv
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,16 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from interpret.batch.sources import Listing, Part, list_sources
+from interpret.batch.tables import answers_to, write_table
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BrokenImageError, DpnpError
 from interpret.explain.answers import Classification
-from interpret.explain.explainer import Explainer
-from interpret.explain.prediction_table import (
-    BATCH,
-    classify_files,
-    find_pictures,
-    write_predictions,
-)
+from interpret.explain.explainer import BATCH, Explainer
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 
@@ -41,38 +36,35 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_folders_are_searched_and_files_taken_as_given(folder: Path) -> None:
-    files = find_pictures([folder / "notes.txt", folder])
-    assert [file.name for file in files] == ["notes.txt", "a.png", "b.JPG", "c.png"]
-    (folder / "empty").mkdir()
-    with pytest.raises(DpnpError, match="no pictures in this folder"):
-        find_pictures([folder / "empty"])
-
-
 def test_answers_in_order_over_several_batches(explainer: Explainer, tmp_path: Path) -> None:
     files = []
     for i in range(BATCH + 5):
-        files.append(tmp_path / f"{i}.png")
+        files.append(str(tmp_path / f"{i}.png"))
         Image.new("RGB", (4, 4), RED if i % 3 else GREEN).save(files[-1])
-    files[BATCH].write_bytes(files[0].read_bytes()[:40])
-    answers = list(classify_files(explainer, files))
-    assert [file for file, _ in answers] == files
-    for i, (_, answer) in enumerate(answers):
+    broken = Path(files[BATCH])
+    broken.write_bytes(broken.read_bytes()[:40])
+    found = list(answers_to(explainer, list_sources(files)))
+    assert [each.picture.name for each in found] == files
+    for i, each in enumerate(found):
         if i == BATCH:
-            assert isinstance(answer, BrokenImageError)
+            assert isinstance(each.answer, BrokenImageError)
+            assert str(each.answer).startswith(f"{broken}: the picture's header is corrupt: ")
+            assert each.embedding is None
         else:
-            assert isinstance(answer, Classification)
-            assert answer.label == ("red" if i % 3 else "green")
+            assert isinstance(each.answer, Classification)
+            assert each.answer.label == ("red" if i % 3 else "green")
+            assert each.embedding is not None
+            assert each.embedding.tolist() == ([1, 0, 0] if i % 3 else [0, 1, 0])
 
 
 def test_a_table_has_every_picture(explainer: Explainer, folder: Path, tmp_path: Path) -> None:
-    files = find_pictures([folder])
-    assert write_predictions(explainer, files, tmp_path / "p.parquet") == 1
-    assert write_predictions(explainer, files, tmp_path / "p.csv") == 1
+    listing = list_sources([str(folder)])
+    assert write_table(explainer, listing, tmp_path / "p.parquet") == (3, 1)
+    assert write_table(explainer, listing, tmp_path / "p.csv") == (3, 1)
     rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
     assert [row["label"] for row in rows] == ["red", "green", None]
     assert rows[0] | {"probability": 0, "negative_distance": 0, "margin": 0} == {
-        "file": str(folder / "a.png"),
+        "source": str(folder / "a.png"),
         "label": "red",
         "probability": 0,
         "verdict": "accept",
@@ -101,16 +93,14 @@ def test_nothing_is_left_of_a_table_that_fails(
     out.mkdir()
     (out / "p.csv").write_text("old")
 
-    with pytest.raises(TypeError):
-        write_predictions(explainer, [*find_pictures([folder]), None], out / "p.csv")
+    (folder / "table.parquet").mkdir()
+    with pytest.raises(DpnpError, match="cannot be written: Is a directory"):
+        write_table(explainer, list_sources([str(folder)]), folder / "table.parquet")
+    assert not list(folder.glob(".table*"))
+    broken = Listing([Part("files", ("a.png",), ())], "")  # a label is missing
+    with pytest.raises(ValueError, match="zip"):
+        write_table(explainer, broken, out / "p.csv")
     assert [(file.name, file.read_text()) for file in out.iterdir()] == [("p.csv", "old")]
-
-
-def test_a_folder_called_like_a_picture_is_none(folder: Path, tmp_path: Path) -> None:
-    album = folder / "album.jpg"
-    album.mkdir()
-    shutil.copy(folder / "a.png", album / "d.png")
-    assert [file.name for file in find_pictures([folder])] == ["a.png", "d.png", "b.JPG", "c.png"]
 
 
 def test_the_command(toy_bundle: Bundle, folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""How many pictures are answered: sources of millions, and tables of answers."""

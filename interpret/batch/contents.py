@@ -1,0 +1,133 @@
+"""The pictures of a part, one by one, not decoded yet."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import groupby
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from interpret.batch.parquet_columns import picture_columns
+from interpret.batch.places import absolute, opened, read_place
+from interpret.batch.sources import Part, is_picture
+from interpret.bundle.errors import BrokenImageError, ImageError
+
+_ROWS = 256  # of a Parquet file, read together
+
+
+class GivenPicture(NamedTuple):
+    """A picture of a source. `read` gives its bytes or raises ImageError."""
+
+    name: str
+    read: Callable[[], bytes]
+    label: str | None = None  # its own, where the source tells
+
+
+def pictures_of(part: Part, folder: str = "") -> Iterator[GivenPicture]:
+    """The pictures of a part; `folder` is where relative paths start, if not here.
+
+    What cannot be read becomes a picture whose `read` raises ImageError.
+    """
+    if part.kind == "files":
+        for place, label in zip(part.places, part.labels, strict=True):
+            own = PurePosixPath(place).parent.name if label is None else label
+            yield GivenPicture(place, partial(_file, place, folder), own)
+        return
+    read = _archive if part.kind == "tar" else _rows
+    taken = 0
+    try:
+        for picture in read(part, folder):
+            yield picture
+            taken += 1
+    except (OSError, EOFError, tarfile.TarError, pa.ArrowException) as error:
+        text = " ".join(str(error).split())
+        problem = BrokenImageError(f"cannot be read after {taken:,} pictures: {text}")
+        yield GivenPicture(part.places[0], partial(_raise, problem))
+
+
+def _file(place: str, folder: str) -> bytes:
+    try:
+        return read_place(absolute(place, folder))
+    except OSError as error:
+        raise ImageError(error.strerror or " ".join(str(error).split())) from error
+
+
+def _raise(error: ImageError) -> bytes:
+    raise error
+
+
+def _archive(part: Part, folder: str) -> Iterator[GivenPicture]:
+    """The pictures of a WebDataset shard. Files of one sample share their name up to the dot."""
+    [place] = part.places
+    with (
+        opened(absolute(place, folder)) as file,
+        tarfile.open(fileobj=file, mode="r|*") as archive,
+    ):
+        for _, sample in groupby(_members(archive), lambda member: _key(member[0])):
+            members = list(sample)
+            labels = [content for name, content in members if name.endswith(".cls")]
+            label = labels[0].decode(errors="replace").strip() if labels else None
+            for name, content in members:
+                if is_picture(name):
+                    full = f"{place}/{name}"
+                    yield GivenPicture(full, partial(bytes, content), label)
+
+
+def _members(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    for member in archive:
+        if member.isfile() and (is_picture(member.name) or member.name.endswith(".cls")):
+            file = archive.extractfile(member)
+            assert file is not None  # a regular file has content
+            yield member.name, file.read()
+
+
+def _key(name: str) -> str:
+    path = PurePosixPath(name)
+    return str(path.parent / path.name.partition(".")[0])
+
+
+def _rows(part: Part, folder: str) -> Iterator[GivenPicture]:
+    [place] = part.places
+    with opened(absolute(place, folder)) as file, pq.ParquetFile(file) as table:
+        columns = picture_columns(place, table.schema_arrow)
+        names = [n for n in (columns.picture, columns.name, columns.label) if n is not None]
+        row = part.first
+        for batch in table.iter_batches(
+            _ROWS, row_groups=_groups(table, part), columns=names, use_threads=False
+        ):
+            pictures = batch.column(columns.picture).to_pylist()
+            given = _column(batch, columns.name)
+            labels = _column(batch, columns.label)
+            for picture, name, label in zip(pictures, given, labels, strict=True):
+                content = picture
+                if columns.struct:
+                    content, name = _unpacked(picture, name)
+                shown = f"{place}#{row}" if name is None else str(name)
+                yield GivenPicture(shown, partial(bytes, content or b""), label)
+                row += 1
+
+
+def _column(batch: pa.RecordBatch, name: str | None) -> list[Any]:
+    return [None] * len(batch) if name is None else batch.column(name).to_pylist()
+
+
+def _unpacked(picture: dict[str, Any] | None, name: Any) -> tuple[bytes | None, Any]:
+    """Bytes and name of a picture as the `datasets` library stores it."""
+    if picture is None:
+        return None, name
+    return picture["bytes"], picture.get("path") if name is None else name
+
+
+def _groups(table: pq.ParquetFile, part: Part) -> list[int]:
+    """The row groups of a part: it begins and ends with them."""
+    groups, row = [], 0
+    for i in range(table.metadata.num_row_groups):
+        if part.first <= row < part.first + (part.count or 0):
+            groups.append(i)
+        row += table.metadata.row_group(i).num_rows
+    return groups

@@ -1,0 +1,102 @@
+"""A batch job on Ray Data: actors that each load the bundle once, on one machine or a cluster.
+
+Bundle, source and job folder are read and written by the workers themselves, so on a cluster they
+lie where every node finds them at the same path. Ray moves the parts' numbers and counts, no
+pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from interpret.batch.engines import Workers
+from interpret.batch.job import Done
+from interpret.batch.worker import Worker
+from interpret.bundle.errors import DpnpError
+from interpret.bundle.missing_parts import named_parts
+
+with named_parts():
+    import ray
+    import ray.data
+    from ray.exceptions import RayError
+
+
+class _Actor:
+    """A process of Ray that works on parts."""
+
+    def __init__(self, folder: str, bundle: str, threads: int, gpu: bool) -> None:
+        self._made: Worker | str
+        try:
+            device: Any = "cuda" if gpu else "cpu"
+            self._made = Worker(Path(folder), Path(bundle), threads=threads, device=device)
+        except (DpnpError, OSError) as error:  # raised here, Ray would start the actor for ever
+            self._made = f"{ray.util.get_node_ip_address()}: {error}"
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Do a part; `problem` says why the whole job must end, if it must."""
+        number = int(row["part"])
+        done, problem = Done(number, 0, 0), ""
+        if isinstance(self._made, str):
+            problem = self._made
+        else:
+            try:
+                done = self._made(number)
+            except OSError as error:
+                problem = str(error)
+        return {**done._asdict(), "problem": problem}
+
+
+def run(folder: Path, bundle: Path, parts: Sequence[int], workers: Workers) -> Iterator[Done]:
+    """Do these parts of the job in `folder`, in any order, on the cluster that this process is
+    connected to, that RAY_ADDRESS names or that runs on this machine, else on this machine alone.
+
+    A part whose worker was killed is done again by another. Raises DpnpError.
+    """
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level="warning")
+    cpus = _cpus_per_worker(workers.gpus)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # the command has its own
+    context.print_on_execution_start = False
+    data = ray.data.from_items([{"part": n} for n in parts], override_num_blocks=len(parts))
+    done = data.map(
+        _Actor,
+        fn_constructor_args=(str(folder), str(bundle), cpus, workers.gpus > 0),
+        compute=ray.data.ActorPoolStrategy(**_pool(workers, cpus)),
+        num_cpus=cpus,
+        num_gpus=workers.gpus,
+    )
+    try:
+        for row in done.iter_rows():
+            if row["problem"]:
+                raise DpnpError(row["problem"])
+            yield Done(row["part"], row["pictures"], row["unreadable"])
+    except RayError as error:
+        raise DpnpError(f"Ray: {' '.join(str(error).split())}") from error
+
+
+def _cpus_per_worker(gpus: float) -> int:
+    """The CPUs of a worker: one, or beside a GPU its share of the node's, which decode for it.
+
+    Raises DpnpError when no node has so many GPUs.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not gpus:
+        return 1
+    fitting = [node for node in nodes if node.get("GPU", 0) >= gpus]
+    if not fitting:
+        raise DpnpError(f"--gpus-per-worker {gpus:g}: Ray has no node with so many GPUs")
+    return max(1, min(int(node.get("CPU", 1) * gpus // node["GPU"]) for node in fitting))
+
+
+def _pool(workers: Workers, cpus: int) -> dict[str, int]:
+    """The size of the pool: as asked for, or as many as fit; a cluster may grow."""
+    if workers.processes is not None:
+        return {"size": workers.processes}
+    resources = ray.cluster_resources()
+    fitting = resources.get("CPU", 1) // cpus
+    if workers.gpus:
+        fitting = min(fitting, resources.get("GPU", 0) // workers.gpus)
+    return {"size": max(1, int(fitting))}

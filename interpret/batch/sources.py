@@ -1,0 +1,213 @@
+"""What a source of pictures holds, cut into parts in the same way each time.
+
+A source is a picture, a folder, a list of paths (.txt), a Parquet file of bytes or paths, a
+WebDataset shard (.tar), or the address of such a thing in an object store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from interpret.batch import places
+from interpret.batch.parquet_columns import PictureColumns, picture_columns
+from interpret.bundle.errors import DpnpError
+from interpret.bundle.file_suffixes import SUFFIXES, has_suffix
+from interpret.model.picture_files import Folder, scan
+
+Kind = Literal["files", "parquet", "tar"]
+ARCHIVES = (".tar", ".tar.gz", ".tgz")
+LISTS = (".txt", ".lst")
+LARGEST_PART = 4096  # pictures: what a cut job does again at most, for each worker
+_SMALLEST_PART = 64
+_PARTS = 64  # of a small source, so that several workers share it
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pictures that are answered together: files, or rows of a Parquet file, or an archive."""
+
+    kind: Kind
+    places: tuple[str, ...]
+    labels: tuple[str | None, ...] = ()  # of files: their own, where a table gives it
+    first: int = 0  # row of a Parquet file
+    count: int | None = None  # pictures; None for an archive, which does not tell
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All parts of a source, in order, and a digest that changes when the source does."""
+
+    parts: list[Part]
+    digest: str
+
+    @property
+    def pictures(self) -> int | None:
+        """How many there are; None with archives, which do not tell."""
+        counts = [part.count for part in self.parts]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+
+class _Entry(NamedTuple):
+    """A picture file, a Parquet file of pictures, or an archive."""
+
+    kind: Kind
+    place: str
+    stamp: str
+    label: str | None = None
+    groups: tuple[int, ...] = ()  # rows of each row group
+
+
+def list_sources(sources: Sequence[str]) -> Listing:
+    """The parts of all sources. Raises DpnpError for one that cannot be listed or has no pictures.
+
+    A file that is not there becomes a picture that cannot be read, as a corrupt one does.
+    """
+    entries = [entry for source in sources for entry in _entries(source)]
+    digest = hashlib.sha256()
+    for entry in entries:
+        line = (entry.kind, entry.place, entry.stamp, entry.label, entry.groups)
+        digest.update(repr(line).encode())
+    return Listing(list(_cut(entries)), digest.hexdigest())
+
+
+def _entries(source: str) -> Iterator[_Entry]:
+    remote = places.is_remote(source)
+    if places.is_remote_folder(source) if remote else Path(source).is_dir():
+        yield from _in_folder(source)
+    elif source.lower().endswith(LISTS):
+        for line in _lines(source):
+            if line.lower().endswith(LISTS):
+                raise DpnpError(f"{source}: names the list {line}; a list of lists is not read")
+            in_folder = not places.is_remote(line) and Path(line).is_dir()
+            yield from _in_folder(line) if in_folder else _file(line, places.stamp(line))
+    else:
+        yield from _file(source, places.stamp(source))
+
+
+def _in_folder(folder: str) -> Iterator[_Entry]:
+    """The pictures below a folder; without any, its archives; without these, its Parquet files."""
+    if places.is_remote(folder):
+        found = places.below(folder)
+    else:
+        inside = scan(Path(folder))
+        pictures = [str(file) for file in inside.all_pictures()]
+        if pictures:
+            for place in pictures:
+                yield _Entry("files", place, places.stamp(place))
+            return
+        found = [places.Stored(file, places.stamp(file)) for file in _other_files(inside)]
+    for suffixes in (SUFFIXES["pictures"], ARCHIVES, (".parquet",)):
+        chosen = [file for file in found if file.place.lower().endswith(suffixes)]
+        for place, stamp in chosen:
+            yield from _file(place, stamp)
+        if chosen:
+            return
+    suffixes = (*SUFFIXES["pictures"], ".tar", ".parquet")
+    raise DpnpError(f"{folder}: no pictures in this folder ({', '.join(suffixes)})")
+
+
+def _other_files(inside: Folder) -> list[str]:
+    return [str(each.file) for each in inside.all_left_out()]
+
+
+def _file(place: str, stamp: str) -> Iterator[_Entry]:
+    if place.lower().endswith(ARCHIVES):
+        if stamp == places.MISSING:
+            raise DpnpError(f"{place}: No such file or directory")
+        yield _Entry("tar", place, stamp)
+    elif place.lower().endswith(".parquet"):
+        yield from _parquet(place, stamp)
+    else:
+        yield _Entry("files", place, stamp)
+
+
+def _lines(place: str) -> Iterator[str]:
+    try:
+        content = places.read_place(place)
+    except OSError as error:
+        raise DpnpError(f"{place}: {error.strerror or error}") from error
+    for line in content.splitlines():
+        if line.strip():
+            yield os.fsdecode(line.strip())
+
+
+def _parquet(place: str, stamp: str) -> Iterator[_Entry]:
+    try:
+        with places.opened(place) as file, pq.ParquetFile(file) as table:
+            columns = picture_columns(place, table.schema_arrow)
+            if columns.holds == "paths":
+                yield from _paths_in(place, table, columns)
+                return
+            metadata = table.metadata
+            groups = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+    except (OSError, pa.ArrowException) as error:
+        raise DpnpError(f"{place}: cannot be read ({error})") from error
+    yield _Entry("parquet", place, stamp, groups=groups)
+
+
+def _paths_in(place: str, table: pq.ParquetFile, columns: PictureColumns) -> Iterator[_Entry]:
+    names = [name for name in (columns.picture, columns.label) if name is not None]
+    for batch in table.iter_batches(columns=names, use_threads=False):
+        paths = batch.column(columns.picture).to_pylist()
+        labels = batch.column(columns.label).to_pylist() if columns.label else [None] * len(paths)
+        for path, label in zip(paths, labels, strict=True):
+            if path is None:
+                raise DpnpError(f"{place}: a row has no {columns.picture}")
+            yield _Entry("files", path, places.stamp(path), label)
+
+
+def _cut(entries: Sequence[_Entry]) -> Iterator[Part]:
+    """Parts of about one size, which depends on the source alone."""
+    pictures = sum(sum(entry.groups) or 1 for entry in entries if entry.kind != "tar")
+    size = min(max(-(-pictures // _PARTS), _SMALLEST_PART), LARGEST_PART)
+    files: list[_Entry] = []
+    for entry in entries:
+        if entry.kind == "files":
+            files.append(entry)
+            if len(files) == size:
+                yield _of_files(files)
+                files = []
+            continue
+        if files:
+            yield _of_files(files)
+            files = []
+        if entry.kind == "tar":
+            yield Part("tar", (entry.place,))
+        else:
+            yield from _of_rows(entry.place, entry.groups, size)
+    if files:
+        yield _of_files(files)
+
+
+def _of_files(files: Sequence[_Entry]) -> Part:
+    return Part(
+        "files",
+        tuple(entry.place for entry in files),
+        tuple(entry.label for entry in files),
+        count=len(files),
+    )
+
+
+def _of_rows(place: str, groups: Iterable[int], size: int) -> Iterator[Part]:
+    """Whole row groups, some of them together: a cut within one would read it twice."""
+    first = rows = 0
+    for group in groups:
+        rows += group
+        if rows >= size:
+            yield Part("parquet", (place,), first=first, count=rows)
+            first, rows = first + rows, 0
+    if rows:
+        yield Part("parquet", (place,), first=first, count=rows)
+
+
+def is_picture(name: str) -> bool:
+    """Whether a name in an archive is that of a picture."""
+    return has_suffix(Path(name), "pictures")

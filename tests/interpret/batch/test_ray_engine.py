@@ -1,0 +1,150 @@
+"""A batch job on a real Ray of two workers: the answers of one process, also when one is killed."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from interpret.batch.columns import Extras
+from interpret.batch.engines import Workers
+from interpret.batch.job import SHARDS
+from interpret.batch.run import Result, run_job
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import DpnpError
+from tests.conftest import write_toy_bundle
+from tests.interpret.batch.conftest import COLOURS, png
+
+ray = pytest.importorskip("ray")
+
+# Ray Data sets its own options by their old names, and warns of that itself.
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:`use_push_based_shuffle` is deprecated! Configure `shuffle_strategy` instead."
+        ":DeprecationWarning"
+    ),
+    pytest.mark.filterwarnings(
+        "ignore:`use_arrow_tensor_v2` is deprecated. Configure `arrow_fixed_shape_tensor_format` "
+        "instead.:DeprecationWarning"
+    ),
+    pytest.mark.filterwarnings(
+        "ignore:`use_polars` is deprecated, please configure `use_polars_sort`  instead."
+        ":DeprecationWarning"
+    ),
+    pytest.mark.usefixtures("cluster"),
+]
+
+ROWS, PART = 4000, 100
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Ray on this machine."""
+    ray.init(
+        num_cpus=2,
+        object_store_memory=80 * 2**20,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures in a Parquet file, of which a few cannot be read."""
+    file = tmp_path_factory.mktemp("source") / "pictures.parquet"
+    content = [b"" if i % 500 == 7 else png(list(COLOURS)[i % 3]) for i in range(ROWS)]
+    table = pa.table({"image": content, "key": [str(i) for i in range(ROWS)]})
+    pq.write_table(table, file, row_group_size=PART)
+    return file
+
+
+@pytest.fixture(scope="module")
+def local(toy_bundle: Bundle, source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shards of one process."""
+    out = tmp_path_factory.mktemp("local") / "out"
+    run_job(toy_bundle.path, [str(source)], out, Extras(embeddings=True))
+    return out
+
+
+def on_ray(bundle: Bundle, source: Path, out: Path, processes: int | None = None) -> Result:
+    workers = Workers(processes)
+    return run_job(
+        bundle.path, [str(source)], out, Extras(embeddings=True), engine="ray", workers=workers
+    )
+
+
+def assert_same(out: Path, local: Path) -> None:
+    names = [file.name for file in sorted(local.iterdir())]
+    assert [file.name for file in sorted(out.iterdir())] == names
+    for name in names:
+        if name.startswith("part-"):
+            assert pq.read_table(out / name).equals(pq.read_table(local / name))
+
+
+def workers() -> list[psutil.Process]:
+    """The processes of Ray that hold a worker of a job."""
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if "_Actor" in " ".join(process.cmdline())
+    ]
+
+
+def test_same_shards_as_in_one_process(
+    toy_bundle: Bundle, source: Path, local: Path, tmp_path: Path
+) -> None:
+    result = on_ray(toy_bundle, source, tmp_path / "out")
+    assert (result.shards, result.kept) == (ROWS // PART, 0)
+    assert (result.finished.pictures, result.finished.unreadable) == (ROWS, 8)
+    assert_same(tmp_path / "out", local)
+    (tmp_path / "out" / "part-000002.parquet").unlink()
+    result = on_ray(toy_bundle, source, tmp_path / "out", 1)
+    assert (result.shards, result.kept) == (ROWS // PART, ROWS // PART - 1)
+    assert_same(tmp_path / "out", local)
+
+
+def test_nothing_is_lost_with_a_worker(
+    toy_bundle: Bundle, source: Path, local: Path, tmp_path: Path
+) -> None:
+    out, killed = tmp_path / "out", []
+
+    def kill() -> None:
+        while len(list(out.glob(SHARDS))) < 3:
+            time.sleep(0.002)
+        [victim, *_] = workers()
+        os.kill(victim.pid, signal.SIGKILL)
+        killed.append(len(list(out.glob(SHARDS))))
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    result = on_ray(toy_bundle, source, out)
+    killer.join()
+    assert 3 <= killed[0] < ROWS // PART
+    assert (result.finished.pictures, result.finished.unreadable) == (ROWS, 8)
+    assert_same(out, local)
+
+
+def test_another_bundle_on_a_node_ends_the_job(
+    source: Path, tmp_path: Path, toy_bundle: Bundle
+) -> None:
+    from interpret.batch import ray_engine
+    from interpret.batch.job import Job
+    from interpret.batch.sources import list_sources
+
+    other = write_toy_bundle(tmp_path / "other", name="other")
+    listing = list_sources([str(source)])
+    out = tmp_path / "out"
+    Job.opened(out, toy_bundle.manifest, [str(source)], listing, Extras())
+    with pytest.raises(DpnpError, match=r"/other: is \w{12} here; the job is of \w{12}"):
+        list(ray_engine.run(out, other.path, [0], Workers(1)))
+    with pytest.raises(DpnpError, match="--gpus-per-worker 1: Ray has no node with so many GPUs"):
+        list(ray_engine.run(out, other.path, [0], Workers(1, gpus=1)))

@@ -1,0 +1,180 @@
+"""Sources of pictures, listed and cut into parts, and the pictures of each part."""
+
+import shutil
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from interpret.batch.contents import GivenPicture, pictures_of
+from interpret.batch.sources import LARGEST_PART, list_sources
+from interpret.bundle.errors import DpnpError, ImageError
+from tests.interpret.batch.conftest import png, write_tar
+
+
+def given(*sources: object) -> list[GivenPicture]:
+    return list(chain.from_iterable(map(pictures_of, list_sources(list(map(str, sources))).parts)))
+
+
+def names(*sources: object) -> list[str]:
+    return [picture.name for picture in given(*sources)]
+
+
+def test_folders_are_searched_and_files_taken_as_given(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    (folder / "album.jpg").mkdir(parents=True)  # a folder called like a picture is none
+    for name in ("b.JPG", "a.png", "album.jpg/d.png"):
+        (folder / name).write_bytes(png("red"))
+    (folder / "notes.txt").write_text("no picture")
+    notes = shutil.copy(folder / "notes.txt", tmp_path / "notes.md")
+    inside = [str(folder / name) for name in ("a.png", "album.jpg/d.png", "b.JPG")]
+    assert names(notes, folder) == [str(notes), *inside]
+    (folder / "empty").mkdir()
+    with pytest.raises(DpnpError, match="empty: no pictures in this folder"):
+        names(folder / "empty")
+
+
+def test_a_list_of_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("red").mkdir()
+    Path("red/1.png").write_bytes(png("red"))
+    Path("list.txt").write_text(f"red/1.png\n\nnone.png\n{tmp_path / 'red'}\n")
+    found = given("list.txt")
+    assert [p.name for p in found] == ["red/1.png", "none.png", str(tmp_path / "red" / "1.png")]
+    assert [p.label for p in found] == ["red", "", "red"]
+    assert found[0].read() == png("red")
+    with pytest.raises(ImageError, match="No such file or directory"):
+        found[1].read()
+    Path("lists.txt").write_text("list.txt")
+    with pytest.raises(DpnpError, match="a list of lists is not read"):
+        given("lists.txt")
+    with pytest.raises(DpnpError, match=r"none\.txt: No such file or directory"):
+        given("none.txt")
+
+
+def test_parquet_of_bytes(tmp_path: Path) -> None:
+    red, green = png("red"), png("green")
+    table = {"image": [red, None, green], "key": ["r", "n", "g"], "label": ["red", "none", None]}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    found = given(tmp_path / "a.parquet")
+    assert [(p.name, p.label) for p in found] == [("r", "red"), ("n", "none"), ("g", None)]
+    assert [p.read() for p in found] == [red, b"", green]
+    # As the `datasets` library writes: bytes and a path in one column; labels are numbers.
+    packed = [{"bytes": red, "path": "1.png"}, {"bytes": green, "path": None}, None]
+    pq.write_table(pa.table({"image": packed, "label": [0, 1, 2]}), tmp_path / "b.parquet")
+    found = given(tmp_path / "b.parquet")
+    file = tmp_path / "b.parquet"
+    assert [(p.name, p.label) for p in found] == [
+        ("1.png", None),
+        (f"{file}#1", None),
+        (f"{file}#2", None),
+    ]
+    assert [p.read() for p in found] == [red, green, b""]
+
+
+def test_parquet_of_paths(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(png("blue"))
+    table = {"path": [str(tmp_path / "1.png"), "none.png"], "label": ["blue", None]}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    found = given(tmp_path / "a.parquet")
+    assert [p.label for p in found] == ["blue", ""]  # the folder of none.png has no name
+    assert found[0].read() == png("blue")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"text": ["a"]}, r"no column of pictures: neither bytes \(image, .*it has text"),
+        ({"path": pa.array([None], pa.string())}, "a row has no path"),
+    ],
+)
+def test_parquet_without_pictures(tmp_path: Path, table: dict[str, object], words: str) -> None:
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    with pytest.raises(DpnpError, match=words):
+        given(tmp_path / "a.parquet")
+    (tmp_path / "a.parquet").write_bytes(b"junk")
+    with pytest.raises(DpnpError, match=r"a\.parquet: cannot be read"):
+        given(tmp_path / "a.parquet")
+
+
+def test_archives_of_samples(tmp_path: Path) -> None:
+    files = [
+        ("0/a.cls", b"red"),
+        ("0/a.jpg", png("red")),
+        ("0/a.json", b"{}"),
+        ("0/b.left.png", png("green")),
+        ("0/b.right.png", png("blue")),
+        ("0/b.cls", b"green\n"),
+        ("c.PNG", png("blue")),
+    ]
+    shard = tmp_path / "shards" / "000.tar"
+    shard.parent.mkdir()
+    write_tar(shard, files)
+    found = given(shard)
+    assert [p.name for p in found] == [
+        f"{shard}/{name}" for name in ("0/a.jpg", "0/b.left.png", "0/b.right.png", "c.PNG")
+    ]
+    assert [p.label for p in found] == ["red", "green", "green", None]
+    assert [p.read() for p in found] == [png(n) for n in ("red", "green", "blue", "blue")]
+    write_tar(shard.with_name("001.tar"), files[:2])
+    assert len(given(shard.parent)) == 5  # a folder of archives
+    assert list_sources([str(shard.parent)]).pictures is None
+
+
+def test_a_cut_archive_keeps_what_comes_before(tmp_path: Path) -> None:
+    shard = tmp_path / "a.tar"
+    write_tar(shard, [(f"{i}.png", png("red")) for i in range(9)])
+    shard.write_bytes(shard.read_bytes()[:3000])  # within the third
+    *good, bad = given(shard)
+    assert [p.name for p in good] == [f"{shard}/0.png", f"{shard}/1.png"]
+    assert bad.name == str(shard)
+    with pytest.raises(ImageError, match="cannot be read after 2 pictures: unexpected end of data"):
+        bad.read()
+    with pytest.raises(DpnpError, match=r"none\.tar: No such file"):
+        given(tmp_path / "none.tar")
+
+
+def test_addresses_are_read_through_their_file_system(
+    pictures: Callable[[int], Path], tmp_path: Path
+) -> None:
+    folder = pictures(3)
+    address = f"file://{folder}"
+    found = given(address)
+    assert [p.name for p in found] == [
+        f"{address}/{name}" for name in ("blue/00002.png", "green/00001.png", "red/00000.png")
+    ]
+    assert [p.label for p in found] == ["blue", "green", "red"]
+    assert found[0].read() == png("blue")
+    assert names(f"{address}/red/00000.png") == [f"{address}/red/00000.png"]
+    write_tar(tmp_path / "a.tar", [("1.png", png("red"))])
+    [picture] = given(f"file://{tmp_path}/a.tar")
+    assert picture.read() == png("red")
+    with pytest.raises(DpnpError, match="there is nothing at this address"):
+        given("file:///no/such/folder")
+    with pytest.raises(DpnpError, match="Unrecognized filesystem type in URI"):
+        given("what://bucket/folder")
+
+
+def test_parts_follow_from_the_source_alone(pictures: Callable[[int], Path]) -> None:
+    folder = pictures(130)
+    listing = list_sources([str(folder)])
+    assert [part.count for part in listing.parts] == [64, 64, 2]
+    assert listing.pictures == 130
+    assert list_sources([str(folder)]) == listing
+    (folder / "red" / "00000.png").write_bytes(png("blue"))
+    assert list_sources([str(folder)]).digest != listing.digest
+
+
+def test_row_groups_are_not_cut(tmp_path: Path) -> None:
+    content = [b"x"] * 10_000
+    pq.write_table(pa.table({"image": content}), tmp_path / "a.parquet", row_group_size=100)
+    parts = list_sources([str(tmp_path / "a.parquet")]).parts
+    assert [(p.first, p.count) for p in parts] == [(i, 200) for i in range(0, 10_000, 200)]
+    pq.write_table(pa.table({"image": content}), tmp_path / "a.parquet")
+    [part] = list_sources([str(tmp_path / "a.parquet")]).parts
+    assert (part.first, part.count) == (0, 10_000)
+    assert LARGEST_PART < 10_000
+    assert [p.name for p in pictures_of(parts[1])][::199] == []  # no row group begins there now

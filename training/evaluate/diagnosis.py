@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from interpret.trust.intervals import wilson_interval
 
-Grade = Literal["bad", "weak", "good"]
+Grade = Literal["unclear", "bad", "weak", "good"]
 Cause = Literal["underfitted", "overfitted", "too few pictures", "none"]
 
 # Skill is the share of the way from guessing to perfect: (accuracy − chance) / (1 − chance), which
@@ -79,8 +79,10 @@ def diagnose(measured: Measured) -> Diagnosis:
 
 def _grade(measured: Measured) -> Grade:
     low, _ = measured.interval
-    if low <= measured.chance or measured.skill < _BAD:
+    if measured.skill < _BAD:
         return "bad"
+    if low <= measured.chance:
+        return "unclear"
     return "good" if measured.skill >= _GOOD else "weak"
 
 
@@ -91,6 +93,8 @@ def _cause(measured: Measured) -> Cause:
     missing = 1 - measured.train_accuracy
     gap = measured.train_accuracy - measured.accuracy
     beyond_chance = measured.train_accuracy > measured.interval[1]
+    if _grade(measured) == "unclear":
+        return "too few pictures"
     if _grade(measured) == "good":
         return "overfitted" if beyond_chance and gap > max(_GAP, missing) else "none"
     if missing >= gap:
@@ -102,6 +106,11 @@ def _verdict(measured: Measured, grade: Grade) -> str:
     accuracy, chance = f"{measured.accuracy:.1%}", f"{measured.chance:.1%}"
     if grade == "good":
         return f"This model is good: {accuracy} are right, where guessing is right on {chance}."
+    if grade == "unclear":
+        return (
+            f"Nobody can tell whether this model is good: {accuracy} are right, but of "
+            f"{_pictures(measured.examples)}, and guessing is right on {chance}."
+        )
     if measured.interval[0] <= measured.chance:
         return (
             f"This model is bad: {accuracy} cannot be told from guessing, which is right on "

@@ -101,6 +101,8 @@ def run_job(
     # A bad option is said before the long work. A run that goes on splits its data as it did.
     job = _resumed(given, run) if resume else TrainingJob.of(**with_recipe(given))
     check_out(out, force=force or resume)
+    if not resume:
+        checkpoint.check_overwrite(run)
     data = _load(job, data_root, download)
     show(found := inspect(data))
     if not resume and needs_plan(given):
@@ -111,6 +113,7 @@ def run_job(
     if config.valid_share and "valid" not in data.splits:
         data = with_valid(data, config.valid_share, config.seed)
     data = data.with_fit(config.fit)
+    _write_options(job, run)
     try:
         network = train(
             config,
@@ -119,7 +122,6 @@ def run_job(
             workers=job.options.workers,
             resume=resume,
             tensorboard=tensorboard,
-            on_epoch=lambda _: _write_options(job, run),
         )
     except KeyboardInterrupt:
         if (run / checkpoint.FILE).exists():

@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -31,6 +32,7 @@ from training.run.epoch_end import class_means, valid_figures
 from training.run.freed_memory import freed_memory_kept
 from training.run.metrics_log import EpochMetrics
 from training.run.preparation import prepare
+from training.run.stages import Start
 from training.run.step import Run, freeze_norms, training_step
 
 _LOG = logging.getLogger(__name__)
@@ -71,6 +73,9 @@ def train(
     run = prepare(config, data, accelerator, workers)
     start = stages.start_of(run)
     done, epochs = 0, config.warmup_epochs + config.epochs
+    if saved is None and (epochs == 0 or (start is not None and start.needed > 1)):
+        done = epochs
+        _finish_with_head(run, Checkpoint(config, record, epochs, {}, []), folder, start)
     if saved is not None:
         run.network.load_state_dict(saved.network)
         run.optimizer.load_state_dict(saved.optimizer)
@@ -99,6 +104,21 @@ def train(
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return unfold_norms_(run.network).eval() if accelerator.is_main_process else None
+
+
+def _finish_with_head(run: Run, last: Checkpoint, folder: Path, start: Start | None) -> None:
+    """The end of a run whose first stage is its last, with a checkpoint as of any other run."""
+    if last.epoch and start is not None:
+        _LOG.info(
+            "%.2f%% are expected of the head on frozen features: %d valid pictures cannot show "
+            "that training makes it better. The head is the model",
+            100 * start.expected,
+            start.valid_size,
+        )
+    if run.accelerator.is_main_process:
+        weights, moments = run.network.state_dict(), run.optimizer.state_dict()
+        checkpoint.write(folder, replace(last, network=weights, optimizer=moments))
+        metrics_log.write(folder, [])
 
 
 def train_epoch(run: Run, epoch: int, on_step: OnStep | None = None) -> EpochMetrics:

@@ -1,7 +1,8 @@
 """The stages of a run from a pretrained backbone: a head on frozen features, then training.
 
 Training a whole network on a few hundred pictures can make it worse than its head on frozen
-features. So the later stage is kept only if it gets more of the valid split right.
+features. So the later stage is kept only if it gets more of the valid split right than is expected
+of the head.
 """
 
 from __future__ import annotations
@@ -30,13 +31,18 @@ class Start(NamedTuple):
 
     @property
     def expected(self) -> float:
-        """The accuracy to be beaten. A few dozen valid pictures can happen to be easy for the
-        head: its accuracy on them is averaged with that on the training pictures, of which there
-        are many.
+        """The accuracy to be beaten: the head's by cross-validation on the training pictures, of
+        which there are many. A hundred valid pictures can happen to be easy for the head; they
+        stand in where the cross-validated accuracy is not known.
         """
-        if self.cross_validated is None:
-            return self.valid.accuracy
-        return (self.valid.accuracy + self.cross_validated) / 2
+        return self.valid.accuracy if self.cross_validated is None else self.cross_validated
+
+    @property
+    def needed(self) -> float:
+        """The accuracy on the valid split from which a trained network is kept: a picture more
+        than is expected of the head. Above 1, no training can show that it is better.
+        """
+        return self.expected + (1 - 1e-6) / self.valid_size  # a picture, but for rounding
 
 
 def start_of(run: Run) -> Start | None:
@@ -51,21 +57,20 @@ def start_of(run: Run) -> Start | None:
 
 
 def keep_better_(network: PrototypeNetwork, start: Start, last: EpochMetrics) -> bool:
-    """Put the first stage's weights back unless the last epoch's get at least one valid picture
-    more right than is expected of the first; whether the trained ones are kept. The metrics say
-    which: `stage` is 0 or 1.
+    """Put the first stage's weights back unless the last epoch's have the accuracy that is needed;
+    whether the trained ones are kept. The metrics say which: `stage` is 0 or 1.
     """
     accuracy = last["valid_accuracy"]
-    margin = (1 - 1e-6) / start.valid_size  # a picture, but for rounding
-    better = accuracy is not None and accuracy >= start.expected + margin
+    better = accuracy is not None and accuracy >= start.needed
     last["stage"] = int(better)
     if better:
         return True
     network.load_state_dict(start.weights)
     last["valid_accuracy"], last["valid_loss"] = start.valid
     _LOG.warning(
-        "training got no more of the valid split right: the head on frozen features is kept "
-        "(%.2f%% right)",
-        100 * start.valid.accuracy,
+        "training got %.2f%% of the valid split right, not a picture more than is expected of the "
+        "head on frozen features (%.2f%%): the head is kept",
+        100 * (accuracy or 0.0),
+        100 * start.expected,
     )
     return False

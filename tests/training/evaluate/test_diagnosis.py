@@ -31,6 +31,8 @@ def judged(
         (7, 10, 2, 1.0, "bad", "overfitted"),
         (7, 10, 2, 0.88, "bad", "too few pictures"),
         (0, 0, 2, 1.0, "bad", "too few pictures"),
+        # Two of two: 34 to 100 %.
+        (2, 2, 2, 1.0, "unclear", "too few pictures"),
     ],
 )
 def test_grade_and_cause(
@@ -55,6 +57,15 @@ def test_no_better_than_guessing_is_said_so():
     (verdict, _, wide) = judged(11, 20, 2, 0.6).sentences
     assert verdict.startswith("This model is bad: 55.0% cannot be told from guessing")
     assert "of 20 pictures: the accuracy may be anything from 34% to 74%" in wide
+
+
+def test_two_pictures_tell_nothing():
+    verdict, reason, _ = judged(2, 2, 2, 1.0).sentences
+    assert verdict == (
+        "Nobody can tell whether this model is good: 100.0% are right, but of 2 pictures, and "
+        "guessing is right on 50.0%."
+    )
+    assert reason == "Training is at 100%. Try more pictures of every class, in all splits."
 
 
 @pytest.mark.parametrize(

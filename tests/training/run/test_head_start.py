@@ -1,14 +1,16 @@
 """A run that starts from features: of use before the first step, kept when training is worse."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.training.conftest import quick_config
 from training.config.errors import ConfigError
 from training.data.datasets import DataSet
-from training.run import metrics_log
+from training.run import checkpoint, metrics_log
 from training.run.epoch_end import ValidFigures
 from training.run.loop import train
 from training.run.stages import Start, keep_better_
@@ -36,6 +38,28 @@ def test_no_epoch_at_all_leaves_a_fitted_head(digits: DataSet, tmp_path: Path):
     assert network is not None
     assert figures[0] > 0.8
     assert train(quick_config(**FEATURES, epochs=0), digits, tmp_path / "none") is not None
+    assert checkpoint.read(tmp_path / "none").epoch == 0
+
+
+def test_what_cannot_be_shown_to_be_better_is_not_trained(
+    digits: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """With two valid pictures, one more right than the head's nine tenths would be more than
+    both.
+    """
+    caplog.set_level(logging.INFO)
+    valid = digits.splits["valid"]
+    few = replace(valid, labels=valid.labels[:2], sources=valid.sources[:2])
+    data = replace(digits, splits=digits.splits | {"valid": few})
+    config = quick_config(**FEATURES, epochs=3)
+    network = train(config, data, tmp_path)
+    assert network is not None
+    assert "2 valid pictures cannot show" in caplog.text
+    assert metrics_log.read(tmp_path) == []
+    again = train(config, data, tmp_path, resume=True)
+    assert again is not None
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], tensor, rtol=0, atol=0)
 
 
 def test_training_goes_on_from_there(digits: DataSet, tmp_path: Path):
@@ -56,7 +80,7 @@ def test_training_that_makes_it_worse_is_not_kept(
     (line,) = metrics_log.read(tmp_path)
     assert line["stage"] == 0
     assert line["valid_accuracy"] > 0.8
-    assert "the head on frozen features is kept" in caplog.text
+    assert ": the head is kept" in caplog.text
     assert network is not None
 
 
@@ -72,15 +96,14 @@ def test_the_better_stage_is_kept(uninterrupted):
     assert level == {"valid_accuracy": 0.9, "valid_loss": 0.3, "stage": 0}
 
 
-@pytest.mark.parametrize(("accuracy", "kept"), [(0.88, False), (0.89, True)])
+@pytest.mark.parametrize(("accuracy", "kept"), [(0.86, False), (0.87, True)])
 def test_a_lucky_valid_split_does_not_speak_for_the_head(
     uninterrupted, accuracy: float, kept: bool
 ):
-    """0.90 on 100 valid pictures, 0.86 on the training pictures: 0.88 are expected."""
+    """0.90 on 100 valid pictures, 0.86 on the training pictures: 0.86 are expected."""
     network, _ = uninterrupted
     weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     start = Start(weights, ValidFigures(0.9, 0.3), valid_size=100, cross_validated=0.86)
-    assert start.expected == pytest.approx(0.88)
     assert keep_better_(network, start, {"valid_accuracy": accuracy, "valid_loss": 0.5}) == kept
 
 

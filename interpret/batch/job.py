@@ -188,6 +188,10 @@ class Job(NamedTuple):
             temporary.unlink(missing_ok=True)  # still there only after an error
         return Done(number, pictures, unreadable)
 
+    def begun(self) -> Job:
+        """The job, written down as not finished: shards of a finished one may be gone."""
+        return self if self.plan.finished is None else self._with(None)
+
     def finish(self, done: Iterable[Done]) -> Finished:
         """Write down that all parts are done."""
         every = list(done)
@@ -195,8 +199,13 @@ class Job(NamedTuple):
             pictures=sum(each.pictures for each in every),
             unreadable=sum(each.unreadable for each in every),
         )
-        Job(self.folder, self.plan.model_copy(update={"finished": finished}))._write()
+        self._with(finished)
         return finished
+
+    def _with(self, finished: Finished | None) -> Job:
+        job = Job(self.folder, self.plan.model_copy(update={"finished": finished}))
+        job._write()
+        return job
 
     def _write(self) -> None:
         text = json.dumps(self.plan.model_dump(), indent=2) + "\n"

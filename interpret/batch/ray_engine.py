@@ -7,6 +7,8 @@ pictures.
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ with named_parts():
     import ray
     import ray.data
     from ray.exceptions import RayError
+
+_OBJECT_STORE = 128 * 2**20  # bytes, of a Ray that is started here: numbers and counts are small
 
 
 class _Actor:
@@ -48,26 +52,48 @@ class _Actor:
         return {**done._asdict(), "problem": problem}
 
 
+def connect() -> None:
+    """Connect to the Ray that RAY_ADDRESS names or that runs on this machine, or start one here.
+
+    Raises DpnpError when RAY_ADDRESS leads nowhere.
+    """
+    if ray.is_initialized():
+        return
+    # A Ray that starts here tells nobody. What goes wrong comes as an exception, so its own log
+    # would only break the progress bar.
+    for name, value in (("RAY_USAGE_STATS_ENABLED", "0"), ("RAY_BACKEND_LOG_LEVEL", "fatal")):
+        os.environ.setdefault(name, value)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    try:
+        ray.init(address="auto", **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        if address := os.environ.get("RAY_ADDRESS"):
+            text = " ".join(str(error).split())
+            raise DpnpError(f"RAY_ADDRESS={address}: no Ray that can be used ({text})") from error
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE,
+            **quiet,
+        )
+
+
 def run(folder: Path, bundle: Path, parts: Sequence[int], workers: Workers) -> Iterator[Done]:
-    """Do these parts of the job in `folder`, in any order, on the cluster that this process is
-    connected to, that RAY_ADDRESS names or that runs on this machine, else on this machine alone.
+    """Do these parts of the job in `folder`, in any order.
 
     A part whose worker was killed is done again by another. Raises DpnpError.
     """
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, logging_level="warning")
     cpus = _cpus_per_worker(workers.gpus)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False  # the command has its own
-    context.print_on_execution_start = False
+    ray.data.DataContext.get_current().enable_progress_bars = False  # the command has its own
     data = ray.data.from_items([{"part": n} for n in parts], override_num_blocks=len(parts))
     done = data.map(
         _Actor,
         fn_constructor_args=(str(folder), str(bundle), cpus, workers.gpus > 0),
-        compute=ray.data.ActorPoolStrategy(**_pool(workers, cpus)),
+        compute=ray.data.ActorPoolStrategy(size=min(_fitting(workers, cpus), len(parts))),
         num_cpus=cpus,
         num_gpus=workers.gpus,
     )
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         for row in done.iter_rows():
             if row["problem"]:
@@ -91,12 +117,12 @@ def _cpus_per_worker(gpus: float) -> int:
     return max(1, min(int(node.get("CPU", 1) * gpus // node["GPU"]) for node in fitting))
 
 
-def _pool(workers: Workers, cpus: int) -> dict[str, int]:
-    """The size of the pool: as asked for, or as many as fit; a cluster may grow."""
+def _fitting(workers: Workers, cpus: int) -> int:
+    """The size of the pool: as asked for, or as many as fit on the nodes there are."""
     if workers.processes is not None:
-        return {"size": workers.processes}
+        return workers.processes
     resources = ray.cluster_resources()
     fitting = resources.get("CPU", 1) // cpus
     if workers.gpus:
         fitting = min(fitting, resources.get("GPU", 0) // workers.gpus)
-    return {"size": max(1, int(fitting))}
+    return max(1, int(fitting))

@@ -40,12 +40,15 @@ def run_job(
     if engine == "ray":
         from interpret.batch import ray_engine  # here: ray may not be installed
 
+        ray_engine.connect()
     manifest = Bundle.load(bundle).manifest
     listing = list_sources(sources)
     job = Job.opened(out, manifest, sources, listing, extras)
     with job.held():
         done = {each.part: each for n in range(job.plan.parts) if (each := job.done(n))}
         todo, kept = [n for n in range(job.plan.parts) if n not in done], len(done)
+        if todo:
+            job = job.begun()
         with _Progress(job.plan.pictures, job.plan.parts, list(done.values())) as shown:
             if not todo:
                 results: Iterator[Done] = iter(())

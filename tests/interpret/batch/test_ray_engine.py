@@ -1,6 +1,7 @@
 """A batch job on a real Ray of two workers: the answers of one process, also when one is killed."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -11,13 +12,15 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from interpret.batch.columns import Extras
 from interpret.batch.engines import Workers
 from interpret.batch.job import SHARDS
-from interpret.batch.run import Result, run_job
+from interpret.batch.run import run_job
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
+from interpret.commands.app import build_app
 from tests.conftest import write_toy_bundle
 from tests.interpret.batch.conftest import COLOURS, png
 
@@ -40,7 +43,7 @@ pytestmark = [
     pytest.mark.usefixtures("cluster"),
 ]
 
-ROWS, PART = 4000, 100
+ROWS, PART = 2000, 100
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +78,6 @@ def local(toy_bundle: Bundle, source: Path, tmp_path_factory: pytest.TempPathFac
     return out
 
 
-def on_ray(bundle: Bundle, source: Path, out: Path, processes: int | None = None) -> Result:
-    workers = Workers(processes)
-    return run_job(
-        bundle.path, [str(source)], out, Extras(embeddings=True), engine="ray", workers=workers
-    )
-
-
 def assert_same(out: Path, local: Path) -> None:
     names = [file.name for file in sorted(local.iterdir())]
     assert [file.name for file in sorted(out.iterdir())] == names
@@ -99,17 +95,24 @@ def workers() -> list[psutil.Process]:
     ]
 
 
-def test_same_shards_as_in_one_process(
+def test_a_cut_job_gets_the_shards_of_one_process(
     toy_bundle: Bundle, source: Path, local: Path, tmp_path: Path
 ) -> None:
-    result = on_ray(toy_bundle, source, tmp_path / "out")
-    assert (result.shards, result.kept) == (ROWS // PART, 0)
-    assert (result.finished.pictures, result.finished.unreadable) == (ROWS, 8)
-    assert_same(tmp_path / "out", local)
-    (tmp_path / "out" / "part-000002.parquet").unlink()
-    result = on_ray(toy_bundle, source, tmp_path / "out", 1)
-    assert (result.shards, result.kept) == (ROWS // PART, ROWS // PART - 1)
-    assert_same(tmp_path / "out", local)
+    out = tmp_path / "out"
+    shutil.copytree(local, out)
+    for shard in sorted(out.glob(SHARDS))[3:]:
+        shard.unlink()
+    kept = {shard: shard.stat().st_mtime_ns for shard in out.glob(SHARDS)}
+    command = ["predict", str(toy_bundle.path), str(source), "--out", str(out)]
+    command += ["--embeddings", "--engine", "ray", "--workers", "2"]
+    result = CliRunner().invoke(build_app(), command)
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert result.stdout == (
+        f"written: {out}, 2,000 pictures in 20 shards, 3 of them from before; 4 unreadable, whose "
+        "rows say why\n"
+    )
+    assert_same(out, local)
+    assert all(shard.stat().st_mtime_ns == at for shard, at in kept.items())
 
 
 def test_nothing_is_lost_with_a_worker(
@@ -126,10 +129,11 @@ def test_nothing_is_lost_with_a_worker(
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    result = on_ray(toy_bundle, source, out)
+    extras = Extras(embeddings=True)
+    result = run_job(toy_bundle.path, [str(source)], out, extras, engine="ray")
     killer.join()
     assert 3 <= killed[0] < ROWS // PART
-    assert (result.finished.pictures, result.finished.unreadable) == (ROWS, 8)
+    assert (result.finished.pictures, result.finished.unreadable) == (ROWS, 4)
     assert_same(out, local)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ with named_parts():
     import ray.data
     from ray.exceptions import RayError
 
+_PATIENCE = 10  # seconds until a cluster's address answers
 _OBJECT_STORE = 128 * 2**20  # bytes, of a Ray that is started here: numbers and counts are small
 
 
@@ -59,6 +61,8 @@ def connect() -> None:
     """
     if ray.is_initialized():
         return
+    address = os.environ.get("RAY_ADDRESS", "")
+    _check_answers(address)
     # A Ray that starts here tells nobody. What goes wrong comes as an exception, so its own log
     # would only break the progress bar.
     for name, value in (("RAY_USAGE_STATS_ENABLED", "0"), ("RAY_BACKEND_LOG_LEVEL", "fatal")):
@@ -67,7 +71,7 @@ def connect() -> None:
     try:
         ray.init(address="auto", **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        if address := os.environ.get("RAY_ADDRESS"):
+        if address:
             text = " ".join(str(error).split())
             raise DpnpError(f"RAY_ADDRESS={address}: no Ray that can be used ({text})") from error
         ray.init(
@@ -76,6 +80,17 @@ def connect() -> None:
             object_store_memory=_OBJECT_STORE,
             **quiet,
         )
+
+
+def _check_answers(address: str) -> None:
+    """Raise DpnpError where nobody listens at HOST:PORT: Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE).close()
+    except OSError as error:
+        raise DpnpError(f"RAY_ADDRESS={address}: no Ray answers there ({error})") from error
 
 
 def run(folder: Path, bundle: Path, parts: Sequence[int], workers: Workers) -> Iterator[Done]:

@@ -95,6 +95,36 @@ def with_prototypes(
     return model_bytes(proto)
 
 
+def head_alone(model: bytes) -> bytes:
+    """The part after the embedding as a model of its own: from `embedding` (N, d) to `distances`
+    and `probabilities`.
+
+    Raises BundleError when these need more of the network than its embedding.
+    """
+    proto = onnx.load_from_string(model)
+    graph = proto.graph
+    wanted, nodes = {"distances", "probabilities"}, []
+    for node in reversed(graph.node):  # the order is topological: a node comes after its inputs
+        if (wanted - {"embedding"}) & set(node.output):
+            nodes.append(node)
+            wanted.update(node.input)
+    made = {name for node in nodes for name in node.output}
+    tensors = [tensor for tensor in graph.initializer if tensor.name in wanted]
+    others = wanted - made - {tensor.name for tensor in tensors} - {"", "embedding"}
+    if others:
+        raise BundleError("model.onnx: its answers do not follow from its embeddings alone")
+    values = {value.name: value for value in graph.output}
+    head = helper.make_graph(
+        nodes[::-1],
+        f"{graph.name} head",
+        [values["embedding"]],
+        [values["distances"], values["probabilities"]],
+        tensors,
+    )
+    proto.graph.CopyFrom(head)
+    return model_bytes(proto)
+
+
 def radius_of(model: bytes) -> float | None:
     """The radius that `with_prototypes` was given; None for a graph that it did not write."""
     for tensor in onnx.load_from_string(model).graph.initializer:

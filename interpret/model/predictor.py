@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ CUDA = "CUDAExecutionProvider"  # ONNX Runtime's name for it
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Batch = TypeVar("Batch", Pixels, Floats)
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -188,6 +189,20 @@ class Predictor:
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
+def run_head(model: bytes, embeddings: Floats, batch_size: int = 4096) -> tuple[Floats, Floats]:
+    """Distances and probabilities (N, M) of embeddings (N, d), by a model of
+    `onnx_head.head_alone`.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cpu_count()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = ["distances", "probabilities"]
+    parts = [session.run(names, {"embedding": b}) for b in _batches(embeddings, batch_size)]
+    distances, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return distances, probabilities
+
+
 def _shapes(session: onnxruntime.InferenceSession, source: str) -> dict[str, tuple[int, ...]]:
     """The shapes of the model's input and outputs, 0 for the batch; raises BundleError."""
     shapes = {}
@@ -224,7 +239,7 @@ def _check_against(bundle: Bundle, shapes: dict[str, tuple[int, ...]], source: s
             )
 
 
-def _batches(pixels: Pixels, batch_size: int) -> Iterator[Pixels]:
+def _batches(pixels: Batch, batch_size: int) -> Iterator[Batch]:
     # An empty input still runs once, so that the outputs have their shapes.
     for start in range(0, max(len(pixels), 1), batch_size):
         yield pixels[start : start + batch_size]

@@ -13,7 +13,7 @@ import typer
 from typer import Option
 
 from interpret.commands.console import AsJson, BundleFolder, Force, Out, Strict
-from training.commands.options import Data, DataRoot, Download, Seed, log_to_stderr
+from training.commands.options import Answers, Data, DataRoot, Download, Seed, log_to_stderr
 
 Ood = Annotated[
     list[str] | None,
@@ -28,6 +28,7 @@ Ood = Annotated[
 def evaluate(  # its length is that of its options
     bundle: BundleFolder,
     data: Data,
+    answers: Answers = None,
     split: Annotated[
         str | None,
         Option(
@@ -75,11 +76,17 @@ def evaluate(  # its length is that of its options
     from interpret.bundle.bundle import Bundle
     from interpret.bundle.file_suffixes import check_suffix
     from training.commands import evaluation
+    from training.evaluate.embedder import Embedder
     from training.evaluate.labelled import DataSource, load_to_evaluate
 
     outputs = evaluation.Outputs(confusion, csv, html)
     evaluation.check_choice(
-        outputs, explanations=explanations, ood=bool(ood), pictures=pictures, out=out
+        outputs,
+        explanations=explanations,
+        ood=bool(ood),
+        pictures=pictures,
+        out=out,
+        answers=answers,
     )
     outputs.check()
     if out is not None:
@@ -92,7 +99,10 @@ def evaluate(  # its length is that of its options
     elif ood:
         evaluation.ood(loaded, labelled, chosen, ood, as_json=as_json)
     else:
-        evaluation.accuracy(loaded, labelled, chosen, outputs, as_json=as_json, verbose=verbose)
+        embed = Embedder(loaded, labelled, answers)
+        evaluation.accuracy(
+            loaded, labelled, chosen, outputs, embed, as_json=as_json, verbose=verbose
+        )
 
 
 def export(
@@ -189,6 +199,7 @@ def audit(
     data: Data,
     out: Annotated[Path | None, Option(help="write a page with the pictures: .html")] = None,
     csv: Annotated[Path | None, Option(help="write every finding in a line: .csv")] = None,
+    answers: Answers = None,
     seed: Seed = None,
     data_root: DataRoot = Path("data"),
     download: Download = False,
@@ -205,6 +216,7 @@ def audit(
     from interpret.report.html_page import write_page
     from training.commands.printed_tables import print_audit
     from training.evaluate.audited import audit_data, findings_csv
+    from training.evaluate.embedder import Embedder
     from training.evaluate.labelled import DataSource, load_labelled
 
     if out is not None:
@@ -213,7 +225,7 @@ def audit(
         check_suffix(csv, "plain tables")
     loaded = Bundle.load(bundle)
     labelled = load_labelled(loaded, DataSource(data, seed, data_root, download))
-    whole, found, picture = audit_data(loaded, labelled)
+    whole, found, picture = audit_data(loaded, labelled, Embedder(loaded, labelled, answers))
     if csv is not None:
         write_atomically(csv, findings_csv(whole, found).encode())
     if out is not None:

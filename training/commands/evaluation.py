@@ -25,6 +25,7 @@ from training.commands.printed_tables import (
     print_verdicts,
 )
 from training.evaluate.accuracy import evaluate_accuracy
+from training.evaluate.embedder import Embedder
 from training.evaluate.labelled import LabelledData
 from training.evaluate.ood import evaluate_ood
 
@@ -52,7 +53,13 @@ class Outputs:
 
 
 def check_choice(
-    outputs: Outputs, *, explanations: bool, ood: bool, pictures: int | None, out: Path | None
+    outputs: Outputs,
+    *,
+    explanations: bool,
+    ood: bool,
+    pictures: int | None,
+    out: Path | None,
+    answers: Path | None,
 ) -> None:
     """Raise DpnpError for options of `dpnp evaluate` that do not go together."""
     if explanations and ood:
@@ -60,9 +67,10 @@ def check_choice(
     for option, value in (("--out", out), ("--pictures", pictures)):
         if value is not None and not explanations:
             raise DpnpError(f"{option}: belongs to --explanations, which is not given")
-    if (explanations or ood) and outputs.given():
+    given = outputs.given() + ["--from"] * (answers is not None)
+    if (explanations or ood) and given:
         other = "--explanations" if explanations else "--ood"
-        raise DpnpError(f"{outputs.given()[0]} and {other}: give one of them")
+        raise DpnpError(f"{given[0]} and {other}: give one of them")
 
 
 def accuracy(
@@ -70,12 +78,13 @@ def accuracy(
     data: LabelledData,
     split: str,
     outputs: Outputs,
+    embed: Embedder,
     *,
     as_json: bool,
     verbose: bool,
 ) -> None:
     """Accuracy, classes, confusions and verdicts on a split."""
-    found = evaluate_accuracy(bundle, data, split)
+    found = evaluate_accuracy(bundle, data, split, embed)
     title, pictures = f"{bundle.path} on {data.name}", data.splits[split]
     if outputs.confusion is not None:
         save_figure(confusion_figure(found.matrix, found.class_names), outputs.confusion)

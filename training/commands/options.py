@@ -11,6 +11,15 @@ from typer import Option
 Data = Annotated[str, Option(help="digits, cifar10, cifar100, flowers102 or folder:PATH")]
 DataRoot = Annotated[Path, Option(help="folder of torchvision's data sets")]
 Download = Annotated[bool, Option("--download", help="fetch a data set of torchvision's")]
+Answers = Annotated[
+    Path | None,
+    Option(
+        "--from",
+        metavar="DIR",
+        help="take the embeddings from this folder, which dpnp predict --embeddings wrote; "
+        "pictures that it lacks are embedded",
+    ),
+]
 Seed = Annotated[
     int | None, Option(help="seed of the splits; default: the one the model was trained with")
 ]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from interpret.bundle.bundle import Bundle
-from interpret.model.predictor import Predictor
 from interpret.trust import metrics
 from interpret.trust.evaluation import Evaluation
 from interpret.trust.groups import GroupShares
-from training.evaluate.labelled import LabelledData, predict_split
+from training.evaluate.embedder import Embedder
+from training.evaluate.labelled import LabelledData
 from training.evaluate.trained_on import trained_on
 
 
-def evaluate_accuracy(bundle: Bundle, data: LabelledData, split: str) -> Evaluation:
-    """Run the model over a split with ONNX Runtime and measure its answers and embeddings."""
-    predictor, labels = Predictor(bundle), data.labels[split]
-    prediction = predict_split(
-        predictor, data.splits[split], predictor.input_size, f"embedding {split}"
-    )
+def evaluate_accuracy(
+    bundle: Bundle, data: LabelledData, split: str, embed: Embedder | None = None
+) -> Evaluation:
+    """Measure the model's answers to a split and its embeddings. `embed` has them; the default is
+    to run the model over all pictures with ONNX Runtime.
+    """
+    prediction, labels = (embed or Embedder(bundle, data))(split), data.labels[split]
     return Evaluation.of(
         metrics.score(prediction, labels, bundle.prototypes),
         split,

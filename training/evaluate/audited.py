@@ -13,11 +13,11 @@ from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.model.images import thumbnail
-from interpret.model.predictor import Predictor
 from interpret.report.audit_page import Audited
 from interpret.trust.audit import SIGNATURE, TITLES, Audit, audit, signature
 from training.data.datasets import Split
-from training.evaluate.labelled import LabelledData, predict_split
+from training.evaluate.embedder import Embedder
+from training.evaluate.labelled import LabelledData
 
 _COLUMNS = (
     "kind", "rank", "score", "split", "source", "label", "suggestion",
@@ -33,13 +33,12 @@ class AuditedData(NamedTuple):
     picture: Callable[[int], bytes]
 
 
-def audit_data(bundle: Bundle, data: LabelledData) -> AuditedData:
-    """Audit every split of a data set, as the bundle's model sees it."""
-    predictor, names = Predictor(bundle), list(data.splits)
-    predictions = [
-        predict_split(predictor, data.splits[n], predictor.input_size, f"embedding {n}")
-        for n in names
-    ]
+def audit_data(bundle: Bundle, data: LabelledData, embed: Embedder | None = None) -> AuditedData:
+    """Audit every split of a data set, as the bundle's model sees it. `embed` as in
+    `evaluate_accuracy`.
+    """
+    embed, names = embed or Embedder(bundle, data), list(data.splits)
+    predictions = [embed(name) for name in names]
     whole = Audited(
         class_names=bundle.manifest.class_names,
         labels=np.concatenate([data.labels[n] for n in names]),

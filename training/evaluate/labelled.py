@@ -14,7 +14,7 @@ from interpret.model.predictor import Pixels, Prediction, concatenated
 from interpret.model.progress import progress
 from training.config.errors import DataError
 from training.data.batches import in_order
-from training.data.datasets import DataSet, Split, load_data, load_to_measure
+from training.data.datasets import DataSet, Split, folder_of, load_data, load_to_measure
 from training.data.inspection import inspect, log_problems
 
 CHUNK = 512  # pictures decoded and predicted at a time: a bounded part of the memory
@@ -36,6 +36,7 @@ class LabelledData:
 
     data: DataSet
     labels: dict[str, NDArray[np.int64]]  # of each split
+    folder: Path | None = None  # where its pictures are files
 
     @property
     def name(self) -> str:
@@ -78,7 +79,7 @@ def load_labelled(bundle: Bundle, source: DataSource) -> LabelledData:
         download=source.download,
         valid_share=float(training.get("valid_share", 0.0)),
     )
-    return _in_the_bundles_order(bundle, data)
+    return _in_the_bundles_order(bundle, data, source)
 
 
 def load_to_evaluate(bundle: Bundle, source: DataSource, split: str | None) -> LabelledData:
@@ -96,18 +97,19 @@ def load_to_evaluate(bundle: Bundle, source: DataSource, split: str | None) -> L
         download=source.download,
         valid_share=float(training.get("valid_share", 0.0)),
     )
-    return _in_the_bundles_order(bundle, data)
+    return _in_the_bundles_order(bundle, data, source)
 
 
 def _seed(bundle: Bundle, source: DataSource) -> int:
     return int(bundle.manifest.training.get("seed", 0) if source.seed is None else source.seed)
 
 
-def _in_the_bundles_order(bundle: Bundle, data: DataSet) -> LabelledData:
+def _in_the_bundles_order(bundle: Bundle, data: DataSet, source: DataSource) -> LabelledData:
     log_problems(inspect(data))
     index = np.array([bundle.class_index(name) for name in data.class_names])
     fitted = data.with_fit(bundle.manifest.fit)
-    return LabelledData(fitted, {name: index[split.labels] for name, split in data.splits.items()})
+    labels = {name: index[split.labels] for name, split in data.splits.items()}
+    return LabelledData(fitted, labels, folder_of(source.spec))
 
 
 def predict_split(

@@ -3,6 +3,9 @@
 import os
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -152,3 +155,20 @@ def test_another_bundle_on_a_node_ends_the_job(
         list(ray_engine.run(out, other.path, [0], Workers(1)))
     with pytest.raises(DpnpError, match="--gpus-per-worker 1: Ray has no node with so many GPUs"):
         list(ray_engine.run(out, other.path, [0], Workers(1, gpus=1)))
+
+
+def test_an_address_where_nobody_listens_is_told_before_the_work(
+    toy_bundle: Bundle, source: Path, tmp_path: Path
+) -> None:
+    """In a process of its own: this one has a Ray."""
+    command = [sys.executable, "-m", "interpret.commands.app", "predict", str(toy_bundle.path)]
+    command += [str(source), "--out", str(tmp_path / "out"), "--engine", "ray"]
+    with socket.socket() as taken:  # bound, and not listening
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        environment = os.environ | {"RAY_ADDRESS": address}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: RAY_ADDRESS={address}: no Ray answers there")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()

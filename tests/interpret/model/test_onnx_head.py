@@ -3,19 +3,20 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
+import onnx.parser
 import pytest
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError
 from interpret.geometry import geometry
 from interpret.model.onnx_head import (
+    head_alone,
     radius_of,
     with_prototypes,
     with_temperature,
     without_temperature,
 )
-from interpret.model.predictor import Predictor
+from interpret.model.predictor import Predictor, run_head
 from interpret.trust.calibration import tempered
 from tests.conftest import TOY_MODEL
 
@@ -89,3 +90,30 @@ def test_other_prototypes(model: bytes, classes: int, spread: float):
     expected = powers / powers.sum(1, keepdims=True)
     np.testing.assert_allclose(after.probabilities, expected, atol=1e-5)
     np.testing.assert_array_equal(after.distances.argmin(1), after.probabilities.argmax(1))
+
+
+@pytest.mark.parametrize("name", ["digits-dpnp", "cifar10-dpnp-9d"])
+def test_the_head_alone_computes_what_the_whole_does(name: str) -> None:
+    bundle = Bundle.load(MODELS / name)
+    predictor = Predictor(bundle, threads=1)
+    side = predictor.input_size
+    pixels = np.random.default_rng(0).integers(0, 256, (7, side, side, 3), np.uint8)
+    whole = predictor(pixels)
+    distances, probabilities = run_head(head_alone(bundle.read("model.onnx")), whole.embedding)
+    np.testing.assert_array_equal(distances, whole.distances)
+    np.testing.assert_array_equal(probabilities, whole.probabilities)
+
+
+def test_a_head_that_sees_more_than_the_embedding_is_refused() -> None:
+    mixed = """
+    <ir_version: 9, opset_import: ["" : 18]>
+    mixed (float[n, 3] pixels) => (float[n, 3] embedding, float[n, 3] distances,
+        float[n, 3] probabilities)
+    {
+      embedding = Neg(pixels)
+      distances = Abs(embedding)
+      probabilities = Softmax(pixels)
+    }
+    """
+    with pytest.raises(BundleError, match="do not follow from its embeddings alone"):
+        head_alone(onnx.parser.parse_model(mixed).SerializeToString())

@@ -1,14 +1,16 @@
 """Each way to install, in a clean environment that is deleted afterwards.
 
-    python -m tests.robustness.installs [cpu] [gpu] [all]
+    python -m tests.robustness.installs [cpu] [gpu] [lowest] [all]
 
-`cpu` serves a bundle on CPUs, `gpu` has the packages for GPUs, `all` is README's plain way (8 GB).
-Packages come from wherever pip is configured to take them; uv links them from its cache.
+`cpu` serves a bundle on CPUs, `gpu` has the packages for GPUs, `lowest` the oldest versions that
+pyproject.toml allows, `all` is README's plain way (8 GB). Packages come from wherever pip is
+configured to take them; uv links them from its cache.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -24,7 +26,7 @@ import typer
 from tests.serving.servers import ROOT, environment, serve
 
 UV = Path(sys.executable).with_name("uv")
-EXTRAS = {"cpu": "[cpu]", "gpu": "[gpu]", "all": "[train,gpu,dev]"}
+EXTRAS = {"cpu": "[cpu]", "gpu": "[gpu]", "lowest": "[cpu]", "all": "[train,gpu,dev]"}
 # pip's settings and uv's names for them. Lists are joined by what uv splits at.
 SETTINGS = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
@@ -34,10 +36,11 @@ SETTINGS = {
     "cert": ("SSL_CERT_FILE", " "),
 }
 BUNDLE, PICTURE = ROOT / "models" / "digits-dpnp", ROOT / "docs" / "digit.png"
+PICTURES = {"digits-dpnp": PICTURE, "cifar10-dpnp-9d": ROOT / "docs" / "cat.jpg"}  # of bundles
 TRAIN = ("train", "--data", "digits", "--out", "never", "--epochs", "1")
 
 
-def main(kinds: Annotated[list[str] | None, typer.Argument(help="cpu, gpu, all")] = None) -> None:
+def main(kinds: Annotated[list[str] | None, typer.Argument(help=", ".join(EXTRAS))] = None) -> None:
     os.environ.pop("PYTHONPATH", None)  # the environments must stand by themselves
     for kind in kinds or EXTRAS:
         print(try_install(kind), flush=True)
@@ -51,7 +54,7 @@ def try_install(kind: str) -> str:
         # BentoML looks for uv on PATH, and would install it by pip, which uv's environments lack.
         (folder / "uv").symlink_to(UV)
         os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
-        bin_folder = install(EXTRAS[kind], folder)
+        bin_folder = install(EXTRAS[kind], folder, lowest=kind == "lowest")
         seconds = time.monotonic() - start
         CHECKS[kind](bin_folder, folder)
         size = subprocess.run(
@@ -60,9 +63,18 @@ def try_install(kind: str) -> str:
         return f"{kind}: {size} MB, installed in {seconds:.0f} s, works"
 
 
-def install(extras: str, folder: Path) -> Path:
+def install(extras: str, folder: Path, *, lowest: bool = False) -> Path:
     """A new environment with this project, as a wheel; returns its folder of programs."""
     sources, env = folder / "sources", folder / "env"
+    copy_sources(sources, without=("models/", "tests/", "docs/"))
+    uv("venv", "--python", sys.executable, env)
+    versions = ["--resolution", "lowest-direct"] if lowest else []
+    uv("pip", "install", *versions, "--python", env / "bin" / "python", f"{sources}{extras}")
+    return env / "bin"
+
+
+def copy_sources(to: Path, without: tuple[str, ...] = ()) -> None:
+    """Copy the files of the working tree that git does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -71,13 +83,10 @@ def install(extras: str, folder: Path) -> Path:
         check=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
-        if name.startswith(("models/", "tests/", "docs/")) or not (ROOT / name).is_file():
+        if name.startswith(without) or not (ROOT / name).is_file():
             continue
-        (sources / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, sources / name)
-    _uv("venv", "--python", sys.executable, env)
-    _uv("pip", "install", "--python", env / "bin" / "python", f"{sources}{extras}")
-    return env / "bin"
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, to / name)
 
 
 def check_cpu(bin_folder: Path, folder: Path) -> None:
@@ -99,7 +108,7 @@ def check_cpu(bin_folder: Path, folder: Path) -> None:
         assert "pip install 'dpnp-toolkit[train]' brings it" in said, said
     # The command that is named works: the project itself is there already.
     wanted = ("pip", "install", "--dry-run", "--python", bin_folder / "python")
-    assert "torch" in _uv(*wanted, "dpnp-toolkit[train]")
+    assert "torch" in uv(*wanted, "dpnp-toolkit[train]")
 
 
 def check_gpu(bin_folder: Path, folder: Path) -> None:
@@ -109,9 +118,33 @@ def check_gpu(bin_folder: Path, folder: Path) -> None:
         bin_folder, "import onnxruntime as o; print(o.get_available_providers())"
     )
     assert "label" in _dpnp(bin_folder, folder, 0, "predict", BUNDLE, PICTURE, "--json")
-    _uv("pip", "uninstall", "--python", bin_folder / "python", "faiss-gpu", "onnxruntime-gpu")
+    uv("pip", "uninstall", "--python", bin_folder / "python", "faiss-gpu", "onnxruntime-gpu")
     said = _dpnp(bin_folder, folder, 2, "serve", BUNDLE)
     assert "pip install 'dpnp-toolkit[cpu]' brings it" in said, said
+
+
+def check_lowest(bin_folder: Path, folder: Path) -> None:
+    """The oldest versions compute what those of this environment compute."""
+    for name, picture in PICTURES.items():
+        words = ("predict", ROOT / "models" / name, picture, "--json")
+        old = json.loads(_dpnp(bin_folder, folder, 0, *words))
+        new = json.loads(_dpnp(Path(sys.executable).parent, folder, 0, *words))
+        _same(old, new, name)
+
+
+def _same(a: Any, b: Any, where: str) -> None:
+    """Two answers are the same but for rounding; `where` names the place in them."""
+    assert type(a) is type(b), where
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            _same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), where
+        for i, pair in enumerate(zip(a, b, strict=True)):
+            _same(*pair, f"{where}[{i}]")
+    else:
+        assert a == b or (isinstance(a, float) and abs(a - b) < 1e-3 * (1 + abs(b))), where
 
 
 def check_all(bin_folder: Path, folder: Path) -> None:
@@ -125,7 +158,7 @@ def check_all(bin_folder: Path, folder: Path) -> None:
     _dpnp(bin_folder, folder, 0, "predict", "made", PICTURE)
 
 
-CHECKS = {"cpu": check_cpu, "gpu": check_gpu, "all": check_all}
+CHECKS = {"cpu": check_cpu, "gpu": check_gpu, "lowest": check_lowest, "all": check_all}
 
 
 def registry() -> dict[str, str]:
@@ -144,7 +177,8 @@ def registry() -> dict[str, str]:
     return {"UV_INDEX_STRATEGY": "unsafe-best-match"} | found
 
 
-def _uv(*words: object) -> str:
+def uv(*words: object) -> str:
+    """Run uv with the registries of pip's settings; returns what it printed."""
     return _run([UV, *words], os.environ | registry(), ROOT.parent, 0)
 
 

@@ -15,6 +15,10 @@ from torch import Tensor, nn
 from interpret.model.predictor import Prediction
 from training.model.networks import PrototypeNetwork
 
+# ONNX Runtime reads it from 1.17 on. Operator set 20 is the first with GELU in one piece, which
+# novelty and attributions look for.
+OPSET, IR_VERSION = 20, 9
+
 
 class Outputs(NamedTuple):
     """See interpret.model.predictor.Prediction; only networks with locations have `evidence`."""
@@ -67,12 +71,15 @@ def export(model: ServedModel, image_size: int) -> bytes:
             output_names=names,
             dynamic_shapes={"pixels": {0: torch.export.Dim("batch", min=2)}},
             dynamo=True,
+            opset_version=OPSET,
             external_data=False,
             verbose=False,
         )
     assert program is not None
+    proto = program.model_proto
+    proto.ir_version = IR_VERSION
     buffer = io.BytesIO()
-    onnx.save(program.model_proto, buffer)
+    onnx.save(proto, buffer)
     return buffer.getvalue()
 
 

@@ -114,3 +114,11 @@ def test_a_network_without_locations_has_no_evidence():
     assert run_torch(model, random_pixels(2, 16)).evidence is None
     outputs = onnx.load_from_string(export(model, 16)).graph.output
     assert [o.name for o in outputs] == ["embedding", "distances", "probabilities"]
+
+
+def test_older_runtimes_can_read_the_graph():
+    """IR 9 and operator set 20 are read by ONNX Runtime from 1.17 on."""
+    proto = onnx.load_from_string(export(ServedModel(random_network("tiny", 16, 3)), 16))
+    assert proto.ir_version == 9
+    assert [(each.domain, each.version) for each in proto.opset_import] == [("", 20)]
+    onnx.checker.check_model(proto, full_check=True)

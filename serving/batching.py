@@ -8,6 +8,7 @@ from collections import deque
 import numpy as np
 
 from interpret.model.predictor import AnyPredictor, Pixels, Prediction, concatenated
+from serving.telemetry.later import later
 from serving.telemetry.metrics import metrics
 
 
@@ -85,7 +86,7 @@ class BatchingPredictor:
     def _run(self, batch: list[_Item]) -> None:
         evidence = any(item.evidence for item in batch)
         pixels = np.concatenate([item.pixels for item in batch])
-        metrics().batch.observe(len(pixels))
+        later().put(metrics().batch.observe, len(pixels))
         outputs = self._predictor(pixels, evidence=evidence)
         end = 0
         for item in batch:

@@ -26,6 +26,7 @@ from serving.feedback import Answered, Feedback, RememberingPredictor
 from serving.schemas import PAGE_LIMIT
 from serving.settings import Settings
 from serving.telemetry.drift import Drift, Reference
+from serving.telemetry.later import later
 from serving.telemetry.logs import LOG
 from serving.telemetry.metrics import metrics
 
@@ -114,7 +115,10 @@ class Engine:
         return with_fine_evidence(explanation, pixels, prototypes, self._batching)
 
     def count(self, answer: Classification) -> None:
-        """Count an answer in the metrics."""
+        """Count an answer in the metrics, a little later."""
+        later().put(self._count, answer)
+
+    def _count(self, answer: Classification) -> None:
         with self._lock:
             metrics().answered(answer, self._reference, self._drift)
 

@@ -8,8 +8,9 @@ file that is no picture with a masked 500, follows URLs, and has no limit: it to
 Errors are written in `http/errors.py`, because its own come in two shapes. Batches are made in
 `batching.py`, because its dispatcher refused 2,105 of 2,230 requests at 16 connections. Each kind
 of request has its own threads (`http/worker_pools.py`), because its threads and its limit of
-requests are shared by all endpoints. POST requests go past its routing (`DirectRouting`), which
-takes a fifth of the work beside the inference. Its access log, HTTP metrics and tracing are off:
+requests are shared by all endpoints. Requests come to this service's layers first (`Outermost`),
+and POST requests go past its routing (`DirectRouting`): each saves a fifth of the work beside the
+inference. Its access log, HTTP metrics and tracing are off:
 they cost as much as the rest of that work, and every path ever asked for becomes a label.
 `docs/figures.md` has the figures.
 """
@@ -23,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 import bentoml
 import numpy as np
 from bentoml.exceptions import BentoMLException
+from starlette.types import ASGIApp
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
@@ -43,7 +45,7 @@ from serving.engine import Engine, EngineHolder, check_device
 from serving.feedback import picture_ids
 from serving.http.access import Access
 from serving.http.bodies import too_large
-from serving.http.endpoint import DirectRouting, endpoint, many_pictures
+from serving.http.endpoint import DirectRouting, Outermost, endpoint, many_pictures
 from serving.http.errors import ErrorSchema, ServiceError, of_input
 from serving.http.openapi import describe
 from serving.http.routes import routes
@@ -59,6 +61,7 @@ from serving.schemas import (
     SimilarForm,
 )
 from serving.settings import Settings
+from serving.telemetry.later import later
 from serving.telemetry.logs import LOG, REQUEST_ID, set_formats
 from serving.telemetry.metrics import metrics, share_folder
 
@@ -152,8 +155,9 @@ class Dpnp:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
-        """End the watch over the bundle's folder."""
+        """End the watch over the bundle's folder, and write what is still to be logged."""
         self._stop.set()
+        later().flush()
 
     @endpoint(PredictForm, Classification, pool="quick")
     def predict(self, form: PredictForm) -> Classification:
@@ -273,8 +277,12 @@ service = bentoml.service(
     metrics={"enabled": False},
     tracing={"excluded_urls": ".*"},
 )(Dpnp)
-service.add_asgi_middleware(Access, settings=SETTINGS)
-service.add_asgi_middleware(ErrorSchema)
-service.add_asgi_middleware(
-    DirectRouting, endpoints={a.route: a.func for a in service.apis.values()}
-)
+
+
+def _layers(app: ASGIApp) -> ASGIApp:
+    """The application with this service's own layers around it."""
+    endpoints = {api.route: api.func for api in service.apis.values()}
+    return Access(ErrorSchema(DirectRouting(app, endpoints)), SETTINGS)
+
+
+service.add_asgi_middleware(Outermost, layers=_layers)

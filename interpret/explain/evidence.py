@@ -94,12 +94,15 @@ def overlay(
     the margin. `size` is the side of the result in pixels.
     """
     side = size or len(pixels)
-    if len(pixels) <= TINY and not (
-        side % len(pixels) or any(len(pixels) % n for n in evidence.shape)
-    ):
-        # Every pixel becomes a square of one colour: it is tinted once, then enlarged.
+    if even_squares(pixels, evidence, side):  # a pixel is tinted once, then enlarged
         return _tinted(pixels, evidence, len(pixels)).resize((side, side), Image.Resampling.NEAREST)
     return _tinted(pixels, evidence, side)
+
+
+def even_squares(pixels: NDArray[np.uint8], evidence: NDArray[np.floating], side: int) -> bool:
+    """Whether each pixel of a tiny picture becomes a square of one colour in its overlay."""
+    own = len(pixels)
+    return own <= TINY and not (side % own or any(own % n for n in evidence.shape))
 
 
 def overlay_on(

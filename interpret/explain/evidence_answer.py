@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.explain.answers import Evidence, Explanation, FineEvidence
-from interpret.explain.evidence import overlay
+from interpret.explain.enlarged_png import enlarged_png
+from interpret.explain.evidence import even_squares, overlay
 from interpret.explain.fine_evidence import finer, useful_factor
 from interpret.model.predictor import AnyPredictor
 
@@ -19,17 +20,23 @@ OVERLAY_SIDE = 224  # pixels
 
 def evidence_answer(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> Evidence:
     """The map (h, w) over the picture (S, S, 3)."""
-    buffer = io.BytesIO()
-    # Quick compression: the overlay is sent once, and its last bytes would cost more time than
-    # they save. Run lengths do nearly all of the work, for the picture is enlarged.
-    picture = overlay(pixels, values, OVERLAY_SIDE)
-    picture.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return Evidence(
         rows=values.shape[0],
         cols=values.shape[1],
         values=values.tolist(),
-        overlay_png=base64.b64encode(buffer.getvalue()).decode(),
+        overlay_png=base64.b64encode(_overlay_png(pixels, values)).decode(),
     )
+
+
+def _overlay_png(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> bytes:
+    if even_squares(pixels, values, OVERLAY_SIDE):
+        return enlarged_png(np.asarray(overlay(pixels, values)), OVERLAY_SIDE // len(pixels))
+    buffer = io.BytesIO()
+    # Quick compression: the overlay is sent once, and its last bytes would cost more time than
+    # they save.
+    picture = overlay(pixels, values, OVERLAY_SIDE)
+    picture.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    return buffer.getvalue()
 
 
 def with_fine_evidence(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 _CHUNK = 4096  # rows at a time, to bound the memory of rows × classes
 _PART = 2**22  # numbers of a part of rows × classes
+_FEW = 128  # values that are sorted whole: quicker than to look for the smallest ones first
 
 
 def distances(points: NDArray[np.floating], prototypes: NDArray[np.floating]) -> Array:
@@ -81,8 +82,8 @@ def paired_angles(points: NDArray[np.floating], others: NDArray[np.floating]) ->
 
 def smallest(values: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     """The indices of the smallest of values (M,), smallest first; of equal ones the first."""
-    if count >= len(values):
-        return np.argsort(values, kind="stable")
+    if len(values) <= max(count, _FEW):
+        return np.argsort(values, kind="stable")[:count]
     candidates = np.flatnonzero(values <= np.partition(values, count - 1)[count - 1])
     return candidates[np.argsort(values[candidates], kind="stable")[:count]]
 
@@ -128,12 +129,12 @@ def separation_to_compactness(
 
 
 def _degrees(cosines: Array) -> Array:
-    angles: Array = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+    angles: Array = np.degrees(np.arccos(np.minimum(np.maximum(cosines, -1), 1)))
     return angles
 
 
 def _unit(vectors: NDArray[np.floating]) -> Array:
     wide: Array = vectors.astype(np.float64)
-    norms = np.linalg.norm(wide, axis=1, keepdims=True)
+    norms = np.sqrt(np.add.reduce(wide * wide, axis=1, keepdims=True))
     unit: Array = np.divide(wide, norms, out=np.zeros_like(wide), where=norms > 0)
     return unit

@@ -7,6 +7,8 @@ import math
 import re
 import secrets
 import time
+from collections.abc import Iterator
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -17,7 +19,8 @@ from serving.http.cross_origin import Origins, foreign_origin
 from serving.http.errors import ServiceError
 from serving.http.rate_limit import RateLimit
 from serving.settings import Settings
-from serving.telemetry.logs import LOG, REQUEST_ID
+from serving.telemetry.later import later
+from serving.telemetry.logs import REQUEST_ID, log_request
 from serving.telemetry.metrics import metrics
 
 STABLE = "/v1"  # each address is there below this prefix too, for clients that want it to stay
@@ -43,6 +46,7 @@ _COUNTED = {
 _QUIET = _HEALTH | {"/metrics"}  # asked for all the time: not logged
 # BentoML refuses pickles as well, but logs a traceback each time.
 _PICKLE = "application/vnd.bentoml+pickle"
+_IDS = 256  # made at once
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -61,6 +65,7 @@ class Access:
         self._origins = Origins(settings.allow_origins)
         limit = settings.rate_limit
         self._rate_limit = RateLimit(limit) if limit else None
+        self._new_id = _Ids().next
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -69,9 +74,9 @@ class Access:
             return
         if scope["path"].startswith(f"{STABLE}/"):
             scope["path"] = scope["path"].removeprefix(STABLE)
-        headers = Headers(scope=scope)
+        headers = _FirstHeaders(scope=scope)
         given = headers.get("x-request-id", "")
-        request_id = given if _ID.fullmatch(given) else secrets.token_hex(16)
+        request_id = given if _ID.fullmatch(given) else self._new_id()
         REQUEST_ID.set(request_id)
         scope["dpnp.log"] = {}  # what the endpoints add to the request's line
         start, status = time.perf_counter(), 0
@@ -90,7 +95,9 @@ class Access:
             else:
                 await self._app(scope, receive, answer)
         finally:
-            _record(scope, status, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            later().put(_record, scope, request_id, status, seconds, time.time())
+            later().schedule()
 
     def _answered_here(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer to a preflight, or to a request that is refused; None lets it in."""
@@ -140,20 +147,51 @@ def _too_often(seconds: int) -> ServiceError:
     return ServiceError(429, "rate_limited", message, retry_after=seconds)
 
 
-def _record(scope: Scope, status: int, seconds: float) -> None:
+class _FirstHeaders(Headers):
+    """Headers that are looked up in a dict. Of a name that comes twice the first counts."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        self._first = dict(reversed(self.raw))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a name in lower case."""
+        value = self._first.get(key.encode("latin-1"))
+        return default if value is None else value.decode("latin-1")
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.encode("latin-1") in self._first
+
+
+class _Ids:
+    """Random ids for requests: the system is asked for many of them at once."""
+
+    def __init__(self) -> None:
+        self._ready: Iterator[str] = iter(())
+
+    def next(self) -> str:
+        """A new one, 32 hexadecimal digits."""
+        found = next(self._ready, None)
+        if found is None:
+            digits = secrets.token_hex(16 * _IDS)
+            self._ready = iter([digits[32 * i : 32 * i + 32] for i in range(_IDS)])
+            found = next(self._ready)
+        return found
+
+
+def _record(scope: Scope, request_id: str, status: int, seconds: float, ended: float) -> None:
     path = scope["path"]
     first = "/" + path.split("/", 2)[1] if path.startswith("/") else path
     endpoint = next((e for e in (path, first) if e in _COUNTED), "other")
-    counted = metrics()
-    counted.requests.labels(endpoint, status or "none").inc()  # none: the client went away
-    counted.request_seconds.labels(endpoint).observe(seconds)
+    metrics().request(endpoint, status, seconds)
     if endpoint in _QUIET or status == 304:  # 304: the explorer asks whether the bundle changed
         return
     fields = {
+        "request_id": request_id,
         "method": scope["method"],
         "path": path[:200],
         "status": status,
         "milliseconds": round(1000 * seconds, 2),
         "client": scope["client"][0] if scope.get("client") else None,
     }
-    LOG.info("%s %s", scope["method"], endpoint, extra={"fields": fields | scope["dpnp.log"]})
+    log_request(f"{scope['method']} {endpoint}", fields | scope["dpnp.log"], ended)

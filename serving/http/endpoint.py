@@ -113,6 +113,25 @@ def _told(answer: BaseModel) -> dict[str, object]:
     return {}
 
 
+class Outermost:
+    """ASGI middleware that brings `layers` before all that BentoML puts around an application.
+
+    BentoML sets a timer, starts a task and asks its tracing about each request, before it hands
+    it to a middleware that was added. So this one replaces the application's stack when it starts.
+    """
+
+    def __init__(self, app: ASGIApp, layers: Callable[[ASGIApp], ASGIApp]) -> None:
+        self._app, self._layers = app, layers
+        self._inside: ASGIApp | None = layers(app)  # where no start is announced
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan" and self._inside is not None:
+            whole = scope["app"]
+            whole.middleware_stack, self._inside = self._layers(whole.middleware_stack), None
+        await (self._inside or self._app)(scope, receive, send)
+
+
 class DirectRouting:
     """ASGI middleware that calls the endpoints itself, without BentoML's routing.
 

@@ -7,22 +7,24 @@ come beside it, or in the address behind a `?`.
 from __future__ import annotations
 
 import binascii
-import logging
-import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 from pydantic_core import from_json
-from python_multipart.exceptions import FormParserError
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from interpret.model.picture_formats import HEAD, format_of
-from serving.http.bodies import BodyLimits, arriving, pieces, whole
+from serving.http.bodies import BodyLimits, arriving, whole
 from serving.http.errors import ServiceError
+from serving.http.multipart import (
+    MAX_FIELDS,
+    MalformedFormError,
+    TooManyPicturesError,
+    fields_of,
+    texts_of,
+)
 from serving.schemas import NOT_A_FILE, Form, Picture
 
 F = TypeVar("F", bound=Form)
@@ -35,10 +37,6 @@ _WANTED = (
     f"itself as the body (image/*), or {JSON} with the picture in base64 as `image`; many pictures "
     "go to /predict/batch"
 )
-_MAX_FIELDS = 16
-_STAR = re.compile(rb";\s*filename\*\s*=\s*[\w-]*'[^']*'([^;\s]*)", re.IGNORECASE)
-
-logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the answer says what is wrong
 
 
 async def read(request: Request, form: type[F], limits: BodyLimits) -> F:
@@ -79,8 +77,8 @@ def _content_type(request: Request) -> str:
 async def _items(request: Request, limits: BodyLimits) -> list[Item]:
     content_type = _content_type(request)
     if content_type == MULTIPART:
-        parser = _MultiPart(request.headers, pieces(request, limits.max_bytes), limits)
-        return [(name, await _picture(field)) for name, field in await _parsed(parser)]
+        body = await whole(request, limits.max_bytes)
+        return [*await _whole_form(request, body, limits, content_type)]
     if content_type == JSON:
         return _of_json(await whole(request, limits.max_bytes), several=limits.pictures > 1)
     if content_type.startswith("image/") or content_type == BYTES:
@@ -93,77 +91,21 @@ async def _items(request: Request, limits: BodyLimits) -> list[Item]:
         return [("image", Picture(None, body))]
     if not content_type:
         raise ServiceError(400, "malformed", f"there is no Content-Type; {_WANTED}")
-    form = FormParser(request.headers, _once(body), max_fields=_MAX_FIELDS)
-    return list(await _parsed(form))
+    return [*await _whole_form(request, body, limits, content_type)]
 
 
-async def _parsed(parser: FormParser | MultiPartParser) -> Sequence[tuple[str, str | UploadFile]]:
+async def _whole_form(
+    request: Request, body: bytes, limits: BodyLimits, content_type: str
+) -> Sequence[Item]:
     try:
-        return (await parser.parse()).multi_items()
-    except _TooManyPicturesError as error:
-        raise too_many_pictures(error.limit) from None
-    except (MultiPartException, FormParserError) as error:
+        if content_type == MULTIPART:
+            return await fields_of(request.headers, body, limits)
+        return await texts_of(request.headers, body)
+    except TooManyPicturesError:
+        raise too_many_pictures(limits.pictures) from None
+    except MalformedFormError as error:
         message = f"the form cannot be parsed: {error}; {_WANTED}"
         raise ServiceError(400, "malformed", message) from None
-
-
-class _TooManyPicturesError(MultiPartException):
-    def __init__(self, limit: int) -> None:
-        super().__init__("too many pictures")
-        self.limit = limit
-
-
-class _MultiPart(MultiPartParser):
-    """Starlette's parser, but a body without its closing boundary is an error.
-
-    A part that has its name as `filename*` alone is a file, too.
-    """
-
-    def __init__(
-        self, headers: Headers, stream: AsyncGenerator[bytes, None], limits: BodyLimits
-    ) -> None:
-        super().__init__(
-            headers, self._whole(stream), max_files=limits.pictures, max_fields=_MAX_FIELDS
-        )
-        self.spool_max_size = limits.max_bytes  # never to disk
-        self._ended = False
-
-    def on_headers_finished(self) -> None:
-        part = self._current_part
-        disposition = part.content_disposition or b""
-        if b"*" in disposition and (found := _STAR.search(disposition)) is not None:
-            name = unquote_to_bytes(found[1]).replace(b'"', b"%22")
-            # Of two names the last counts.
-            part.content_disposition = disposition + b'; filename="' + name + b'"'
-        try:
-            super().on_headers_finished()
-        except MultiPartException:
-            if self._current_files > self.max_files > 1:
-                raise _TooManyPicturesError(int(self.max_files)) from None
-            raise
-
-    def on_end(self) -> None:
-        self._ended = True
-
-    async def _whole(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        async for chunk in stream:
-            yield chunk
-        if not self._ended:
-            raise MultiPartException("the body ends before its closing boundary")
-
-
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body
-    yield b""
-
-
-async def _picture(field: str | UploadFile) -> str | Picture:
-    if isinstance(field, str):
-        return field
-    try:
-        return Picture(field.filename, await field.read())
-    finally:
-        await field.close()
 
 
 def _of_json(body: bytes, several: bool) -> list[Item]:
@@ -193,9 +135,9 @@ def of_base64(text: object) -> object:
 
 def _of_address(query: bytes) -> list[Item]:
     try:
-        fields = parse_qsl(query.decode("latin-1"), max_num_fields=_MAX_FIELDS)
+        fields = parse_qsl(query.decode("latin-1"), max_num_fields=MAX_FIELDS)
     except ValueError:
-        message = f"there are more than {_MAX_FIELDS} fields in the address"
+        message = f"there are more than {MAX_FIELDS} fields in the address"
         raise ServiceError(400, "malformed", message) from None
     return [(name, value) for name, value in fields if name != "image"]
 

@@ -9,7 +9,9 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from prometheus_client import (
 
 from interpret.explain.answers import Classification, ModelInfo
 from serving.telemetry.drift import Drift, Reference
+from serving.telemetry.later import later
 
 FOLDER = "DPNP_METRICS_FOLDER"  # set by the parent for its workers, not by users
 _MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own
@@ -43,6 +46,26 @@ def share_folder() -> None:
     folder = tempfile.mkdtemp(prefix="dpnp-metrics-")
     os.environ[FOLDER] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+class Stage:
+    """The seconds that one stage of a request takes; they are counted a little later."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+
+    def observe(self, seconds: float) -> None:
+        """Count one request's."""
+        later().put(self._histogram.observe, seconds)
+
+    @contextmanager
+    def time(self) -> Iterator[None]:
+        """Count the seconds of what is done inside."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.observe(time.perf_counter() - start)
 
 
 class Metrics:
@@ -66,7 +89,7 @@ class Metrics:
             "dpnp_stage_seconds", "Where the time of a request goes", ["stage"], buckets=_FAST
         )
         self.upload, self.queue, self.decode, self.inference = (
-            stage.labels(name) for name in ("upload", "queue", "decode", "inference")
+            Stage(stage.labels(name)) for name in ("upload", "queue", "decode", "inference")
         )
         self.batch = histogram("dpnp_batch_pictures", "Pictures in an inference", buckets=_SIZES)
         self._predictions = counter(
@@ -98,6 +121,7 @@ class Metrics:
 
     def serving(self, new: ModelInfo, old: ModelInfo | None) -> None:
         """Note that this worker serves `new` from now on, and `old` no longer."""
+        later().flush()  # the answers of `old`
         if old is not None:
             self._workers.labels(old.name, old.fingerprint).set(0)
             for label in self._scored:
@@ -117,8 +141,17 @@ class Metrics:
             self._scored.add(answer.label)
             self._drift.labels(answer.label).set(score)
 
+    def request(self, endpoint: str, status: int, seconds: float) -> None:
+        """Count a request; status 0: the client went away before its answer."""
+        self.requests.labels(endpoint, status or "none").inc()
+        self.request_seconds.labels(endpoint).observe(seconds)
+
     def text(self) -> bytes:
-        """The numbers of all workers in Prometheus's text format."""
+        """The numbers of all workers in Prometheus's text format.
+
+        Those of the others may be `later.SECONDS` old.
+        """
+        later().flush()
         if FOLDER not in os.environ:
             return generate_latest(self._registry)
         folder = os.environ[FOLDER]

@@ -14,6 +14,7 @@ from serving import SOURCES
 from serving.telemetry.logs import LOG
 
 _LABEL = "bundle"
+_FOLDER = "models"  # what the bentofiles include
 
 
 def labels(bundle: Path) -> dict[str, str]:
@@ -23,18 +24,23 @@ def labels(bundle: Path) -> dict[str, str]:
     BentoMLException.
     """
     real = bundle.resolve()
-    inside = real.is_relative_to(SOURCES / "models")
+    inside = real.is_relative_to(SOURCES / _FOLDER)
     if _building():
         if not inside:
             raise BentoMLException(
-                f"DPNP_BUNDLE: {bundle} is not below {SOURCES / 'models'}, the folder that "
-                f"`bentoml build` packs; `dpnp build {bundle}` packs any bundle"
+                f"DPNP_BUNDLE: {bundle} is not below {SOURCES / _FOLDER}, where `bentoml build` "
+                f"finds bundles; `dpnp build {bundle}` packs any bundle"
             )
         try:
             manifest = Bundle.load(real).manifest
         except DpnpError as error:
             raise BentoMLException(str(error)) from error
-        LOG.info("the bento will serve %s (%.12s)", manifest.name, manifest.fingerprint)
+        _leave_out_others(real.relative_to(SOURCES))
+        LOG.info(
+            "the bento will hold and serve %s (%.12s), and no other bundle",
+            manifest.name,
+            manifest.fingerprint,
+        )
     return {_LABEL: real.relative_to(SOURCES).as_posix()} if inside else {}
 
 
@@ -46,6 +52,30 @@ def packed_bundle() -> Path | None:
     except FileNotFoundError:
         return None
     return Path(path) if path else None
+
+
+def _leave_out_others(bundle: Path) -> None:
+    """Have `bentoml build`, which is under way, pack one bundle of the folder alone.
+
+    A bentofile says for good what is packed. So what BentoML asks about each file is asked here
+    too: others could hold training pictures that the bento's users may not see.
+    """
+    try:
+        from bentoml._internal.bento.build_config import BentoPathSpec
+
+        packs = BentoPathSpec.includes
+    except (ImportError, AttributeError) as error:
+        raise BentoMLException(
+            f"this version of BentoML would pack every bundle of {_FOLDER}/; "
+            f"`dpnp build {bundle}` packs one"
+        ) from error
+
+    def includes(self: BentoPathSpec, path: str) -> bool:
+        file = Path(path)
+        other = file.is_relative_to(_FOLDER) and not file.is_relative_to(bundle)
+        return not other and packs(self, path)
+
+    BentoPathSpec.includes = includes  # type: ignore[method-assign]
 
 
 def _building() -> bool:

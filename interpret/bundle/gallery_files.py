@@ -64,7 +64,8 @@ def read_gallery(
     try:
         # Not read_table, which imports pandas and file systems of the cloud: 35 MB.
         buffer = pa.BufferReader(pa.py_buffer(content))
-        table = pq.ParquetFile(buffer, read_dictionary=["label"])
+        # No threads of Arrow's: they may abort the process when the interpreter ends.
+        table = pq.ParquetFile(buffer, read_dictionary=["label"], pre_buffer=False)
         numbers, labels = _numbers(table, class_names)
         texts = {name: TextColumn(file, table, name) for name in ("split", "source")}
         hashes: Sequence[str | None] = Repeated(None, len(labels))

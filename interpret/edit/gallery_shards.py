@@ -151,7 +151,7 @@ def _labels(batch: pa.RecordBatch) -> pa.Array:
 
 def _opened(file: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(file)
+        return pq.ParquetFile(file, pre_buffer=False)  # which would start a thread
     except (pa.ArrowException, OSError) as error:
         raise DpnpError(f"{file}: cannot be read ({error})") from error
 
@@ -169,7 +169,8 @@ def _without_embedding(shard: pq.ParquetFile) -> int:
         if found is not None and found.has_null_count:
             nulls += found.null_count
         else:
-            nulls += shard.read_row_group(group, ["embedding"]).column("embedding").null_count
+            column_read = shard.read_row_group(group, ["embedding"], use_threads=False)
+            nulls += column_read.column("embedding").null_count
     return nulls
 
 

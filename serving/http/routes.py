@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -56,6 +56,42 @@ def routes(
     def holder() -> EngineHolder:
         return service().holder
 
+    return Starlette(
+        routes=[
+            *_page_routes(),
+            *open_inference(service),
+            *_bundle_routes(holder),
+            *_service_routes(holder, describe),
+        ]
+    )
+
+
+def _page_routes() -> list[BaseRoute]:
+    """The explorer, in the place of BentoML's front page, which loads from another host."""
+
+    async def to_page(request: Request) -> Response:
+        return Response(status_code=307, headers={"location": f".{PAGE}/"})  # below any prefix
+
+    async def nothing(request: Request) -> Response:
+        raise HTTPException(404)
+
+    async def colours(request: Request) -> Response:
+        return Response(
+            palette.explorer_style_sheet(), media_type="text/css", headers=_PAGE_HEADERS
+        )
+
+    return [
+        Route("/", to_page),
+        Route(PAGE, to_page),
+        Route("/static_content/{file:path}", nothing),  # what BentoML's page is made of
+        Route(f"{PAGE}/palette.css", colours),
+        Mount(PAGE, _Explorer(directory=_PAGE_FILES, html=True)),
+    ]
+
+
+def _bundle_routes(holder: Callable[[], EngineHolder]) -> list[BaseRoute]:
+    """What the bundle holds, without a question about a picture."""
+
     async def gallery(request: Request) -> Response:
         engine = holder().engine
         try:
@@ -87,10 +123,18 @@ def routes(
         headers = {MODEL_HEADER: engine.model.fingerprint}
         return Response(engine.about.model_dump_json(), media_type=_JSON, headers=headers)
 
-    async def colours(request: Request) -> Response:
-        return Response(
-            palette.explorer_style_sheet(), media_type="text/css", headers=_PAGE_HEADERS
-        )
+    return [
+        Route("/gallery/{example_id}", gallery),
+        Route("/map", sphere_map),
+        Route("/prototypes", prototypes),  # POST as well, by BentoML
+        Route("/model", model),
+    ]
+
+
+def _service_routes(
+    holder: Callable[[], EngineHolder], describe: Callable[[], dict[str, object]]
+) -> list[BaseRoute]:
+    """The service's own document, numbers and reload."""
 
     async def document(request: Request) -> Response:
         return JSONResponse(describe())
@@ -106,31 +150,12 @@ def routes(
         answer = Reload(swapped=swapped, model=holder().engine.model)
         return Response(answer.model_dump_json(), media_type=_JSON)
 
-    async def to_page(request: Request) -> Response:
-        return Response(status_code=307, headers={"location": f".{PAGE}/"})  # below any prefix
-
-    async def nothing(request: Request) -> Response:
-        raise HTTPException(404)
-
-    return Starlette(
-        routes=[
-            # Before BentoML's front page, which loads a tag manager from another host.
-            Route("/", to_page),
-            Route(PAGE, to_page),
-            Route("/static_content/{file:path}", nothing),  # what that page is made of
-            *open_inference(service),
-            Route("/gallery/{example_id}", gallery),
-            Route("/map", sphere_map),
-            Route("/prototypes", prototypes),  # POST as well, by BentoML
-            Route("/model", model),
-            # Mounted apps come before BentoML's own /docs.json, which knows nothing of our errors.
-            Route("/docs.json", document),
-            Route("/metrics", numbers),
-            Route("/admin/reload", reload, methods=["POST"]),
-            Route(f"{PAGE}/palette.css", colours),
-            Mount(PAGE, _Explorer(directory=_PAGE_FILES, html=True)),
-        ]
-    )
+    return [
+        # Mounted apps come before BentoML's own /docs.json, which knows nothing of our errors.
+        Route("/docs.json", document),
+        Route("/metrics", numbers),
+        Route("/admin/reload", reload, methods=["POST"]),
+    ]
 
 
 def _of_bundle(request: Request, engine: Engine, body: bytes, kind: str) -> Response:

@@ -1,8 +1,11 @@
 """The service against the bare ONNX Runtime loop on the same cores; and 200 connections at once.
 
     python -m tests.benchmarks.serving_throughput BUNDLE [--seconds 60] [--connections 16]
+    python -m tests.benchmarks.serving_throughput BUNDLE --workers 1 --workers 2
 
-The load comes from a core of its own. Leave the machine idle otherwise.
+The load comes from a core of its own. Leave the machine idle for figures of time. Beside them
+stand the milliseconds of a CPU that the workers use for a request, and the loop for a picture:
+these can be compared on a busy machine too, where both find its caches cold alike.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import psutil
@@ -27,45 +30,83 @@ from tests.serving.servers import Server, serve
 OVERLOAD = 200  # connections
 
 
+class Cost(NamedTuple):
+    """What a picture takes."""
+
+    seconds: float
+    cpu: float  # seconds of a CPU
+
+
 def main(
     bundle: Annotated[Path, typer.Argument(help="models/NAME")],
     seconds: float = 60,
     connections: int = 16,
+    workers: Annotated[list[int] | None, typer.Option(help="in turn; default: 1")] = None,
 ) -> None:
     print(cores.told())
     with cores.on(cores.SERVER):
         single, batched = (bare(bundle, size, min(seconds, 10)) for size in (1, 16))
-    print(f"bare loop, one picture     {1 / single:8.1f} images/s, {1000 * single:.2f} ms")
-    print(f"bare loop, batches of 16   {1 / batched:8.1f} images/s")
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        with cores.on(cores.SERVER):
-            server = stack.enter_context(serve(folder / "log", DPNP_BUNDLE=bundle.absolute()))
-        with cores.on(cores.LOAD):
-            measure(server, seconds, connections, single)
-            overload(server)
+    for name, cost in (("one picture    ", single), ("batches of 16  ", batched)):
+        print(
+            f"bare loop, {name} {1 / cost.seconds:8.1f} images/s, {1000 * cost.seconds:.2f} ms, "
+            f"{1000 * cost.cpu:.2f} ms of a CPU"
+        )
+    for number in workers or [1]:
+        print(f"workers: {number}")
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            settings = {"DPNP_BUNDLE": bundle.absolute(), "DPNP_WORKERS": number}
+            with cores.on(cores.SERVER):
+                server = stack.enter_context(serve(folder / "log", **settings))
+            with cores.on(cores.LOAD):
+                measure(server, seconds, connections, single, batched)
+                overload(server)
 
 
-def measure(server: Server, seconds: float, connections: int, single: float) -> None:
-    """Rates and latencies of /predict and /explain."""
-    rates = {}
+def measure(server: Server, seconds: float, connections: int, single: Cost, batched: Cost) -> None:
+    """Rates, latencies and CPU time of /predict and /explain."""
+    rates, costs = {}, {}
     for route in ("/predict", "/explain"):
         request = post_bytes(server.url, route, picture())
         load(server.url, request, connections=connections, seconds=min(seconds, 3))
-        many = load(server.url, request, connections=connections, seconds=seconds)
-        alone = load(server.url, request, connections=1, seconds=min(seconds, 10))
-        rates[route] = many.rate
-        print(f"{route}, {connections} connections    {told(many)}")
-        print(f"{route}, one connection     {told(alone)}")
+        many, cost = loaded(server, request, connections, seconds)
+        alone, cost_alone = loaded(server, request, 1, min(seconds, 10))
+        rates[route], costs[route] = many.rate, cost
+        print(f"{route}, {connections} connections    {told(many)}  {1000 * cost:.2f} ms of a CPU")
+        print(f"{route}, one connection     {told(alone)}  {1000 * cost_alone:.2f} ms of a CPU")
         if route == "/predict":
-            print(f"  throughput over the bare loop    {many.rate * single:6.2f}  (target 0.85)")
-            extra = alone.percentile(0.5) - 1000 * single
-            print(f"  median over bare inference       {extra:6.2f} ms  (target 3)")
-    print(
-        f"/explain costs                     {rates['/predict'] / rates['/explain']:6.2f} /predict"
-    )
-    for process in psutil.Process(server.process.pid).children():
-        print(f"memory of the worker               {process.memory_info().rss / 2**20:6.0f} MB")
+            share = many.rate * single.seconds
+            extra = alone.percentile(0.5) - 1000 * single.seconds
+            print(f"  throughput over the bare loop    {share:6.2f}")
+            print(f"  … over that in batches           {many.rate * batched.seconds:6.2f}")
+            print(f"  bare loop's CPU over a request's {single.cpu / cost:6.2f}")
+            print(f"  … in batches                     {batched.cpu / cost:6.2f}")
+            print(f"  median over bare inference       {extra:6.2f} ms")
+    slower = rates["/predict"] / rates["/explain"]
+    more = costs["/explain"] / costs["/predict"]
+    print(f"/explain costs                     {slower:6.2f} /predict, of CPU {more:.2f}")
+    for worker in workers_of(server):
+        print(f"memory of a worker                 {worker.memory_info().rss / 2**20:6.0f} MB")
+
+
+def loaded(
+    server: Server, request: bytes, connections: int, seconds: float
+) -> tuple[Result, float]:
+    """The answers, and the seconds of a CPU that the workers used for each."""
+    before = cpu_seconds(server)
+    result = load(server.url, request, connections=connections, seconds=seconds)
+    return result, (cpu_seconds(server) - before) / max(result.statuses[200], 1)
+
+
+def workers_of(server: Server) -> list[psutil.Process]:
+    """The server's worker processes."""
+    return psutil.Process(server.process.pid).children()
+
+
+def cpu_seconds(server: Server) -> float:
+    """Seconds of a CPU that the workers have used."""
+    times = [worker.cpu_times() for worker in workers_of(server)]
+    return sum(each.user + each.system for each in times)
 
 
 def overload(server: Server) -> None:
@@ -90,18 +131,19 @@ def told(result: Result) -> str:
     )
 
 
-def bare(bundle: Path, size: int, seconds: float) -> float:
-    """Seconds per picture of inference alone, the median over batches of `size`."""
+def bare(bundle: Path, size: int, seconds: float) -> Cost:
+    """What a picture takes of inference alone, the median over batches of `size`."""
     predictor = Predictor(Bundle.load(bundle), threads=len(cores.SERVER), device="cpu")
     side = predictor.input_size
     pixels = np.random.default_rng(0).integers(0, 256, (size, side, side, 3), dtype=np.uint8)
-    times: list[float] = []
+    times: list[tuple[float, float]] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 10:
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         predictor(pixels)
-        times.append(time.perf_counter() - start)
-    return median(times[len(times) // 10 :]) / size
+        times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    wall, cpu = zip(*times[len(times) // 10 :], strict=True)
+    return Cost(median(wall) / size, median(cpu) / size)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
+import psutil
 import typer
 
 from tests.serving.servers import ROOT, environment, serve
@@ -56,11 +57,11 @@ def try_install(kind: str) -> str:
         os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
         bin_folder = install(EXTRAS[kind], folder, lowest=kind == "lowest")
         seconds = time.monotonic() - start
-        CHECKS[kind](bin_folder, folder)
+        told = CHECKS[kind](bin_folder, folder)
         size = subprocess.run(
             ["du", "-sm", folder / "env"], capture_output=True, text=True, check=True
         ).stdout.split()[0]
-        return f"{kind}: {size} MB, installed in {seconds:.0f} s, works"
+        return f"{kind}: {size} MB, installed in {seconds:.0f} s, works{told}"
 
 
 def install(extras: str, folder: Path, *, lowest: bool = False) -> Path:
@@ -89,7 +90,7 @@ def copy_sources(to: Path, without: tuple[str, ...] = ()) -> None:
         shutil.copy(ROOT / name, to / name)
 
 
-def check_cpu(bin_folder: Path, folder: Path) -> None:
+def check_cpu(bin_folder: Path, folder: Path) -> str:
     """The slim one serves a bundle, builds it, and names what it has not."""
     _has_not(bin_folder, "torch", "captum", "timm")
     with serve(
@@ -97,6 +98,10 @@ def check_cpu(bin_folder: Path, folder: Path) -> None:
     ) as server:
         answer = httpx.post(f"{server.url}/predict", files={"image": PICTURE.read_bytes()})
         assert answer.json()["model"]["name"] == "digits-dpnp", answer.text
+        for _ in range(50):
+            assert httpx.post(f"{server.url}/explain", files={"image": PICTURE.read_bytes()})
+        (worker,) = psutil.Process(server.process.pid).children()
+        memory = worker.memory_info().rss / 2**20
         assert httpx.get(f"{server.url}/ui/").status_code == 200
     label = answer.json()["label"]
     assert label in _dpnp(bin_folder, folder, 0, "predict", BUNDLE, PICTURE)
@@ -109,9 +114,10 @@ def check_cpu(bin_folder: Path, folder: Path) -> None:
     # The command that is named works: the project itself is there already.
     wanted = ("pip", "install", "--dry-run", "--python", bin_folder / "python")
     assert "torch" in uv(*wanted, "dpnp-toolkit[train]")
+    return f"; {memory:.0f} MB of memory in the worker"
 
 
-def check_gpu(bin_folder: Path, folder: Path) -> None:
+def check_gpu(bin_folder: Path, folder: Path) -> str:
     """The packages for GPUs run without one, too; without either extra, one is named."""
     _has_not(bin_folder, "torch")
     assert "CUDAExecutionProvider" in _python(
@@ -121,15 +127,17 @@ def check_gpu(bin_folder: Path, folder: Path) -> None:
     uv("pip", "uninstall", "--python", bin_folder / "python", "faiss-gpu", "onnxruntime-gpu")
     said = _dpnp(bin_folder, folder, 2, "serve", BUNDLE)
     assert "pip install 'dpnp-toolkit[cpu]' brings it" in said, said
+    return ""
 
 
-def check_lowest(bin_folder: Path, folder: Path) -> None:
+def check_lowest(bin_folder: Path, folder: Path) -> str:
     """The oldest versions compute what those of this environment compute."""
     for name, picture in PICTURES.items():
         words = ("predict", ROOT / "models" / name, picture, "--json")
         old = json.loads(_dpnp(bin_folder, folder, 0, *words))
         new = json.loads(_dpnp(Path(sys.executable).parent, folder, 0, *words))
         _same(old, new, name)
+    return ""
 
 
 def _same(a: Any, b: Any, where: str) -> None:
@@ -147,7 +155,7 @@ def _same(a: Any, b: Any, where: str) -> None:
         assert a == b or (isinstance(a, float) and abs(a - b) < 1e-3 * (1 + abs(b))), where
 
 
-def check_all(bin_folder: Path, folder: Path) -> None:
+def check_all(bin_folder: Path, folder: Path) -> str:
     """Everything that README's plain way promises, and a training that ends."""
     code = "import torch, torchvision, onnx, onnxruntime, bentoml, captum, faiss, pytest"
     _python(bin_folder, code)
@@ -156,6 +164,7 @@ def check_all(bin_folder: Path, folder: Path) -> None:
     small = ("--backbone", "tiny", "--embedding-dim", "3", "--batch-size", "64")
     _dpnp(bin_folder, folder, 0, *TRAIN[:-4], "--out", "made", "--epochs", "1", *small)
     _dpnp(bin_folder, folder, 0, "predict", "made", PICTURE)
+    return ""
 
 
 CHECKS = {"cpu": check_cpu, "gpu": check_gpu, "lowest": check_lowest, "all": check_all}

@@ -73,8 +73,8 @@ def test_a_wrong_setting_is_named() -> None:
 
 
 @pytest.fixture(scope="module")
-def built(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A bento with a bundle of two, chosen by DPNP_BUNDLE, served by two workers."""
+def project(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources with two bundles, the default one and another."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("serving", "interpret"):
         shutil.copytree(ROOT / name, folder / name)
@@ -82,18 +82,33 @@ def built(toy_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
         shutil.copy(ROOT / name, folder / name)
     write_toy_bundle(folder / "models" / "cifar10-dpnp-9d", name="the shipped one")
     shutil.copytree(toy_bundle.path, folder / "models" / "mine")
-    home, empty = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("empty")
+    return folder
+
+
+def build(project: Path, home: Path, **settings: object) -> tuple[str, list[str]]:
+    """What `bentoml build` says, and the bundles in its bento."""
     done = subprocess.run(
         [BENTOML, "build"],
-        cwd=folder,
-        env=environment(BENTOML_HOME=home, DPNP_BUNDLE="models/mine"),
+        cwd=project,
+        env=environment(BENTOML_HOME=home, **settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=120,
     )
-    assert done.returncode == 0, done.stdout.decode()
-    assert "the bento will serve toy (" in done.stdout.decode()
-    shutil.rmtree(folder)
+    text = done.stdout.decode()
+    assert done.returncode == 0, text
+    [bento] = [folder for folder in (home / "bentos" / "dpnp").iterdir() if folder.is_dir()]
+    assert (bento / "src" / "serving" / "page" / "index.html").exists()
+    return text, [folder.name for folder in (bento / "src" / "models").iterdir()]
+
+
+@pytest.fixture(scope="module")
+def built(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A bento with a bundle of two, chosen by DPNP_BUNDLE, served by two workers."""
+    home, empty = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("empty")
+    text, packed = build(project, home, DPNP_BUNDLE="models/mine")
+    assert "the bento will hold and serve toy (" in text
+    assert packed == ["mine"]
     log = tmp_path_factory.mktemp("log") / "log"
     with serve(log, target="dpnp:latest", folder=empty, BENTOML_HOME=home, DPNP_WORKERS=2) as run:
         yield run
@@ -111,6 +126,21 @@ def test_a_bundle_that_would_not_be_packed_is_refused(toy_bundle: Bundle, tmp_pa
     assert done.returncode != 0
     assert f"`dpnp build {toy_bundle.path}` packs any" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_a_name_the_default_bundle_is_packed_alone(project: Path, tmp_path: Path) -> None:
+    text, packed = build(project, tmp_path / "home")
+    assert "the bento will hold and serve the shipped one (" in text
+    assert packed == ["cifar10-dpnp-9d"]
+    (tmp_path / "empty").mkdir()
+    with serve(
+        tmp_path / "log",
+        target="dpnp:latest",
+        folder=tmp_path / "empty",
+        BENTOML_HOME=tmp_path / "home",
+    ) as server:
+        model = httpx.post(f"{server.url}/predict", files=upload(plain(RED))).json()["model"]
+    assert model["name"] == "the shipped one"
 
 
 def test_the_built_bento_serves_from_an_empty_folder(built: Server) -> None:

@@ -1,9 +1,15 @@
 """What all POST endpoints share: the bundle they tell, and the ways that lead to them."""
 
+import asyncio
+
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from interpret.bundle.bundle import Bundle
+from serving.http.endpoint import Outermost
 from tests.serving.servers import RED, Server, lines, plain, upload
 
 
@@ -43,3 +49,46 @@ def test_other_methods_go_through_bentoml(client: httpx.Client) -> None:
     response = client.get("/predict")
     assert response.status_code == 405
     assert response.headers["allow"] == "POST"
+
+
+class Layer:
+    """ASGI middleware that writes down its name when a request comes by."""
+
+    def __init__(self, app: ASGIApp, name: str, seen: list[str]) -> None:
+        self.app, self.name, self.seen = app, name, seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.seen.append(self.name)
+        await self.app(scope, receive, send)
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_our_layers_come_first_and_once(started: bool) -> None:
+    seen: list[str] = []
+    app = Starlette(
+        middleware=[
+            Middleware(Layer, name="theirs", seen=seen),
+            Middleware(Outermost, layers=lambda inner: Layer(inner, "ours", seen)),
+        ]
+    )
+
+    async def ask() -> int:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as client:
+            if started:
+                messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+                async def receive() -> dict[str, str]:
+                    return next(messages)
+
+                async def send(message: object) -> None:
+                    pass
+
+                await app({"type": "lifespan"}, receive, send)
+            return (await client.get("/nowhere")).status_code
+
+    assert asyncio.run(ask()) == 404
+    # An application that nobody starts is protected as well, only later.
+    assert seen == (["ours", "theirs"] if started else ["theirs", "ours"])

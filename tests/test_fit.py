@@ -21,7 +21,8 @@ from tests.training.commands.command_line import dpnp
 from tests.training.conftest import quick_config
 from training.config.training_job import TrainingJob
 from training.data.batches import Resident, Streamed
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 from training.evaluate.labelled import DataSource, load_labelled, load_to_evaluate, predict_split
 from training.evaluate.ood import evaluate_ood
 from training.export.bundle_export import export_bundle

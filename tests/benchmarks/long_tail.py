@@ -20,7 +20,8 @@ from sklearn.metrics import balanced_accuracy_score
 
 from tests.benchmarks.few_shot import SIZE, Points
 from tests.benchmarks.photographs import features, trunk
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 from training.recipes.train_classifier import run_job
 from training.run.head_fit import fit_softmax
 

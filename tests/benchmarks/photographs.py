@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from training.config.train_config import TrainConfig
 from training.data.augment import Augmentation, generator
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 from training.model import timm_backbones
 from training.model.backbones import backbone, load_weights
 from training.model.timm_backbones import normalisation

@@ -19,7 +19,8 @@ from rich.console import Console
 
 from interpret.trust.metrics import measure_geometry
 from training.config.train_config import TrainConfig
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 from training.recipes.named_recipes import recipe
 from training.run import metrics_log
 from training.run.loop import train

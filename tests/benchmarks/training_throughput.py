@@ -22,7 +22,8 @@ import typer
 from rich.console import Console
 
 from training.config.train_config import TrainConfig
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 from training.model.networks import build_network
 from training.recipes.named_recipes import recipe
 from training.run import metrics_log

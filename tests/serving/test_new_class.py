@@ -12,7 +12,8 @@ from interpret.edit.classes import add_class
 from tests.serving.servers import serve
 from tests.training.conftest import quick_config
 from training.config.training_job import TrainingJob
-from training.data.datasets import DataSet, Split, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet, Split
 from training.export.bundle_export import export_bundle
 from training.run.loop import train
 

@@ -7,7 +7,8 @@ import pytest
 from interpret.bundle.bundle import Bundle
 from training.config.train_config import TrainConfig
 from training.config.training_job import TrainingJob
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 from training.export.bundle_export import export_bundle
 from training.run.loop import train
 

@@ -8,7 +8,12 @@ from typing import Annotated
 
 from typer import Option
 
-Data = Annotated[str, Option(help="digits, cifar10, cifar100, flowers102 or folder:PATH")]
+Data = Annotated[
+    str,
+    Option(
+        help="digits, cifar10, cifar100, flowers102, folder:PATH, webdataset:PATH or parquet:PATH"
+    ),
+]
 DataRoot = Annotated[Path, Option(help="folder of torchvision's data sets")]
 Download = Annotated[bool, Option("--download", help="fetch a data set of torchvision's")]
 Answers = Annotated[

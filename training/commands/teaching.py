@@ -30,7 +30,8 @@ def teach(
         str | None,
         Option(
             help="held-out pictures for the limits and the comparison: digits, cifar10, cifar100, "
-            "flowers102 or folder:PATH; default: those the model was trained on"
+            "flowers102, folder:PATH, webdataset:PATH or parquet:PATH; default: those the model "
+            "was trained on"
         ),
     ] = None,
     max_loss: Annotated[

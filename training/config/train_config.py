@@ -25,7 +25,11 @@ class TrainConfig(Configuration):
     DPNP's, `gamma` is CPN's.
     """
 
-    data: str = option(..., "digits, cifar10, cifar100, flowers102 or folder:PATH", panel="Options")
+    data: str = option(
+        ...,
+        "digits, cifar10, cifar100, flowers102, folder:PATH, webdataset:PATH or parquet:PATH",
+        panel="Options",
+    )
     backbone: str = option(
         "resnet18",
         "the network: resnet18, resnet18-reduced, fast, fast-half, small, tiny, timm:NAME or "

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from interpret.model.devices import cpu_count
-from training.data.datasets import RESIDENT_SIZE, Split
+from training.data.datasets import RESIDENT_SIZE
+from training.data.splits import Split
 
 RESIDENT_SHARE = 0.25  # of the free memory, at most, for a split's pixels
 

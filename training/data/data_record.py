@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from training.data.datasets import DataSet, Split
+from training.data.splits import DataSet, Split
 
 SPLITS = ("train", "valid")  # those that training sees
 

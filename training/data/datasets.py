@@ -1,139 +1,27 @@
-"""Data sets: digits, cifar10, cifar100, flowers102 and folder:PATH, all as splits of pictures."""
+"""Data sets by their names: digits, torchvision's, and a user's own in folders or shards."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.datasets import load_digits
 
-from interpret.bundle.manifest import Fit
-from interpret.model.fitting import fit_square
-from interpret.model.picture_files import LeftOut, as_text
-from interpret.model.progress import parallel_map
+from interpret.model.picture_files import as_text
 from training.config.errors import DataError
 from training.data import torchvision_sets
-from training.data.folders import Found, PictureFile, read_folder
+from training.data.folder_data import folder_as_it_is
 from training.data.layouts import ALL
-from training.data.opening import (
-    array_content,
-    digest_bytes,
-    open_array,
-    open_file,
-    open_row,
-    row_content,
-)
+from training.data.shards import SHARDS, shards_as_they_are
+from training.data.splits import DataSet, Split
 from training.data.splitting import copies_together, stratified
 
 RESIDENT_SIZE = 64  # pictures up to this side are kept as uint8 in the device's memory
-NAMES = ("digits", *torchvision_sets.NAMES, "folder:PATH")
-
-
-class Facts(NamedTuple):
-    """What is known of each picture of a split without its pixels."""
-
-    sizes: NDArray[np.int32]  # (N, 2): width and height, upright
-    digests: NDArray[np.uint64]  # (N,): change with the file's bytes
-
-    @classmethod
-    def of(cls, pictures: Sequence[PictureFile]) -> Facts:
-        """The facts that reading a folder gave."""
-        sizes = np.array([(p.width, p.height) for p in pictures], np.int32).reshape(-1, 2)
-        return cls(sizes, np.array([p.digest for p in pictures], np.uint64))
-
-
-@dataclass(frozen=True)
-class Split:
-    """Pictures with their labels. `open_picture(i)` gives the i-th as upright RGB, any size.
-
-    `content(i)` gives bytes that change with the picture and cost no decoding: see data_record.
-    `fit` is how a picture of any shape fills a square.
-    """
-
-    labels: NDArray[np.int64]  # (N,)
-    sources: Sequence[str] = field(repr=False)  # where each comes from, relative to the data set
-    open_picture: Callable[[int], Image.Image] = field(repr=False)
-    content: Callable[[int], bytes] = field(repr=False)
-    facts: Facts | None = field(default=None, repr=False)  # of pictures in files
-    fitted: NDArray[np.uint8] | None = field(default=None, repr=False)  # (N, S, S, 3), see kept
-    fit: Fit = "crop"
-
-    @classmethod
-    def of_arrays(
-        cls, images: NDArray[np.uint8], labels: NDArray[np.int64], sources: Sequence[str]
-    ) -> Split:
-        """Pictures held in memory: grey (N, H, W) or RGB (N, H, W, 3)."""
-        return cls(labels, sources, partial(open_array, images), partial(array_content, images))
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def subset(self, rows: NDArray[np.integer]) -> Split:
-        """The same pictures in the order of `rows`."""
-        return Split(
-            self.labels[rows],
-            [self.sources[i] for i in rows],
-            partial(open_row, self.open_picture, rows),
-            partial(row_content, self.content, rows),
-            None if self.facts is None else Facts(*(fact[rows] for fact in self.facts)),
-            None if self.fitted is None else self.fitted[rows],
-            self.fit,
-        )
-
-    def with_fit(self, fit: Fit) -> Split:
-        """The same pictures, each fitted into a square in this way."""
-        return self if fit == self.fit else replace(self, fit=fit, fitted=None)
-
-    def kept(self, size: int, title: str) -> Split:
-        """The same pictures, those of this size decoded now and kept in memory."""
-        return replace(self, fitted=self.pixels(size, title))
-
-    def pixels(self, size: int, title: str) -> NDArray[np.uint8]:
-        """All pictures as uint8 (N, size, size, 3), decoded in threads under a progress bar."""
-        if self.fitted is not None and self.fitted.shape[1] == size:
-            return self.fitted
-        result = np.empty((len(self), size, size, 3), np.uint8)
-
-        def fill(i: int) -> None:
-            result[i] = self.picture(i, size)
-
-        parallel_map(fill, range(len(self)), title)
-        return result
-
-    def picture(self, i: int, size: int) -> NDArray[np.uint8]:
-        """The i-th picture as uint8 (size, size, 3), read anew."""
-        return fit_square(self.open_picture(i), size, self.fit)
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """A data set: class names in order, its splits (train, and valid and test where it has them),
-    the picture size it suggests, and whether a mirrored picture keeps its class.
-
-    `left_out` are the files of a folder that are in no split, `notes` tell how it was read.
-    """
-
-    name: str
-    class_names: list[str]
-    splits: dict[str, Split]
-    image_size: int
-    flip: bool = True
-    left_out: Sequence[LeftOut] = field(default=(), repr=False)
-    notes: Sequence[str] = ()
-
-    def with_fit(self, fit: Fit) -> DataSet:
-        """The same data set, its pictures fitted into squares in this way."""
-        return replace(self, splits={n: split.with_fit(fit) for n, split in self.splits.items()})
-
-    def evaluation_split(self) -> str:
-        """The split that final figures are measured on: test, valid without one, or any."""
-        return min(self.splits, key=lambda name: {"test": 0, "valid": 1}.get(name, 2))
+NAMES = ("digits", *torchvision_sets.NAMES, "folder:PATH", *(f"{kind}:PATH" for kind in SHARDS))
+_OWN = ("folder", *SHARDS)  # where a user's own pictures lie
 
 
 def load_data(
@@ -154,8 +42,10 @@ def load_data(
     """
     if spec == "digits":
         data = _digits(seed)
-    elif spec.startswith("folder:"):
-        data = _folder(_path_of(spec), seed, strict)
+    elif _kind_of(spec) in _OWN:
+        data = _own(spec, strict, to_train=True)
+        if set(data.splits) == {"train"}:
+            data = _with_seeded_splits(data, data.splits["train"], seed, _path_of(spec))
     elif spec in torchvision_sets.NAMES:
         data = _torchvision(spec, root, download)
     else:
@@ -176,19 +66,19 @@ def load_to_measure(
 ) -> DataSet:
     """The data set that `spec` names, to measure a finished model on.
 
-    A folder is taken as it is: any splits, any number of classes and pictures, and whole (the one
-    split ALL) without splits of its own, unless `split` asks for one of those that training makes.
+    A folder, or shards, are taken as they are: any splits, any number of classes and pictures, and
+    whole (the one split ALL) without splits of their own, unless `split` asks for one of those that
+    training makes.
     Everything else comes as from load_data. Raises DataError.
     """
-    if not spec.startswith("folder:"):
+    if _kind_of(spec) not in _OWN:
         return load_data(spec, seed=seed, root=root, download=download, valid_share=valid_share)
-    path = _path_of(spec)
-    data = _folder_as_it_is(path, read_folder(path, strict=False, to_train=False))
+    data = _own(spec, strict=False, to_train=False)
     if split in ("train", "valid") and {"train"} == {"train", "valid"} & data.splits.keys():
         return with_valid(data, valid_share, seed) if valid_share else data
     if split in (None, ALL) or ALL not in data.splits:
         return data
-    return _with_seeded_splits(data, data.splits[ALL], seed, path)
+    return _with_seeded_splits(data, data.splits[ALL], seed, _path_of(spec))
 
 
 def with_valid(data: DataSet, share: float, seed: int) -> DataSet:
@@ -227,11 +117,24 @@ def folder_of(spec: str) -> Path | None:
     return _path_of(spec) if spec.startswith("folder:") else None
 
 
+def _kind_of(spec: str) -> str:
+    kind, colon, _ = spec.partition(":")
+    return kind if colon else ""
+
+
 def _path_of(spec: str) -> Path:
-    name = spec.removeprefix("folder:")
+    kind, _, name = spec.partition(":")
     if not name:
-        raise DataError("--data folder: names no folder; the working folder is folder:.")
+        raise DataError(f"--data {kind}: names no folder; the working folder is {kind}:.")
     return Path(name).expanduser()
+
+
+def _own(spec: str, strict: bool, *, to_train: bool) -> DataSet:
+    """A user's own pictures in the splits that they have, or as one."""
+    kind, path = _kind_of(spec), _path_of(spec)
+    if kind == "folder":
+        return folder_as_it_is(path, strict, to_train=to_train)
+    return shards_as_they_are(kind, path, strict, to_train=to_train)
 
 
 def _torchvision(name: str, root: Path, download: bool) -> DataSet:
@@ -246,13 +149,6 @@ def _torchvision(name: str, root: Path, download: bool) -> DataSet:
         for split, part in found.parts.items()
     }
     return DataSet(name, found.class_names, splits, found.image_size)
-
-
-def _folder(path: Path, seed: int, strict: bool) -> DataSet:
-    data = _folder_as_it_is(path, read_folder(path, strict))
-    if set(data.splits) != {"train"}:
-        return data
-    return _with_seeded_splits(data, data.splits["train"], seed, path)
 
 
 def _with_seeded_splits(data: DataSet, whole: Split, seed: int, path: Path) -> DataSet:
@@ -273,24 +169,3 @@ def _untested(names: Sequence[str], counts: NDArray[np.int64]) -> list[str]:
     few = [f"{name} ({count})" for name, count in zip(names, counts, strict=True) if count < 3]
     shown = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
     return [f"too few pictures to test, all are trained on: {shown}"] if few else []
-
-
-def _folder_as_it_is(path: Path, found: Found) -> DataSet:
-    splits = {
-        name: Split(
-            np.array([picture.label for picture in part], np.int64),
-            [as_text(picture.file.relative_to(path)) for picture in part],
-            partial(open_file, [picture.file for picture in part]),
-            partial(digest_bytes, [picture.digest for picture in part]),
-            Facts.of(part),
-        )
-        for name, part in found.parts.items()
-    }
-    return DataSet(
-        f"folder:{as_text(path.name)}",
-        found.class_names,
-        splits,
-        found.image_size,
-        left_out=found.left_out,
-        notes=found.notes,
-    )

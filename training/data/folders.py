@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -93,7 +94,7 @@ def read_folder(path: Path, strict: bool, *, to_train: bool = True) -> Found:
     return Found(
         [names[label] for label in present],
         {s: [p._replace(label=index[p.label]) for p in part] for s, part in parts.items()},
-        _suggested_size([min(p.width, p.height) for part in parts.values() for p in part]),
+        suggested_size([min(p.width, p.height) for part in parts.values() for p in part]),
         layout.left_out,
         layout.notes,
     )
@@ -107,14 +108,29 @@ def _readable(
     files = [(file, labels[name]) for name in sorted(part) for file in part[name]]
     looked = parallel_map(_look, files, f"checking {split}")
     bad = [(f, p) for (f, _), p in zip(files, looked, strict=True) if isinstance(p, ImageError)]
+    layout.left_out += skipped(bad, len(files), split, strict)
+    return [picture for picture in looked if not isinstance(picture, ImageError)]
+
+
+def skipped(
+    bad: Sequence[tuple[Path, ImageError]], total: int, split: str, strict: bool
+) -> list[LeftOut]:
+    """Tell the bad pictures among the `total` of a split in the log, the first few by name.
+
+    With `strict` raises DataError for the first one.
+    """
     if bad and strict:
-        raise DataError(f"{bad[0][1]} (--strict; {len(bad)} of {len(files)} pictures)")
+        raise DataError(f"{bad[0][1]} (--strict; {len(bad)} of {total} pictures)")
     for _, error in bad[:_NAMED]:
         _LOG.warning("skipped %s", error)
     if len(bad) > _NAMED:
         _LOG.warning("skipped %d more of the %s split", len(bad) - _NAMED, split)
-    layout.left_out += [LeftOut(file, _REASONS[type(error)]) for file, error in bad]
-    return [picture for picture in looked if not isinstance(picture, ImageError)]
+    return [LeftOut(file, _REASONS[type(error)]) for file, error in bad]
+
+
+def content_digest(data: bytes) -> int:
+    """64 bits that change with a picture's bytes."""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
 def _look(item: tuple[Path, int]) -> PictureFile | ImageError:
@@ -125,8 +141,7 @@ def _look(item: tuple[Path, int]) -> PictureFile | ImageError:
     except ImageError as error:
         named = str(error) if type(error) is ImageError else f"{file}: {error}"
         return type(error)(as_text(named))
-    digest = hashlib.blake2b(data, digest_size=8).digest()
-    return PictureFile(file, label, width, height, int.from_bytes(digest, "little"))
+    return PictureFile(file, label, width, height, content_digest(data))
 
 
 def _check_classes(layout: Layout, names: list[str], train: list[PictureFile]) -> None:
@@ -150,5 +165,6 @@ def _none_of(total: int) -> str:
     )
 
 
-def _suggested_size(sides: list[int]) -> int:
+def suggested_size(sides: Sequence[int]) -> int:
+    """The size for pictures with these shorter sides: the median, at most LARGEST."""
     return max(8, min(LARGEST, int(np.median(sides)) // 8 * 8))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.model.picture_files import LeftOut, as_text
-from training.data.datasets import DataSet, Split
+from training.data.splits import DataSet, Split
 
 _LOG = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ NO_CLASS = "pictures in no class folder"
 NO_LABELS = "pictures of a split without class folders"
 NO_SPLIT = "pictures beside the splits"
 
-_SPLITS = {
+SPLITS = {
     **dict.fromkeys(("train", "training", "trainset"), "train"),
     **dict.fromkeys(("valid", "val", "validation", "validate", "valset"), "valid"),
     **dict.fromkeys(("test", "testing", "testset"), "test"),
@@ -28,7 +28,7 @@ _SPLITS = {
 _FILLERS = {"set", "data", "dataset", "split", "folder"} | {
     *("image", "images", "imgs", "img", "picture", "pictures", "photo", "photos", "pics"),
 }
-_UNLABELLED = _SPLITS.keys() | {"unknown", "unlabelled", "unlabeled", "all"}
+_UNLABELLED = SPLITS.keys() | {"unknown", "unlabelled", "unlabeled", "all"}
 
 
 @dataclass
@@ -115,7 +115,7 @@ def _read_split(layout: Layout, split: str, folder: Folder, to_train: bool) -> N
     classes = [child for child in root.folders if child.has_pictures()]
     # One folder may hold all pictures of a split, as in test/images, and tell no class.
     wrapped = len(classes) == 1 and name_key(classes[0].name) not in known
-    if not classes or (wrapped and set(_words(classes[0].name)) <= _UNLABELLED):
+    if not classes or (wrapped and set(words_of(classes[0].name)) <= _UNLABELLED):
         pictures = folder.all_pictures()
         layout.leave_out(pictures, NO_LABELS)
         layout.notes.append(
@@ -189,7 +189,7 @@ def _splits_in_classes(top: Folder, folders: list[Folder]) -> dict[str, dict[str
     found: dict[str, dict[str, Folder]] = {}
     for folder in folders:
         inside = [child for child in folder.folders if child.has_pictures()]
-        splits = {split: c for c in inside if (split := _split_of(c.name)) is not None}
+        splits = {split: c for c in inside if (split := split_of(c.name)) is not None}
         if folder.pictures or not inside or len(splits) < len(inside):
             return None
         found[folder.name] = splits
@@ -259,7 +259,7 @@ def _inner(folder: Folder, known: Container[str] = ()) -> Folder:
         inside = sum(child.has_pictures() for child in only.folders)
         if inside < (2 if only.pictures else 1) or name_key(only.name) in known:
             return folder
-        if _split_of(only.name) and only.name != folder.name:
+        if split_of(only.name) and only.name != folder.name:
             return folder
         folder = only
 
@@ -268,11 +268,11 @@ def _splits_among(top: Folder) -> dict[str, list[Folder]]:
     """The folders named as splits: train, or, in the same way, seg_train and seg_test."""
     groups: dict[tuple[str, ...], dict[str, list[Folder]]] = {}
     for folder in top.folders:
-        words = _words(folder.name)
+        words = words_of(folder.name)
         for split, rest in ((words[-1:], words[:-1]), (words[:1], words[1:])):
-            if split and split[0] in _SPLITS:
+            if split and split[0] in SPLITS:
                 group = groups.setdefault(tuple(rest), {})
-                group.setdefault(_SPLITS[split[0]], []).append(folder)
+                group.setdefault(SPLITS[split[0]], []).append(folder)
                 break
     if () in groups:
         return groups[()]
@@ -284,13 +284,13 @@ def _splits_among(top: Folder) -> dict[str, list[Folder]]:
     return complete[0] if len(complete) == 1 else {}
 
 
-def _split_of(name: str) -> str | None:
+def split_of(name: str) -> str | None:
     """The split that a name means by itself."""
-    words = _words(name)
-    return _SPLITS.get(words[0]) if len(words) == 1 else None
+    words = words_of(name)
+    return SPLITS.get(words[0]) if len(words) == 1 else None
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
     """The words of a folder's name that tell something: TrainingSet and training_set are one."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold()
     return [word for word in re.findall(r"[^\W_]+", parted) if word not in _FILLERS]

@@ -16,10 +16,10 @@ from interpret.model.images import open_image
 
 
 def open_row(
-    open_picture: Callable[[int], Image.Image], rows: NDArray[np.integer], i: int
+    open_picture: Callable[..., Image.Image], rows: NDArray[np.integer], i: int, *side: int
 ) -> Image.Image:
     """The i-th of the rows of another split."""
-    return open_picture(int(rows[i]))
+    return open_picture(int(rows[i]), *side)
 
 
 def row_content(content: Callable[[int], bytes], rows: NDArray[np.integer], i: int) -> bytes:
@@ -38,11 +38,11 @@ def array_content(images: NDArray[np.uint8], i: int) -> bytes:
     return pixels.tobytes()
 
 
-def open_file(files: Sequence[Path], i: int) -> Image.Image:
-    """The i-th of picture files."""
-    return open_image(files[i])
+def open_file(files: Sequence[Path], i: int, side: int | None = None) -> Image.Image:
+    """The i-th of picture files; for `side` see `decode`."""
+    return open_image(files[i], side=side)
 
 
-def digest_bytes(digests: Sequence[int], i: int) -> bytes:
+def digest_bytes(digests: NDArray[np.uint64], i: int) -> bytes:
     """The i-th of the files' digests."""
-    return digests[i].to_bytes(8, "little")
+    return int(digests[i]).to_bytes(8, "little")

@@ -16,7 +16,7 @@ from training.config.errors import DataError
 
 
 class TorchvisionPart(NamedTuple):
-    """A split as torchvision has it; `content` as in datasets.Split."""
+    """A split as torchvision has it; `content` as in splits.Split."""
 
     labels: NDArray[np.int64]
     open_picture: Callable[[int], Image.Image]

@@ -15,7 +15,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.model.images import thumbnail
 from interpret.report.audit_page import Audited
 from interpret.trust.audit import SIGNATURE, TITLES, Audit, audit, signature
-from training.data.datasets import Split
+from training.data.splits import Split
 from training.evaluate.embedder import Embedder
 from training.evaluate.labelled import LabelledData
 

@@ -13,7 +13,7 @@ from interpret.bundle.gallery_table import pixel_hash
 from interpret.model.predictor import Prediction, Predictor, concatenated
 from interpret.model.progress import progress
 from training.data.batches import in_order
-from training.data.datasets import Split
+from training.data.splits import Split
 from training.evaluate.labelled import CHUNK, LabelledData
 
 Labels = NDArray[np.int64]

@@ -14,8 +14,9 @@ from interpret.model.predictor import Pixels, Prediction, concatenated
 from interpret.model.progress import progress
 from training.config.errors import DataError
 from training.data.batches import in_order
-from training.data.datasets import DataSet, Split, folder_of, load_data, load_to_measure
+from training.data.datasets import folder_of, load_data, load_to_measure
 from training.data.inspection import inspect, log_problems
+from training.data.splits import DataSet, Split
 
 CHUNK = 512  # pictures decoded and predicted at a time: a bounded part of the memory
 

@@ -19,7 +19,7 @@ from interpret.trust.per_class import (
     imbalance,
     worst_classes,
 )
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.evaluate.diagnosis import Diagnosis, Measured, diagnose
 from training.evaluate.label_suspects import Suspects, count_suspects
 

@@ -33,7 +33,7 @@ from interpret.retrieval.vector_index import index_writer
 from interpret.trust import calibration
 from interpret.trust import metrics as evaluation
 from training.config.training_job import TrainingJob
-from training.data.datasets import DataSet, Split
+from training.data.splits import DataSet, Split
 from training.evaluate.labelled import LabelledData, predict_split
 from training.export.calibrate import calibrate_model
 from training.export.onnx_export import ServedModel, export, run_torch

@@ -20,7 +20,8 @@ from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
 from training.config.training_job import ExportConfig, Provenance, TrainingJob
 from training.data.batches import in_order
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 from training.export.bundle_export import export_bundle
 from training.model.backbones import Branches
 from training.model.methods import method_of

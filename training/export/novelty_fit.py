@@ -16,7 +16,7 @@ from interpret.model.onnx_novelty import with_features, with_novelty
 from interpret.model.predictor import Predictor
 from interpret.model.progress import progress
 from training.data.batches import in_order
-from training.data.datasets import Split
+from training.data.splits import Split
 
 PICTURES = 10_000  # of the training split, at most
 

@@ -26,7 +26,8 @@ from interpret.bundle.manifest import Metrics
 from interpret.geometry import geometry
 from interpret.trust import metrics as evaluation
 from training.config.train_config import TrainConfig
-from training.data.datasets import RESIDENT_SIZE, DataSet, Split, load_data
+from training.data.datasets import RESIDENT_SIZE, load_data
+from training.data.splits import DataSet, Split
 from training.data.splitting import stratified
 from training.evaluate.labelled import predict_split
 from training.export.bundle_export import library_versions

@@ -11,8 +11,8 @@ import torch
 
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
-from training.data.datasets import DataSet
 from training.data.inspection import Inspection
+from training.data.splits import DataSet
 from training.recipes.named_recipes import FINETUNE, recipe
 from training.recipes.time_budget import Rates, decoding_seconds, measure_rates
 from training.run.metrics_log import spoken

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from training.config.train_config import TrainConfig
-from training.data.datasets import Split
+from training.data.splits import Split
 from training.model.backbones import backbone
 from training.model.folded_norms import fold_norms_
 from training.run.accelerator import precision_of

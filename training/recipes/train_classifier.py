@@ -20,8 +20,9 @@ from training.config.errors import CheckpointError
 from training.config.train_config import TrainConfig
 from training.config.training_job import TrainingJob
 from training.data.batches import RESIDENT_SHARE, free_memory
-from training.data.datasets import DataSet, load_data, with_valid
+from training.data.datasets import load_data, with_valid
 from training.data.inspection import Inspection, inspect, log_problems
+from training.data.splits import DataSet
 from training.evaluate.summary import Summary, summarise
 from training.export.bundle_export import export_and_measure
 from training.recipes.named_recipes import with_recipe

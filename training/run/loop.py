@@ -21,7 +21,7 @@ from training.config.errors import DivergedError
 from training.config.train_config import TrainConfig
 from training.data.augment import generator
 from training.data.data_record import DataRecord
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.model.folded_norms import unfold_norms_
 from training.model.methods import CenterLoss
 from training.model.networks import PrototypeNetwork

@@ -15,7 +15,8 @@ from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
 from training.data.augment import Augmentation
 from training.data.batches import Batches, batches
-from training.data.datasets import RESIDENT_SIZE, DataSet
+from training.data.datasets import RESIDENT_SIZE
+from training.data.splits import DataSet
 from training.model.backbones import WhitenedNet
 from training.model.folded_norms import fold_norms_
 from training.model.networks import PrototypeNetwork, build_network

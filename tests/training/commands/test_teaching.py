@@ -17,7 +17,7 @@ from interpret.model.onnx_projection import projection_of, trunk_digest
 from interpret.model.predictor import Predictor
 from tests.serving.servers import BEARER, TOKEN, encode, serve, upload
 from tests.training.commands.command_line import dpnp, run
-from training.data.datasets import DataSet, Split
+from training.data.splits import DataSet, Split
 
 DIGITS = Path(__file__).parents[3] / "models" / "digits-dpnp"
 

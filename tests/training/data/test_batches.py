@@ -5,7 +5,7 @@ import torch
 from tests.training.conftest import quick_config
 from training.data import batches as tested
 from training.data.batches import Resident, Streamed, batches, free_memory, in_order
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.run.loop import train
 
 CPU = torch.device("cpu")

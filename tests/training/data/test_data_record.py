@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from training.data.data_record import DataRecord
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from training.config.errors import DataError
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
 from training.data.folders import read_folder
+from training.data.splits import DataSet
 
 
 def write(path: Path, seed: int = 0, size: tuple[int, int] = (12, 8), **options: object) -> Path:

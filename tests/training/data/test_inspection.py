@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from interpret.model.picture_files import LeftOut
-from training.data.datasets import DataSet, Facts, Split, load_data
+from training.data.datasets import load_data
 from training.data.inspection import Finding, Inspection, Spread, inspect, log_problems
+from training.data.splits import DataSet, Facts, Split
 
 
 def split(labels: list[int], sizes: list[tuple[int, int]], digests: list[int], at: str) -> Split:

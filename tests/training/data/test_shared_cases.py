@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from training.config.errors import DataError
-from training.data.datasets import DataSet, load_data, load_to_measure
+from training.data.datasets import load_data, load_to_measure
+from training.data.splits import DataSet
 
 SCRIPT = Path(__file__).parents[4] / "shared" / "cases" / "cases.py"
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason=f"no {SCRIPT}")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from interpret.bundle.bundle import Bundle
 from interpret.edit.classes import add_class
-from training.data.datasets import DataSet, Split
+from training.data.splits import DataSet, Split
 from training.evaluate.accuracy import evaluate_accuracy
 from training.evaluate.added_class import cost_of_class
 from training.evaluate.labelled import LabelledData

@@ -11,7 +11,8 @@ from interpret.bundle.errors import UnknownLabelError
 from interpret.edit.classes import remove_class
 from interpret.model.predictor import Predictor
 from training.config.errors import DataError
-from training.data.datasets import Split, load_data
+from training.data.datasets import load_data
+from training.data.splits import Split
 from training.evaluate import labelled
 from training.evaluate.labelled import DataSource, LabelledData, load_labelled, predict_split
 

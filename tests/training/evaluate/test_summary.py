@@ -8,7 +8,7 @@ import pytest
 from interpret.bundle.bundle import Bundle
 from interpret.model.predictor import Predictor
 from tests.conftest import write_toy_bundle
-from training.data.datasets import DataSet, Split
+from training.data.splits import DataSet, Split
 from training.evaluate.label_suspects import Suspects
 from training.evaluate.summary import Summary, summarise
 

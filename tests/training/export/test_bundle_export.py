@@ -19,7 +19,7 @@ from interpret.model.onnx_weights import widened
 from interpret.model.predictor import Predictor
 from tests.training.conftest import quick_config
 from training.config.training_job import ExportConfig, TrainingJob
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.export.bundle_export import export_and_measure, export_bundle, gallery_rows, thumbnail
 from training.model.backbones import backbone, load_weights, without_head
 from training.model.methods import method_of

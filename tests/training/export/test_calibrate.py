@@ -12,7 +12,8 @@ from interpret.edit.classes import remove_class
 from interpret.model.onnx_head import with_temperature
 from interpret.model.predictor import Predictor
 from interpret.trust.calibration import tempered
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 from training.evaluate.labelled import DataSource
 from training.export.calibrate import Calibrated, calibrate_bundle
 

@@ -9,7 +9,7 @@ import torch
 from interpret.model.predictor import Predictor
 from tests.training.conftest import quick_config
 from training.config.errors import ConfigError
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.export.ensemble import export_ensemble
 from training.run.distillation import load_network
 from training.run.loop import train

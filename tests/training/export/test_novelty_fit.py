@@ -21,7 +21,8 @@ from interpret.trust.calibration import accepted, find_limits, kept
 from interpret.trust.ood_scores import noise, verdict_shares
 from interpret.trust.verdict import verdict
 from tests.conftest import TOY_MODEL
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 from training.evaluate.labelled import DataSource
 from training.export.calibrate import calibrate_bundle
 from training.export.novelty_fit import add_novelty, gaussian

@@ -15,7 +15,7 @@ from training.config.errors import ConfigError
 from training.config.method_names import METHOD_NAMES
 from training.config.train_config import TrainConfig
 from training.config.training_job import ExportConfig, TrainingJob
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.export.bundle_export import export_bundle
 from training.model.methods import Method, method_of
 from training.run.loop import train

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from interpret.geometry.geometry import nearest_angles
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.model.prototype_assignment import assignment, class_similarity
 from training.model.prototypes import initial_prototypes
 

@@ -8,8 +8,8 @@ import pytest
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
 from training.config.training_job import TrainingJob
-from training.data.datasets import DataSet, Split
 from training.data.inspection import inspect
+from training.data.splits import DataSet, Split
 from training.recipes import plan
 from training.recipes.plan import Plan, needs_plan, plan_for
 from training.recipes.time_budget import Rates, decoding_seconds, measure_rates

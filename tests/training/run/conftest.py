@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.training.conftest import quick_config
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.run.accelerator import (
     accelerator_for,
     bf16_pays_on_cpu,

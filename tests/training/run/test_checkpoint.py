@@ -9,7 +9,7 @@ import torch
 from tests.training.conftest import quick_config
 from training.config.errors import CheckpointError
 from training.data.data_record import DataRecord
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.run import checkpoint
 from training.run.checkpoint import Checkpoint
 

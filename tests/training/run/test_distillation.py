@@ -8,7 +8,7 @@ import torch
 
 from tests.training.conftest import quick_config
 from training.config.errors import CheckpointError, ConfigError
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.run.accelerator import accelerator_for
 from training.run.distillation import distilled_terms, load_teachers
 from training.run.loop import train

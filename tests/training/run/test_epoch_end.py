@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.training.conftest import quick_config
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.run.accelerator import accelerator_for
 from training.run.epoch_end import class_means, valid_figures
 from training.run.loop import train

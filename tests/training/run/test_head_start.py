@@ -9,7 +9,7 @@ import torch
 
 from tests.training.conftest import quick_config
 from training.config.errors import ConfigError
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.run import checkpoint, metrics_log
 from training.run.epoch_end import ValidFigures
 from training.run.loop import train

@@ -16,7 +16,8 @@ from tests.training.conftest import quick_config
 from tests.training.run.whole_and_cut import interrupt_after, same_weights
 from training.config.errors import CheckpointError, DivergedError
 from training.config.training_job import TrainingJob
-from training.data.datasets import DataSet, load_data
+from training.data.datasets import load_data
+from training.data.splits import DataSet
 from training.export.bundle_export import export_bundle
 from training.model.backbones import backbone
 from training.run import checkpoint, metrics_log

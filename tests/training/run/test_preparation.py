@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from tests.training.conftest import quick_config
 from training.config.errors import ConfigError
 from training.data.batches import Resident, batches
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.model.networks import build_network
 from training.run.accelerator import accelerator_for
 from training.run.preparation import (

@@ -8,7 +8,7 @@ from torch import nn
 
 from tests.training.conftest import quick_config
 from training.config.train_config import TrainConfig
-from training.data.datasets import DataSet
+from training.data.splits import DataSet
 from training.model.methods import CenterLoss, method_of
 from training.model.networks import PrototypeNetwork
 from training.run.accelerator import accelerator_for

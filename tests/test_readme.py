@@ -82,7 +82,8 @@ def test_own_pictures_from_folder_to_figures(tmp_path: Path):
     lines = [
         line for line in commands("dpnp") if line.split()[1] not in ("reproduce", "serve", "build")
     ]
-    assert len(lines) == 6
+    assert len(lines) == 9
+    lines.remove("dpnp predict models/mine photos --out answers-by-ray --embeddings --engine ray")
     for line in lines:
         words = shlex.split(line)
         if words[1] == "train":
@@ -96,6 +97,7 @@ def test_own_pictures_from_folder_to_figures(tmp_path: Path):
         )
         assert result.returncode == 0, f"{line}\n{result.stderr}"
     assert (tmp_path / "explanation.png").stat().st_size > 10_000
+    assert (tmp_path / "models/mine-large/manifest.json").exists()
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert (tmp_path / "cats.png").stat().st_size > 1_000
 

@@ -241,6 +241,8 @@ class _RecentAnswers:
             answered = self._waiting.get()
             try:
                 self._keep(_correction(answered, self._pictures))
+            except sqlite3.OperationalError as error:  # the disk is full, for example
+                LOG.warning("an answer is not kept for feedback: %s", error)
             except Exception:  # the edge of the thread: the next answers are kept all the same
                 LOG.exception("an answer is not kept for feedback")
             finally:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from interpret.batch.parquet_columns import picture_columns
-from interpret.batch.places import absolute, opened, read_place
+from interpret.batch.places import absolute, opened, opened_parquet, read_place
 from interpret.batch.sources import Part, is_picture
 from interpret.bundle.errors import BrokenImageError, ImageError
 
@@ -93,7 +93,7 @@ def _key(name: str) -> str:
 
 def _rows(part: Part, folder: str) -> Iterator[GivenPicture]:
     [place] = part.places
-    with opened(absolute(place, folder)) as file, pq.ParquetFile(file) as table:
+    with opened_parquet(absolute(place, folder)) as table:
         columns = picture_columns(place, table.schema_arrow)
         names = [n for n in (columns.picture, columns.name, columns.label) if n is not None]
         row = part.first

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from interpret.bundle.errors import DpnpError
 
@@ -61,6 +62,17 @@ def opened(place: str) -> Iterator[IO[bytes] | Any]:
     filesystem, path = _remote(place)
     with filesystem.open_input_file(path) as file:
         yield file
+
+
+@contextmanager
+def opened_parquet(place: str) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, closed at the end. Raises OSError and ArrowException.
+
+    Of a file on disk nothing is read ahead: Arrow's threads, which do that, may abort the process
+    when the interpreter ends.
+    """
+    with opened(place) as file, pq.ParquetFile(file, pre_buffer=is_remote(place)) as table:
+        yield table
 
 
 def is_remote_folder(place: str) -> bool:

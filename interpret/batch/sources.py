@@ -141,7 +141,7 @@ def _lines(place: str) -> Iterator[str]:
 
 def _parquet(place: str, stamp: str) -> Iterator[_Entry]:
     try:
-        with places.opened(place) as file, pq.ParquetFile(file) as table:
+        with places.opened_parquet(place) as table:
             columns = picture_columns(place, table.schema_arrow)
             if columns.holds == "paths":
                 yield from _paths_in(place, table, columns)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from interpret.batch.columns import SOURCE
 from interpret.batch.job import SHARDS, Job, check_finished
-from interpret.batch.places import absolute
+from interpret.batch.places import absolute, opened_parquet
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.model.onnx_head import head_alone
@@ -46,7 +45,7 @@ class StoredAnswers:
         embeddings, novelty, first = [], [], 0
         for file in sorted(folder.glob(SHARDS)):
             self._shards.append(_Shard(file.stat().st_mtime, first))
-            with pq.ParquetFile(file) as shard:
+            with opened_parquet(str(file)) as shard:
                 table = shard.read([SOURCE, "novelty", "embedding"], use_threads=False)
             table = table.filter(table.column("embedding").is_valid())
             for source in table.column(SOURCE).to_pylist():

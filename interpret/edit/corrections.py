@@ -43,6 +43,10 @@ CREATE INDEX IF NOT EXISTS corrections_pixels ON corrections (pixels_sha256);
 _COLUMNS = "label, answer, model, trunk, pixels_sha256, features, picture, request_id"
 
 
+class FeedbackUnwritableError(DpnpError):
+    """The disk takes no correction: it is full, or something else is wrong with it."""
+
+
 class FeedbackFullError(DpnpError):
     """The file has reached its limit of rows or bytes."""
 
@@ -99,8 +103,15 @@ class CorrectionsFile:
     ) -> int:
         """Append a correction and return its id, once it is on the disk.
 
-        Raises FeedbackFullError when the file has `max_rows` or would pass `max_bytes`.
+        Raises FeedbackFullError when the file has `max_rows` or would pass `max_bytes`, and
+        FeedbackUnwritableError when the disk does not take it.
         """
+        try:
+            return self._add(correction, max_rows, max_bytes)
+        except sqlite3.OperationalError as error:
+            raise FeedbackUnwritableError(f"the correction cannot be kept: {error}") from error
+
+    def _add(self, correction: Correction, max_rows: int | None, max_bytes: int | None) -> int:
         features = np.ascontiguousarray(correction.features, np.float32).tobytes()
         picture = correction.picture
         with self._lock, self._transaction():
@@ -165,10 +176,11 @@ class CorrectionsFile:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # a full disk has ended it already
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def _rows(self) -> int:
         return int(self._connection.execute("SELECT count(*) FROM corrections").fetchone()[0])

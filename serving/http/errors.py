@@ -18,7 +18,7 @@ from interpret.bundle.errors import (
     UnknownExampleError,
     UnknownLabelError,
 )
-from interpret.edit.corrections import FeedbackFullError
+from interpret.edit.corrections import FeedbackFullError, FeedbackUnwritableError
 from serving.answers import ErrorAnswer, ErrorInfo
 from serving.feedback import SeveralPicturesError, UnknownRequestError
 
@@ -99,6 +99,7 @@ _OF_INPUT: dict[type[DpnpError], tuple[int, str]] = {
     OwnRivalError: (422, "own_rival"),
     UnknownExampleError: (404, "unknown_example"),
     FeedbackFullError: (409, "feedback_full"),
+    FeedbackUnwritableError: (503, "feedback_unwritable"),
     UnknownRequestError: (404, "unknown_request"),
     SeveralPicturesError: (422, "several_pictures"),
 }

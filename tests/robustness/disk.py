@@ -1,5 +1,6 @@
 """The disk is full, then read-only, while a new bundle is to come: the old one serves on, nothing
-is lost, and once there is room the new one is served.
+is lost, and once there is room the new one is served. A full disk keeps no correction, says so,
+and keeps the next one.
 
     python -m tests.robustness.disk BUNDLE
 
@@ -15,6 +16,8 @@ import sys
 import tempfile
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -43,22 +46,53 @@ def main(bundle: Annotated[Path, typer.Argument(help="models/NAME")]) -> None:
     if INSIDE not in os.environ:
         command = [*UNSHARE, sys.executable, "-m", "tests.robustness.disk", str(bundle)]
         raise typer.Exit(subprocess.run(command, env=os.environ | {INSIDE: "1"}).returncode)
-    with tempfile.TemporaryDirectory() as folder:
-        disk = Path(folder) / "disk"
-        disk.mkdir()
-        mount("-t", "tmpfs", "tmpfs", str(disk))
-        try:
-            live = Path(shutil.copytree(bundle, disk / "live"))
-            size = 3 * shutil.disk_usage(disk).used // 2  # room for one bundle and a half
-            mount("-o", f"remount,size={size}", str(disk))
-            settings = {"DPNP_BUNDLE": live, "DPNP_API_TOKEN": TOKEN}
-            with serve(Path(folder) / "log", **settings) as server:
-                outcomes = faults(server, live, size)
-        finally:
-            subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        disk = stack.enter_context(disk_in_memory(folder / "disk"))
+        notes = stack.enter_context(disk_in_memory(folder / "notes", "size=1m"))
+        live = Path(shutil.copytree(bundle, disk / "live"))
+        size = 3 * shutil.disk_usage(disk).used // 2  # room for one bundle and a half
+        mount("-o", f"remount,size={size}", str(disk))
+        settings = {
+            "DPNP_BUNDLE": live,
+            "DPNP_API_TOKEN": TOKEN,
+            "DPNP_FEEDBACK": notes / "feedback.db",
+        }
+        with serve(folder / "log", **settings) as server:
+            corrections(server, notes)
+            outcomes = faults(server, live, size)
     print("predictions meanwhile:", dict(outcomes))
     if set(outcomes) != {200}:
         raise typer.Exit(1)
+
+
+def corrections(server: Server, notes: Path) -> None:
+    """Correct answers before, while and after the disk is full."""
+
+    def correct() -> httpx.Response:
+        label = httpx.get(f"{server.url}/map", headers=BEARER).json()["class_names"][0]
+        return httpx.post(
+            f"{server.url}/feedback",
+            files=upload(picture()),
+            data={"label": label},
+            headers=BEARER,
+            timeout=60,
+        )
+
+    assert correct().json()["corrections"] == 1
+    with (notes / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(1024))
+    codes = [correct().status_code for _ in range(5)]
+    assert codes[-1] == 503, codes
+    answer = correct().json()["error"]
+    assert answer["code"] == "feedback_unwritable", answer
+    assert httpx.post(
+        f"{server.url}/predict", files=upload(picture()), headers=BEARER, timeout=60
+    ).is_success
+    (notes / "filler").unlink()
+    assert correct().json()["corrections"] == 2 + codes.count(200)
+    print(answer["message"])
 
 
 def faults(server: Server, live: Path, size: int) -> Counter[int]:
@@ -128,6 +162,17 @@ def unharmed(server: Server, live: Path, fingerprint: str) -> None:
 
 def reload(server: Server) -> httpx.Response:
     return httpx.post(f"{server.url}/admin/reload", headers=BEARER, timeout=60)
+
+
+@contextmanager
+def disk_in_memory(folder: Path, options: str = "mode=700") -> Iterator[Path]:
+    """A small disk, mounted at a new folder."""
+    folder.mkdir()
+    mount("-o", options, "-t", "tmpfs", "tmpfs", str(folder))
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def mount(*arguments: str) -> None:

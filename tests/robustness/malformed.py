@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -28,8 +28,13 @@ PARALLEL = 16
 SLOW = 0.01  # the share of clients that stop half way and wait
 PATHS = (
     *("/predict", "/predict/batch", "/explain", "/similar", "/prototypes", "/feedback"),
-    *("/v1/predict", "/v2/models/toy/infer", "/v2/models/toy", "/v2/health/ready"),
-    *("/gallery/1", "/map", "/model", "/nowhere"),
+    *("/predict?top=2&probabilities=1", "/predict/batch?top=0", "/explain?fine=1&rival=x"),
+    *("/v1/predict", "/v1/predict/batch", "/v1/feedback", "/v1/model", "/v1"),
+    *("/v2/models/{model}/infer", "/v2/models/{model}/infer", "/v2/models/{model}"),
+    *("/v2/models/{model}/versions/1/infer", "/v2/models/toy/ready", "/v2", "/v2/health/ready"),
+    *("/prototypes?offset=-1&limit=9", "/prototypes?" + "limit=1&" * 20, "/prototypes?limit=%ff"),
+    *("/gallery/1", "/gallery/-1", "/gallery/" + "9" * 40, "/map", "/model", "/nowhere"),
+    *("/metrics", "/docs.json", "/ui/main.js", "/ui/%2e%2e/settings.py", "/admin/reload"),
 )
 PICTURES = [
     encode(Image.effect_noise((24, 24), 60).convert("RGB"), kind)
@@ -50,6 +55,7 @@ def main(
             DPNP_BUNDLE=bundle.absolute(),
             DPNP_UPLOAD_SECONDS=2,
             DPNP_MAX_BYTES=200_000,
+            DPNP_FEEDBACK=Path(folder) / "feedback.db",
         ) as server,
     ):
         counts = asyncio.run(attack(server.url, requests, seed))
@@ -66,12 +72,13 @@ async def attack(url: str, number: int, seed: int) -> Counter[str]:
     """Send them; returns how many got which status, "closed" without one."""
     host, port = url.removeprefix("http://").split(":")
     counts: Counter[str] = Counter()
+    model = httpx.get(f"{url}/model", timeout=60).json()["name"]
     pending = iter(range(number))
 
     async def client() -> None:
         for i in pending:
             generator = random.Random(f"{seed} {i}")
-            status = await _send(host, int(port), malformed(generator), generator)
+            status = await _send(host, int(port), malformed(generator, model), generator)
             counts[status] += 1
 
     await asyncio.gather(*(client() for _ in range(PARALLEL)))
@@ -97,7 +104,7 @@ async def _send(host: str, port: int, request: bytes, generator: random.Random) 
     return line.split()[1].decode() if line.startswith(b"HTTP/1.1 ") else "closed"
 
 
-def malformed(generator: random.Random) -> bytes:
+def malformed(generator: random.Random, model: str) -> bytes:
     """One request, most of them wrong somewhere; a little of everything comes out right."""
     method = generator.choice(("POST",) * 8 + ("GET", "PUT", "HEAD", "BREW"))
     body, content_type = _body(generator)
@@ -109,7 +116,8 @@ def malformed(generator: random.Random) -> bytes:
     if generator.random() < 0.4:
         generator.choice(_HEADS)(head, generator)
     lines = "".join(f"{name}: {value}\r\n" for name, value in head)
-    start = f"{method} {generator.choice(PATHS)} HTTP/1.1\r\n"
+    path = generator.choice(PATHS).replace("{model}", model)
+    start = f"{method} {path} HTTP/1.1\r\n"
     return f"{start}{lines}\r\n".encode("latin-1", "replace") + body
 
 
@@ -130,7 +138,16 @@ def _raw(generator: random.Random) -> tuple[bytes, str]:
 def _json(generator: random.Random) -> tuple[bytes, str]:
     text = base64.b64encode(damaged(generator.choice(PICTURES), generator)).decode()
     image = generator.choice([text, text[:-1], [text] * 3, [[]], None, 7, f"data:,{text}"])
-    body = json.dumps({"image": image, "top": generator.choice([1, "2", -1, None, {}, 1e300])})
+    sent = {"image": image, "top": generator.choice([1, "2", -1, None, {}, 1e300])}
+    sent |= _sometimes(
+        generator,
+        label=[0, "0", None, ["red"]],
+        request_id=["", "a" * 70, 1, {}],
+        probabilities=[True, "maybe", []],
+        fine=[1, "no", None],
+        offset=[0, -1, 10**30],
+    )
+    body = json.dumps(sent)
     return damaged(body.encode(), generator), "application/json"
 
 
@@ -144,7 +161,11 @@ def _tensors(generator: random.Random) -> tuple[bytes, str]:
         "data": data,
         "parameters": generator.choice([{}, {"binary_data_size": 5}, {"binary_data_size": -1}]),
     }
-    body = json.dumps({"inputs": [sent] * generator.choice([1, 1, 1, 2])}).encode()
+    request = {"inputs": [sent] * generator.choice([1, 1, 1, 2])}
+    output = {"name": generator.choice(["label", "evidence", "no", ""])}
+    output["parameters"] = generator.choice([{}, {"binary_data": True}, {"classification": 3}])
+    request |= _sometimes(generator, outputs=[[output], [], {}], id=["a", 7, None])
+    body = json.dumps(request).encode()
     if generator.random() < 0.7:
         return body, "application/json"
     return damaged(body, generator), "application/json"
@@ -153,16 +174,27 @@ def _tensors(generator: random.Random) -> tuple[bytes, str]:
 def _form(generator: random.Random) -> tuple[bytes, str]:
     fields = {"k": generator.choice(["3", "0", "-1", "1e9", "", "９", "9" * 400, "\x00"])}
     fields["prototype"] = generator.choice(["0", "", "\ud7ff", "x" * 1000, '"', "../.."])
+    fields["label"] = generator.choice(["0", "red", "", "\x00", "y" * 1000])
+    fields["request_id"] = generator.choice(["", "a.1", "'; --", "z" * 100])
+    fields["rival"] = generator.choice(["0", "green", "", '"red"'])
+    fields["fine"] = generator.choice(["1", "true", "perhaps", ""])
     chosen = {name: value for name, value in fields.items() if generator.random() < 0.3}
-    name = generator.choice(["image", "image", "image", "Image", "", "k"])
-    picture = damaged(generator.choice(PICTURES), generator)
-    made = httpx.Request(
-        "POST", "http://localhost", data=chosen, files={name: ("p.png", picture, "image/png")}
-    )
+    files = []
+    for _ in range(generator.choice([1, 1, 1, 0, 3, 120])):
+        name = generator.choice(["image", "image", "image", "image", "Image", "", "k"])
+        called = generator.choice(["p.png", "p.png", "", "ä;\r\n.png", "a" * 2000])
+        picture = damaged(generator.choice(PICTURES), generator)
+        files.append((name, (called, picture, "image/png")))
+    made = httpx.Request("POST", "http://localhost", data=chosen, files=files)
     body, content_type = made.read(), made.headers["content-type"]
     if generator.random() < 0.3:
         body = damaged(body, generator)
     return body, content_type
+
+
+def _sometimes(generator: random.Random, **values: list[Any]) -> dict[str, Any]:
+    """Some of the fields, each with one of its values."""
+    return {k: generator.choice(v) for k, v in values.items() if generator.random() < 0.3}
 
 
 _TYPES = [

@@ -6,12 +6,13 @@ python -m tests.robustness.soak BUNDLE [--minutes 15] [--connections 8]
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import psutil
@@ -37,6 +38,7 @@ def main(
             DPNP_BUNDLE=bundle.absolute(),
             DPNP_UPLOAD_SECONDS=2,
             DPNP_QUEUE_SECONDS=60,
+            DPNP_FEEDBACK=Path(folder) / "feedback.db",
         ) as server,
     ):
         (worker,) = psutil.Process(server.process.pid).children()
@@ -59,13 +61,14 @@ async def soak(
     """All answers by status, and the worker's resident bytes after each round."""
     end, counts, samples = time.monotonic() + seconds, Counter[str](), [worker.memory_info().rss]
 
+    model = httpx.get(f"{url}/model", timeout=120).json()
+
     async def good(number: int) -> None:
         generator = random.Random(number)
         async with httpx.AsyncClient(base_url=url, timeout=120) as client:
             while time.monotonic() < end:
-                path = generator.choice(["/predict"] * 4 + ["/explain", "/similar"])
                 image = picture(generator.choice([8, 32, 200, 900]))
-                response = await client.post(path, files=upload(image))
+                response = await client.send(good_request(client, generator, model, image))
                 counts[f"{response.status_code} (good request)"] += 1
 
     async def bad() -> None:
@@ -78,6 +81,33 @@ async def soak(
     await asyncio.gather(bad(), *(good(i) for i in range(connections)))
     samples.append(worker.memory_info().rss)
     return counts, samples
+
+
+def good_request(
+    client: httpx.AsyncClient, generator: random.Random, model: dict[str, Any], image: bytes
+) -> httpx.Request:
+    """One of the ways to ask; each is answered with 200."""
+    form = {"files": upload(image)}
+    many = {"files": [("image", image)] * generator.randrange(2, 6)}
+    text = base64.b64encode(image).decode()
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [text]}
+    corrected = form | {"data": {"label": generator.choice(model["class_names"])}}
+    method, path, sent = generator.choice(
+        [
+            *[("POST", "/predict", form)] * 4,
+            ("POST", "/explain", form),
+            ("POST", "/similar", form),
+            ("POST", "/predict/batch", many),
+            ("POST", "/v1/predict?top=2", {"content": image}),
+            ("POST", "/v1/explain", {"json": {"image": text, "fine": True}}),
+            ("POST", f"/v2/models/{model['name']}/infer", {"json": {"inputs": [tensor]}}),
+            ("POST", "/feedback", corrected),
+            ("GET", "/prototypes?limit=2", {}),
+            ("GET", "/model", {}),
+            ("GET", "/metrics", {}),
+        ]
+    )
+    return client.build_request(method, path, **sent)
 
 
 if __name__ == "__main__":

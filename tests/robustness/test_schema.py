@@ -34,6 +34,7 @@ def schema(hurried: Server) -> schemathesis.BaseSchema:
         ("POST", "/explain"),
         ("POST", "/similar"),
         ("POST", "/prototypes"),
+        ("POST", "/feedback"),
         ("POST", "/admin/reload"),
         ("GET", "/gallery/{id}"),
         ("GET", "/map"),

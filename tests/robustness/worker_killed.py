@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 from typing import Annotated
 
@@ -38,9 +39,12 @@ def kill_one(server: Server, seconds: float, clients: int = 4) -> tuple[Counter[
         time.sleep(0.1)
 
     def traffic() -> None:
+        many = [("image", picture())] * 3
+        asked = cycle([("/predict", upload(picture())), ("/v1/predict/batch", many)])
         while not done.is_set():
             try:
-                response = httpx.post(f"{server.url}/predict", files=upload(picture()), timeout=120)
+                path, files = next(asked)
+                response = httpx.post(f"{server.url}{path}", files=files, timeout=120)
                 outcomes[str(response.status_code)] += 1
             except httpx.TransportError:
                 outcomes["cut"] += 1

@@ -5,10 +5,13 @@ Plain data: the service reads it without Matplotlib.
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
 
 from interpret.explain import evidence
+from interpret.figures.distinct_colours import distinct_colours
 
 
 def as_hex(red: int, green: int, blue: int) -> str:
@@ -39,7 +42,7 @@ _CLASSES = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", INK,
     "#56b4e9", "#d55e00", "#882255", "#999933", "#332288",
 )  # fmt: skip
-_GOLDEN = 0.618034  # of the circle of hues, from one class to the next
+_MOST = 256  # different colours; more classes have them again
 
 # The custom properties (--NAME) that the style sheets of pages use.
 CSS = {
@@ -88,14 +91,21 @@ def explorer_style_sheet() -> str:
 
 
 def class_colours(count: int) -> list[str]:
-    """A colour for each class.
+    """A colour for each class; the first ten are the same for every count.
 
-    Colour-blind readers tell up to ten apart. More classes get hues a golden section apart, in
-    three shades.
+    Colour-blind readers tell these ten apart. Those of more classes are as far apart as can be:
+    see `distinct_colours`.
     """
     if count <= len(_CLASSES):
         return list(_CLASSES[:count])
-    return [_hue(i * _GOLDEN % 1, (0.36, 0.5, 0.64)[i % 3]) for i in range(count)]
+    found = _many_colours()
+    return [found[i % len(found)] for i in range(count)]
+
+
+@cache
+def _many_colours() -> tuple[str, ...]:
+    found = distinct_colours(np.array([as_rgb(colour) for colour in _CLASSES]), _MOST)
+    return tuple(as_hex(*row) for row in (255 * found).round().astype(int).tolist())
 
 
 def as_rgb(colour: str) -> tuple[float, float, float]:
@@ -108,10 +118,6 @@ def blend(colour: str, other: str, share: float) -> str:
     """`colour` with `share` of `other` in it, both "#rrggbb"."""
     pairs = zip(_parts(colour), _parts(other), strict=True)
     return as_hex(*(round(a * (1 - share) + b * share) for a, b in pairs))
-
-
-def _hue(hue: float, lightness: float) -> str:
-    return as_hex(*(round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.7)))
 
 
 def _parts(colour: str) -> Sequence[int]:

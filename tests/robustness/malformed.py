@@ -186,8 +186,8 @@ def _form(generator: random.Random) -> tuple[bytes, str]:
         picture = damaged(generator.choice(PICTURES), generator)
         files.append((name, (called, picture, "image/png")))
     made = httpx.Request("POST", "http://localhost", data=chosen, files=files)
-    body, content_type = made.read(), made.headers["content-type"]
-    if generator.random() < 0.3:
+    body, content_type = made.read(), made.headers.get("content-type", "")
+    if body and generator.random() < 0.3:
         body = damaged(body, generator)
     return body, content_type
 

@@ -18,6 +18,11 @@ def test_every_class_has_its_own_colour(count: int):
     assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in colours)
 
 
+def test_the_first_colours_stay_when_there_are_more():
+    assert class_colours(102)[:10] == class_colours(10)
+    assert class_colours(300)[256:] == class_colours(300)[:44]
+
+
 # Machado, Oliveira and Fernandes 2009, at full severity; rows act on linear RGB.
 DEFICIENCIES = {
     "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
@@ -30,14 +35,18 @@ DEFICIENCIES = {
 TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
 
+@pytest.mark.parametrize(("count", "least"), [(10, 12), (20, 8), (30, 6)])
 @pytest.mark.parametrize("matrix", DEFICIENCIES.values(), ids=DEFICIENCIES)
-def test_ten_colours_are_told_apart_by_colour_blind_readers(matrix: list[list[float]]):
-    rgb = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in class_colours(10)])
+def test_colours_are_told_apart_by_colour_blind_readers(
+    matrix: list[list[float]], count: int, least: float
+):
+    colours = class_colours(count)
+    rgb = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in colours])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.array(matrix).T, 0, 1)
     x, y, z = np.cbrt(seen @ TO_XYZ.T / [0.9505, 1, 1.089]).T
     lab = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
-    assert min(np.linalg.norm(a - b) for a, b in combinations(lab, 2)) > 12  # ΔE; 2 is just seen
+    assert min(np.linalg.norm(a - b) for a, b in combinations(lab, 2)) > least  # ΔE; 2 is just seen
 
 
 def test_blending_by_hand():

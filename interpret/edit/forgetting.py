@@ -25,7 +25,7 @@ from interpret.edit.new_pictures import SPLIT, extended_features
 from interpret.model.images import Preprocessing, decode
 from interpret.model.predictor import Predictor
 from interpret.retrieval.gallery_access import remote_address
-from interpret.trust.audit import SAME, SIGNATURE, signature
+from interpret.trust.copies import SAME, SIGNATURE, signature
 
 _MEAN = 1e-4  # relative: a prototype this near to its pictures' mean was made of it
 

@@ -162,11 +162,11 @@ def checked_size(data: bytes, max_pixels: int = MAX_FILE_PIXELS) -> tuple[int, i
     return (height, width) if _turn(image) in _SIDEWAYS else (width, height)
 
 
-def thumbnail(picture: Image.Image) -> bytes:
-    """A picture as WebP, its longer side at most THUMBNAIL_SIDE; a tiny one without loss."""
+def thumbnail(picture: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
+    """A picture as WebP, its longer side at most `side`; a tiny one without loss."""
     picture = picture.copy()
     tiny = max(picture.size) <= 16
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    picture.thumbnail((side, side))
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", lossless=tiny, quality=85)
     return buffer.getvalue()

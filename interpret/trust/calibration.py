@@ -129,11 +129,14 @@ def _near(prediction: Prediction, limits: Limits) -> NDArray[np.bool_]:
     return near
 
 
-def find_temperature(probabilities: NDArray[np.floating], labels: Labels) -> float:
+def find_temperature(
+    probabilities: NDArray[np.floating], labels: Labels, wrong: float = 0.0
+) -> float:
     """The temperature T that minimises the sum of −log p of the labels, plus ½ log²T.
 
     The second term weighs less than one wrong picture. Without it a model that is right on all
-    held-out pictures would get ever smaller temperatures.
+    held-out pictures would get ever smaller temperatures. Each label may be `wrong` with this
+    probability: then it is any other class, all alike.
     """
     from scipy.optimize import minimize_scalar  # here: the service does not need SciPy
     from scipy.special import log_softmax
@@ -142,7 +145,11 @@ def find_temperature(probabilities: NDArray[np.floating], labels: Labels) -> flo
 
     def loss(log_temperature: float) -> float:
         logs = log_softmax(logits / math.exp(log_temperature), axis=1)
-        return float(-logs[np.arange(len(labels)), labels].sum()) + log_temperature**2 / 2
+        own = logs[np.arange(len(labels)), labels]
+        if wrong:
+            others = -np.expm1(own) / max(logits.shape[1] - 1, 1)
+            own = np.log((1 - wrong) * np.exp(own) + wrong * others + _TINIEST)
+        return float(-own.sum()) + log_temperature**2 / 2
 
     bounds = tuple(math.log(t) for t in _TEMPERATURES)
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)

@@ -6,6 +6,7 @@ Heavy imports sit inside the commands, so that --help answers at once.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -200,11 +201,24 @@ def audit(
     out: Annotated[Path | None, Option(help="write a page with the pictures: .html")] = None,
     csv: Annotated[Path | None, Option(help="write every finding in a line: .csv")] = None,
     answers: Answers = None,
+    decisions: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="obey the decisions that the page of an earlier audit wrote: .csv or .json",
+        ),
+    ] = None,
+    precision: Annotated[
+        float,
+        Option(min=0.5, max=1, help="name suspects while so many are expected to be wrong labels"),
+    ] = 0.8,
     seed: Seed = None,
     data_root: DataRoot = Path("data"),
     download: Download = False,
 ) -> None:
-    """Find label errors, near-duplicates, leaks between splits and outliers in a data set.
+    """Find suspect labels, copies, leaks between splits and outliers in a data set.
+
+    The page shows each with the evidence and takes decisions, for dpnp train --decisions FILE.
 
     Example: dpnp audit models/digits-dpnp --data digits --out audit.html --csv audit.csv
     """
@@ -215,22 +229,26 @@ def audit(
     from interpret.report import audit_page
     from interpret.report.html_page import write_page
     from training.commands.printed_tables import print_audit
+    from training.data.decisions import read_decisions
     from training.evaluate.audited import audit_data, findings_csv
     from training.evaluate.embedder import Embedder
-    from training.evaluate.labelled import DataSource, load_labelled
+    from training.evaluate.labelled import DataSource, load_to_audit
 
     if out is not None:
         check_suffix(out, "pages")
     if csv is not None:
         check_suffix(csv, "plain tables")
+    decided = read_decisions(decisions) if decisions else []
     loaded = Bundle.load(bundle)
-    labelled = load_labelled(loaded, DataSource(data, seed, data_root, download))
-    whole, found, picture = audit_data(loaded, labelled, Embedder(loaded, labelled, answers))
+    labelled = load_to_audit(loaded, DataSource(data, seed, data_root, download), decided)
+    embed = Embedder(loaded, labelled, answers)
+    whole, found, picture = audit_data(loaded, labelled, decided, precision=precision, embed=embed)
     if csv is not None:
         write_atomically(csv, findings_csv(whole, found).encode())
     if out is not None:
         title = f"{labelled.name} seen by {loaded.manifest.name}"
-        write_page(out, audit_page.page(whole, found, title, picture))
+        earlier = [dataclasses.asdict(decision) for decision in decided]
+        write_page(out, audit_page.page(whole, found, title, picture, earlier))
     print_audit(whole, found, f"{labelled.name}: {len(whole.labels):,} pictures")
 
 

@@ -59,7 +59,7 @@ def _rows(summary: Summary) -> dict[str, str]:
         )
     rows["weakest classes"] = _weakest(summary.weakest)
     rows["most often confused"] = _confused(summary.confusions)
-    rows["labels probably wrong"] = _suspects(summary.suspects)
+    rows["suspect labels"] = _suspects(summary.suspects)
     rows["verdicts"] = _verdicts(summary.calibration)
     return rows
 

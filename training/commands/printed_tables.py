@@ -12,7 +12,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import Calibration, Manifest, Metrics, OutOfDistribution
 from interpret.commands.console import say, show
 from interpret.geometry.packing import widest_angle
-from interpret.report.audit_page import Audited, per_class
+from interpret.report.audit_page import Audited, per_class, suspects_told
 from interpret.trust import ood_scores as novelty
 from interpret.trust.audit import TITLES, Audit
 from interpret.trust.groups import GroupShares
@@ -131,7 +131,7 @@ def print_quantization(bundle: Bundle) -> None:
 
 
 def print_audit(whole: Audited, found: Audit, title: str) -> None:
-    """A table on stdout of the findings by class."""
+    """A table on stdout of the findings by class, and how sure the suspects are."""
     table = Table(title=title, title_justify="left")
     table.caption = "findings, by the class of the picture"
     for heading in ("class", "pictures", *TITLES.values()):
@@ -139,6 +139,7 @@ def print_audit(whole: Audited, found: Audit, title: str) -> None:
     for row in per_class(whole, found):
         table.add_row(row.label, f"{row.pictures:,}", *(f"{count:,}" for count in row.counts))
     show(table)
+    say(f"suspect labels: {suspects_told(found)}")
 
 
 def _named(classes: Sequence[str], of: int) -> str:

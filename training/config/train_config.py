@@ -99,6 +99,12 @@ class TrainConfig(Configuration):
         le=1,
     )
 
+    decisions: str | None = option(
+        None,
+        "obey the decisions of this file, which the page of dpnp audit wrote: .csv or .json",
+        panel="Pictures",
+    )
+
     method: MethodName = option("dpnp", "the loss, named as in its paper", panel="Method and loss")
     prototype_init: Literal["packed", "similarity", "random"] = option(
         "packed",

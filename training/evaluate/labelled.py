@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from interpret.model.progress import progress
 from training.config.errors import DataError
 from training.data.batches import in_order
 from training.data.datasets import folder_of, load_data, load_to_measure
+from training.data.decisions import Decision, check_present, obeyed
 from training.data.inspection import inspect, log_problems
 from training.data.splits import DataSet, Split
 
@@ -72,14 +73,22 @@ def load_labelled(bundle: Bundle, source: DataSource) -> LabelledData:
 
     Raises DataError, and UnknownLabelError for a class that the model does not have.
     """
-    training = bundle.manifest.training
-    data = load_data(
-        source.spec,
-        seed=_seed(bundle, source),
-        root=source.root,
-        download=source.download,
-        valid_share=float(training.get("valid_share", 0.0)),
-    )
+    return _in_the_bundles_order(bundle, _load_as_trained(bundle, source), source)
+
+
+def load_to_audit(
+    bundle: Bundle, source: DataSource, decisions: Sequence[Decision] = ()
+) -> LabelledData:
+    """A data set as from load_labelled, or, where it is too small for a training, whole, its
+    `decisions` obeyed. Raises DataError, and UnknownLabelError.
+    """
+    try:
+        data = _load_as_trained(bundle, source)
+    except DataError:
+        data = load_to_measure(source.spec, None, root=source.root)
+    if decisions:
+        check_present(data, decisions)
+        data = obeyed(data, decisions, bundle.manifest.class_names)
     return _in_the_bundles_order(bundle, data, source)
 
 
@@ -99,6 +108,16 @@ def load_to_evaluate(bundle: Bundle, source: DataSource, split: str | None) -> L
         valid_share=float(training.get("valid_share", 0.0)),
     )
     return _in_the_bundles_order(bundle, data, source)
+
+
+def _load_as_trained(bundle: Bundle, source: DataSource) -> DataSet:
+    return load_data(
+        source.spec,
+        seed=_seed(bundle, source),
+        root=source.root,
+        download=source.download,
+        valid_share=float(bundle.manifest.training.get("valid_share", 0.0)),
+    )
 
 
 def _seed(bundle: Bundle, source: DataSource) -> int:

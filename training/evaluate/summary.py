@@ -100,7 +100,7 @@ def summarise(
         diagnosis=diagnose(measured),
         weakest=tuple(worst_classes(figures, WEAKEST)),
         confusions=tuple(confusions(matrix, data.class_names)[:CONFUSIONS]),
-        suspects=count_suspects(predictions, labels, measured.skill),
+        suspects=count_suspects(predictions, labels),
         calibration=manifest.calibration,
         next_commands=_next_commands(bundle, data, predictions[split], split, data_root),
     )

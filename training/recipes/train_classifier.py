@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,13 @@ from training.config.train_config import TrainConfig
 from training.config.training_job import TrainingJob
 from training.data.batches import RESIDENT_SHARE, free_memory
 from training.data.datasets import load_data, with_valid
+from training.data.decisions import (
+    Decision,
+    check_present,
+    check_trainable,
+    obeyed,
+    read_decisions,
+)
 from training.data.inspection import Inspection, inspect, log_problems
 from training.data.splits import DataSet
 from training.evaluate.summary import Summary, summarise
@@ -104,16 +111,19 @@ def run_job(
     check_out(out, force=force or resume)
     if not resume:
         checkpoint.check_overwrite(run)
+    decided = read_decisions(Path(job.config.decisions)) if job.config.decisions else []
     data = _load(job, data_root, download)
-    show(found := inspect(data))
+    check_present(data, decided)
+    show(found := inspect(seen := _decided(data, decided)))
     if not resume and needs_plan(given):
-        plan = plan_for(data, given, found, spent=time.perf_counter() - started)
+        plan = plan_for(seen, given, found, spent=time.perf_counter() - started)
         _LOG.info("%s", plan.sentence())
         job = TrainingJob.of(**plan.options)
     config = job.config
     if config.valid_share and "valid" not in data.splits:
         data = with_valid(data, config.valid_share, config.seed)
-    data = data.with_fit(config.fit)
+    # After the splits, which so are those of the same pictures without decisions.
+    data = _decided(data, decided).with_fit(config.fit)
     _write_options(job, run)
     try:
         network = train(
@@ -149,6 +159,13 @@ def _load(job: TrainingJob, root: Path, download: bool) -> DataSet:
         download=download,
         valid_share=job.config.valid_share,
     )
+
+
+def _decided(data: DataSet, decisions: Sequence[Decision]) -> DataSet:
+    if not decisions:
+        return data
+    check_trainable(data := obeyed(data, decisions))
+    return data
 
 
 def _in_memory(data: DataSet, config: TrainConfig) -> DataSet:

@@ -1,0 +1,136 @@
+"""Suspect labels among points whose labels are known."""
+
+import numpy as np
+import pytest
+
+from interpret.trust.neighbours import nearest_others
+from interpret.trust.suspects import (
+    Judgement,
+    Witnesses,
+    judge_labels,
+    mislabelling,
+    neighbour_probabilities,
+    probe_probabilities,
+)
+from tests.interpret.trust.clusters import CORNERS, clusters
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_changed_labels_come_first_and_are_named(seed: int):
+    points, probabilities, labels = clusters(seed=seed)
+    wrong = labels.copy()
+    rows = np.random.default_rng(seed).choice(len(labels), 8, replace=False)
+    wrong[rows] = (labels[rows] + 1) % 3
+    judged = judge_labels(points, probabilities, wrong, np.arange(len(wrong)) % 2 == 0)
+    assert set(np.argsort(-judged.suspicion)[:8]) == set(rows)
+    np.testing.assert_array_equal(judged.suggestion[rows], labels[rows])
+    others = np.setdiff1d(np.arange(len(labels)), rows)
+    np.testing.assert_array_equal(judged.suggestion[others], labels[others])
+    named = judged.suspects()
+    assert set(named) <= set(rows)
+    assert len(named) >= 6
+    assert set(judged.suspects(0.7)) >= set(named)
+    assert judged.accuracy == pytest.approx(112 / 120, abs=0.01)
+
+
+def test_the_rates_of_mistakes_are_found_and_make_their_mistakes_more_suspect():
+    """Class 0 is called 1 in a tenth of its pictures; nothing else happens."""
+    generator = np.random.default_rng(0)
+    true = np.repeat(np.arange(3), 400)
+    probabilities = np.where(np.eye(3)[true] == 1, 0.98, 0.01)
+    labels = np.where((true == 0) & (generator.random(1200) < 0.1), 1, true)
+    rates = mislabelling(probabilities, labels)
+    np.testing.assert_allclose(rates.sum(1), 1)
+    assert rates[0, 1] == pytest.approx((labels[true == 0] == 1).mean(), abs=0.02)
+    assert np.delete(rates.ravel(), [0, 1, 4, 8]).max() < 0.02
+
+    doubtful = np.array([[0.4, 0.3, 0.3]] * 2)  # of all classes alike, but for the habit
+    shown = np.concatenate([probabilities, doubtful])
+    points = np.eye(3, dtype=np.float32)[np.append(true, [0, 0])]
+    judged = judge_labels(points, shown, np.append(labels, [1, 2]), np.zeros(1202, bool))
+    assert judged.suspicion[-2] > judged.suspicion[-1]
+    assert judged.suggestion[-2] == 0
+
+
+def test_without_a_sure_picture_no_label_is_suspect():
+    labels = np.arange(30) % 3
+    rates = mislabelling(np.full((30, 3), 1 / 3), labels)
+    np.testing.assert_allclose(np.diag(rates), rates[0, 0])
+    assert rates[0, 0] > 0.5
+
+
+def test_the_witnesses_have_not_seen_the_label():
+    # One picture alone with its label: whoever learnt from it would believe it.
+    points, _, labels = clusters()
+    labels = labels.copy()
+    labels[0] = 3
+    rows, away = nearest_others(points, 15)
+    for found in (
+        probe_probabilities(points, labels, 4),
+        neighbour_probabilities(labels[rows], away, 4),
+    ):
+        np.testing.assert_allclose(found.sum(1), 1)
+        assert found[0].argmax() == 0
+        assert found[0, 3] < 0.02
+
+
+def test_the_cut_keeps_the_expected_precision():
+    suspicion = np.array([0.2, 0.95, 0.9, 0.6, 0.55, 0.99])
+    nothing = np.zeros((6, 2))
+    judged = Judgement(
+        labels=np.zeros(6, np.int64),
+        suspicion=suspicion,
+        suggestion=np.array([0, 1, 1, 1, 1, 0]),  # the last is suspect, but nothing is better
+        witnesses=Witnesses(nothing, nothing, nothing),
+        nearby=np.zeros((6, 0), np.int64),
+        accuracy=0.9,
+        why="",
+    )
+    assert judged.suspects(0.9).tolist() == [1, 2]  # means 0.95, 0.925, 0.817, 0.75
+    assert judged.suspects(0.8).tolist() == [1, 2, 3]
+    assert judged.suspects(0.5).tolist() == [1, 2, 3, 4]
+    assert judged.suspects(1.0).tolist() == []
+
+
+def test_a_weak_model_names_none_and_says_how_good_it_is():
+    points, _, labels = clusters()
+    random = np.random.default_rng(0).permutation(labels)
+    judged = judge_labels(points, np.full((120, 3), 1 / 3), random, np.ones(120, bool))
+    assert judged.why.startswith("the model is too weak to tell: right on ")
+    assert len(judged.suspects(0.5)) == 0
+    assert judged.accuracy < 0.6
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_tiny_set_is_judged_as_far_as_it_goes(count: int):
+    points, probabilities, labels = clusters(1)
+    labels = np.arange(count) % 3
+    points, probabilities = CORNERS[labels], np.eye(3)[labels] * 0.94 + 0.02
+    judged = judge_labels(points, probabilities, labels, np.zeros(count, bool))
+    assert np.isfinite(judged.suspicion).all()
+    assert judged.suspects().tolist() == []
+    assert judged.accuracy == 1
+
+
+def test_of_one_class_the_classifier_alone_speaks():
+    points, probabilities, _ = clusters()
+    ones = np.zeros(60, np.int64)  # forty pictures of class 0, and twenty of class 1 among them
+    sharp = probabilities[:60] ** 4
+    judged = judge_labels(
+        points[:60], sharp / sharp.sum(1, keepdims=True), ones, np.zeros(60, bool)
+    )
+    assert (judged.suggestion[:40] == 0).all()
+    assert (judged.suggestion[40:] == 1).all()
+    assert (judged.witnesses.probe == 1 / 3).all()
+
+
+def test_the_evidence_has_both_sides():
+    points, probabilities, labels = clusters()
+    labels[3] = 2
+    judged = judge_labels(points, probabilities, labels, np.ones(120, bool))
+    away = np.linalg.norm(points[:, None] - CORNERS[None], axis=2)
+    found = judged.evidence(3, away)
+    assert found.neighbours == (0, 15)
+    assert found.distances == pytest.approx((away[3, 2], away[3, 0]))
+    assert found.probe[0] < 0.1 < 0.9 < found.probe[1]
+    assert found.classifier[0] < found.classifier[1]

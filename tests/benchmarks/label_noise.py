@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from interpret.bundle.bundle import Bundle
 from interpret.geometry import geometry
 from interpret.model.predictor import Predictor
-from interpret.trust.audit import label_suspicion, neighbour_probabilities, probe_probabilities
+from interpret.trust.suspects import judge_labels
 from training.evaluate.labelled import DataSource, load_labelled, predict_split
 
 NOISE, SEEDS = 0.05, 5
@@ -55,12 +55,12 @@ def rankings(embeddings: np.ndarray, probabilities: np.ndarray, labels: np.ndarr
     def alone(probabilities: np.ndarray) -> np.ndarray:
         return -probabilities[np.arange(len(labels)), labels]
 
-    seen = np.full(len(labels), learnt)
+    judged = judge_labels(embeddings, probabilities, labels, np.full(len(labels), learnt))
     return {
-        "dpnp audit": label_suspicion(embeddings, probabilities, labels, seen)[0],
+        "dpnp audit": judged.suspicion,
         "  classifier alone": alone(probabilities),
-        "  probe alone": alone(probe_probabilities(embeddings, labels, classes)),
-        "  neighbours alone": alone(neighbour_probabilities(embeddings, labels, classes)),
+        "  probe alone": alone(judged.witnesses.probe),
+        "  neighbours alone": alone(judged.witnesses.neighbours),
         "Cleanlab, regression, self-confidence": cleanlab(out_of_fold, "self_confidence"),
         "Cleanlab, regression, normalised margin": cleanlab(out_of_fold, "normalized_margin"),
         "Cleanlab, classifier, normalised margin": cleanlab(probabilities, "normalized_margin"),

@@ -3,6 +3,9 @@
 - Deletion and insertion: pixels are blurred, or restored in a blurred picture, in the order of
   the map, from the most positive. The margin should fall, or rise, at once. The figure is the
   area under the mean curve, scaled so that the picture's margin is 1 and the blurred one's 0.
+- ROAD: pixels are removed and filled from those around them. The figure is the mean margin without
+  those that speak least for the class, less that without those that speak most, over 20 to 80 % of
+  the pixels, as a share of the picture's margin: higher is better, a random order has 0.
 - Infidelity: random blocks of the picture are blurred. The map's sum over a block should be the
   fall of the margin. The figure is the squared error over the squares of the falls, after the map
   is scaled to fit best: 0 is faithful, 1 no better than a map of zeros.
@@ -25,6 +28,8 @@ import numpy as np
 from interpret.bundle.bundle import Bundle
 from interpret.explain.attribution import Attributor
 from interpret.explain.attribution_methods import LOCAL, TITLES, Attribution, AttributionMethod
+from interpret.explain.map_margins import enlarged, pair_margins, ranks
+from interpret.explain.road import road_margins
 from interpret.geometry.geometry import Array
 from interpret.model.images import featureless
 from interpret.model.onnx_weights import shuffled
@@ -52,6 +57,7 @@ class Faithfulness:
     method: str
     deletion: float  # lower is better
     insertion: float  # higher is better
+    road: float  # higher is better
     infidelity: float  # in [0, 1], lower is better
     sensitivity: float  # lower is better
     completeness: float | None  # median relative error
@@ -88,12 +94,8 @@ def available(attributor: Attributor) -> list[AttributionMethod]:
 def curves(attributor: Attributor, picture: Pixels, values: Array, pair: Sequence[int]) -> Curves:
     """The margins as the pixels are blurred, and as they come back, most positive first."""
     size = len(picture)
-    # All pixels of a location have the same value: a hair of noise puts them in a random order.
-    hair = np.random.default_rng(0).random((size, size)) * 1e-9 * (np.abs(values).max() or 1)
-    rank = np.empty(size * size, int)
-    rank[np.argsort(-(enlarged(values, size) + hair), axis=None)] = np.arange(size * size)
     cuts = np.linspace(0, size * size, STEPS + 1)
-    gone = rank.reshape(size, size)[None, :, :, None] < cuts[:, None, None, None]
+    gone = ranks(values, size)[None, :, :, None] < cuts[:, None, None, None]
     blurred = featureless(picture)
     deleted, inserted = np.where(gone, blurred, picture), np.where(gone, picture, blurred)
     found = pair_margins(attributor, np.concatenate([deleted, inserted]), pair)
@@ -119,22 +121,9 @@ def infidelity(
     return 1 - float((told * fall).sum()) ** 2 / energy if energy else 1.0
 
 
-def pair_margins(attributor: Attributor, pixels: Pixels, pair: Sequence[int]) -> Array:
-    """‖h − c_negative‖² − ‖h − c_positive‖² of pictures (N, S, S, 3), by ONNX Runtime."""
-    h = attributor.predictor(pixels).embedding.astype(np.float64)
-    near, far = attributor.bundle.prototypes[list(pair)].astype(np.float64)
-    margin: Array = 2 * h @ (near - far) + far @ far - near @ near
-    return margin
-
-
-def enlarged(values: Array, size: int) -> Array:
-    """A map (h, w) at (size, size), each location's value over its pixels."""
-    rows, cols = (np.arange(size) * side // size for side in values.shape)
-    return values[np.ix_(rows, cols)]
-
-
 class _One(NamedTuple):
     curves: Curves
+    road: Array  # (2, shares), see road_margins
     infidelity: float
     completeness: float | None
     sensitivity: float | None
@@ -168,6 +157,7 @@ def _one(
         sanity = rank_correlation(values, unlearnt)
     return _One(
         curves(attributor, picture, values, pair),
+        road_margins(attributor, picture, values, pair, number),
         infidelity(attributor, picture, values, pair, number),
         missing,
         sensitivity,
@@ -205,6 +195,7 @@ def _mean(method: str, ones: list[_One]) -> Faithfulness:
     insertion = np.mean([one.curves.insertion for one in ones], axis=0)
     # The mean curves are scaled, not each picture's: a single one may start where it ends.
     picture, blurred = deletion[0], insertion[0]
+    most, least = np.mean([one.road for one in ones], axis=(0, 2)) / (abs(picture) or 1)
     deletion, insertion = (
         (curve - blurred) / ((picture - blurred) or 1) for curve in (deletion, insertion)
     )
@@ -213,6 +204,7 @@ def _mean(method: str, ones: list[_One]) -> Faithfulness:
         method,
         deletion=float(np.trapezoid(deletion, dx=1 / STEPS)),
         insertion=float(np.trapezoid(insertion, dx=1 / STEPS)),
+        road=float(least - most),
         infidelity=float(np.mean([one.infidelity for one in ones])),
         sensitivity=float(np.mean([o.sensitivity for o in ones if o.sensitivity is not None])),
         completeness=float(np.median(missing)) if missing else None,

@@ -172,14 +172,14 @@ def print_faithfulness(found: Sequence[Faithfulness], title: str) -> None:
     """A table on stdout; see interpret.explain.faithfulness for what the figures are."""
     table = Table(title=title, title_justify="left")
     table.add_column("method")
-    for heading in ("deletion ↓", "insertion ↑", "infidelity ↓", "sensitivity ↓"):
+    for heading in ("deletion ↓", "insertion ↑", "ROAD ↑", "infidelity ↓", "sensitivity ↓"):
         table.add_column(heading, justify="right")
     table.add_column("completeness error", justify="right")
     for heading in ("sanity → 0", "ms"):
         table.add_column(heading, justify="right")
     for each in found:
         missing = "" if each.completeness is None else f"{each.completeness:.2g}"
-        figures = (each.deletion, each.insertion, each.infidelity, each.sensitivity)
+        figures = (each.deletion, each.insertion, each.road, each.infidelity, each.sensitivity)
         table.add_row(
             each.method,
             *(f"{figure:.3f}" for figure in figures),

@@ -10,12 +10,11 @@ from interpret.explain.faithfulness import (
     RANDOM,
     STEPS,
     curves,
-    enlarged,
     infidelity,
     measure_faithfulness,
-    pair_margins,
     rank_correlation,
 )
+from interpret.explain.map_margins import enlarged, pair_margins
 from interpret.model.images import featureless
 
 PAIR = (0, 1)  # red against green
@@ -78,3 +77,4 @@ def test_every_method_is_measured(toy_bundle: Bundle):
     assert all(each.milliseconds > 0 for each in found.values())
     assert all(found["ig"].deletion <= each.deletion + 1e-6 for each in found.values())
     assert found["ig"].insertion > found[RANDOM].insertion
+    assert found["ig"].road > found[RANDOM].road

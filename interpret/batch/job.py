@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from interpret.batch.columns import Extras
+from interpret.batch.parts_file import read_part, write_parts
 from interpret.batch.places import is_remote
 from interpret.batch.sources import Listing, Part
 from interpret.bundle.atomic_files import write_atomically
@@ -34,15 +35,6 @@ FORMAT = 1
 JOB, PARTS, SHARDS = "job.json", "parts.arrow", "part-*.parquet"
 FINGERPRINT = b"dpnp.fingerprint"  # of the model that answered, in a shard's metadata
 _UNREADABLE = b"dpnp.unreadable"  # pictures of a shard that could not be read
-_PARTS_SCHEMA = pa.schema(
-    [
-        ("kind", pa.string()),
-        ("place", pa.binary()),  # a path's bytes need not be text
-        ("label", pa.string()),
-        ("first", pa.int64()),
-        ("count", pa.int64()),
-    ]
-)
 
 
 class Done(NamedTuple):
@@ -132,23 +124,14 @@ class Job(NamedTuple):
         if folder.exists() and any(file.name != PARTS for file in folder.iterdir()):
             raise DpnpError(f"{folder} exists and holds no job ({JOB}); give another --out")
         folder.mkdir(parents=True, exist_ok=True)
-        _write_parts(folder / PARTS, listing.parts)
+        write_parts(folder / PARTS, listing.parts)
         job = cls(folder, plan)
         job._write()
         return job
 
     def part(self, number: int) -> Part:
         """One part of the source."""
-        with pa.OSFile(str(self.folder / PARTS)) as file:
-            rows = pa.ipc.open_file(file).get_batch(number).to_pylist()
-        first = rows[0]
-        return Part(
-            first["kind"],
-            tuple(os.fsdecode(each["place"]) for each in rows),
-            tuple(each["label"] for each in rows),
-            first["first"],
-            len(rows) if first["kind"] == "files" else first["count"],
-        )
+        return read_part(self.folder / PARTS, number)
 
     def done(self, number: int) -> Done | None:
         """What a part's shard says of itself; None for one that is still to be written."""
@@ -275,26 +258,3 @@ def _check_same(folder: Path, old: Plan, new: Plan) -> None:
 
 def _is_relative(place: str) -> bool:
     return not is_remote(place) and not Path(place).is_absolute()
-
-
-def _write_parts(path: Path, parts: Sequence[Part]) -> None:
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, _PARTS_SCHEMA) as writer:
-        for part in parts:
-            places = [os.fsencode(place) for place in part.places]
-            rows = len(places)
-            columns = [
-                [part.kind] * rows,
-                places,
-                list(part.labels) or [None] * rows,
-                [part.first] * rows,
-                [part.count] * rows,
-            ]
-            writer.write_batch(
-                pa.record_batch(
-                    [
-                        pa.array(values, kind)
-                        for values, kind in zip(columns, _PARTS_SCHEMA.types, strict=True)
-                    ],
-                    schema=_PARTS_SCHEMA,
-                )
-            )

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from interpret.batch.engines import Workers
-from interpret.batch.job import Done
+from interpret.batch.job import Done, Job
+from interpret.batch.places import absolute, is_remote
 from interpret.batch.worker import Worker
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.missing_parts import named_parts
@@ -32,9 +33,15 @@ _OBJECT_STORE = 128 * 2**20  # bytes, of a Ray that is started here: numbers and
 class _Actor:
     """A process of Ray that works on parts."""
 
-    def __init__(self, folder: str, bundle: str, threads: int, gpu: bool) -> None:
+    def __init__(
+        self, folder: str, bundle: str, threads: int, gpu: bool, sources: Sequence[str]
+    ) -> None:
+        """`sources` are paths that must be here, too."""
         self._made: Worker | str
         try:
+            for source in sources:
+                if not Path(source).exists():
+                    raise DpnpError(f"{source}: is not on this node")
             device: Any = "cuda" if gpu else "cpu"
             self._made = Worker(Path(folder), Path(bundle), threads=threads, device=device)
         except (DpnpError, OSError) as error:  # raised here, Ray would start the actor for ever
@@ -98,12 +105,14 @@ def run(folder: Path, bundle: Path, parts: Sequence[int], workers: Workers) -> I
 
     A part whose worker was killed is done again by another. Raises DpnpError.
     """
-    cpus = _cpus_per_worker(workers.gpus)
+    cpus, plan = _cpus_per_worker(workers.gpus), Job.read(folder).plan
+    sources = [absolute(s, plan.folder) for s in plan.sources if not is_remote(s)]
+    here = [source for source in sources if Path(source).exists()]
     ray.data.DataContext.get_current().enable_progress_bars = False  # the command has its own
     data = ray.data.from_items([{"part": n} for n in parts], override_num_blocks=len(parts))
     done = data.map(
         _Actor,
-        fn_constructor_args=(str(folder), str(bundle), cpus, workers.gpus > 0),
+        fn_constructor_args=(str(folder), str(bundle), cpus, workers.gpus > 0, here),
         compute=ray.data.ActorPoolStrategy(size=min(_fitting(workers, cpus), len(parts))),
         num_cpus=cpus,
         num_gpus=workers.gpus,

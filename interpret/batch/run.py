@@ -9,11 +9,11 @@ from typing import NamedTuple
 from interpret.batch.columns import Extras
 from interpret.batch.engines import Engine, Workers
 from interpret.batch.job import Done, Finished, Job
+from interpret.batch.job_progress import JobProgress
 from interpret.batch.sources import list_sources
 from interpret.batch.worker import Worker
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
-from interpret.model.progress import progress
 
 
 class Result(NamedTuple):
@@ -32,10 +32,12 @@ def run_job(
     *,
     engine: Engine = "local",
     workers: Workers = Workers(),  # noqa: B008 - immutable
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Result:
     """Answer all pictures of the sources into Parquet shards in the folder `out`.
 
-    Shards that are there already are kept: a job that was cut goes on. Raises DpnpError, OSError.
+    Shards that are there already are kept: a job that was cut goes on. `tell` gets a line on the
+    progress now and then, where no terminal shows a bar. Raises DpnpError, OSError.
     """
     if engine == "ray":
         from interpret.batch import ray_engine  # here: ray may not be installed
@@ -49,7 +51,7 @@ def run_job(
         todo, kept = [n for n in range(job.plan.parts) if n not in done], len(done)
         if todo:
             job = job.begun()
-        with _Progress(job.plan.pictures, job.plan.parts, list(done.values())) as shown:
+        with JobProgress(job.plan, list(done.values()), tell) as shown:
             if not todo:
                 results: Iterator[Done] = iter(())
             elif engine == "ray":
@@ -70,44 +72,3 @@ def _run_here(
     worker = Worker(out, bundle)
     for number in todo:
         yield worker(number, answering)
-
-
-class _Progress:
-    """A bar over pictures, where the source tells how many, else over shards."""
-
-    def __init__(self, pictures: int | None, parts: int, done: Sequence[Done]) -> None:
-        self._counted = pictures is not None
-        self._pictures = sum(each.pictures for each in done)
-        self._partly = 0  # pictures of the part at work
-        self._bar = progress()
-        self._task = self._bar.add_task(
-            "pictures",
-            total=pictures if self._counted else parts,
-            completed=self._pictures if self._counted else len(done),
-        )
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def answering(self, pictures: int) -> None:
-        """Some more pictures of the part at work are answered."""
-        self._partly += pictures
-        self._show()
-
-    def done(self, part: Done) -> None:
-        """A part is done."""
-        self._pictures, self._partly = self._pictures + part.pictures, 0
-        if not self._counted:
-            self._bar.advance(self._task)
-        self._show()
-
-    def _show(self) -> None:
-        pictures = self._pictures + self._partly
-        if self._counted:
-            self._bar.update(self._task, completed=pictures)
-        else:
-            self._bar.update(self._task, description=f"{pictures:,} pictures, shards")

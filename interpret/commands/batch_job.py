@@ -66,6 +66,7 @@ def predict_into_shards(
             Extras(options.embeddings, options.thumbnails),
             engine=options.engine,
             workers=Workers(options.workers, options.gpus_per_worker),
+            tell=lambda line: typer.echo(line, err=True),
         )
     except KeyboardInterrupt:
         typer.echo(f"cut: the same command goes on, from the shards in {printable(out)}", err=True)

@@ -89,6 +89,8 @@ def predict(  # its length is that of its options
     Millions, into shards: dpnp predict models/digits-dpnp s3://bucket/pictures --out answers
     --engine ray --embeddings
     """
+    if as_json and out is not None:
+        raise DpnpError("--json and --out: give one of them; --out writes a table or shards")
     options = BatchOptions(engine, workers, gpus_per_worker, embeddings, thumbnails)
     if out is not None and is_folder(out):
         predict_into_shards(bundle, sources, out, options)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -53,6 +54,7 @@ ROWS, PART = 2000, 100
 def cluster() -> Iterator[None]:
     """Ray on this machine."""
     ray.init(
+        address="local",
         num_cpus=2,
         object_store_memory=80 * 2**20,
         include_dashboard=False,
@@ -91,11 +93,12 @@ def assert_same(out: Path, local: Path) -> None:
 
 def workers() -> list[psutil.Process]:
     """The processes of Ray that hold a worker of a job."""
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "_Actor" in " ".join(process.cmdline())
-    ]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "_Actor" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def test_a_cut_job_goes_on_and_loses_nothing_with_a_worker(
@@ -143,6 +146,8 @@ def test_another_bundle_on_a_node_ends_the_job(
     Job.opened(out, toy_bundle.manifest, [str(source)], listing, Extras())
     with pytest.raises(DpnpError, match=r"/other: is \w{12} here; the job is of \w{12}"):
         list(ray_engine.run(out, other.path, [0], Workers(1)))
+    actor = ray_engine._Actor(str(out), str(toy_bundle.path), 1, False, ["/no/such/folder"])
+    assert actor({"part": 0})["problem"].endswith("/no/such/folder: is not on this node")
     with pytest.raises(DpnpError, match="--gpus-per-worker 1: Ray has no node with so many GPUs"):
         list(ray_engine.run(out, other.path, [0], Workers(1, gpus=1)))
 

@@ -1,5 +1,6 @@
 """Sources of pictures, listed and cut into parts, and the pictures of each part."""
 
+import os
 import shutil
 from collections.abc import Callable
 from itertools import chain
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from interpret.batch.contents import GivenPicture, pictures_of
+from interpret.batch.parts_file import read_part, write_parts
 from interpret.batch.sources import LARGEST_PART, list_sources
 from interpret.bundle.errors import DpnpError, ImageError
 from tests.interpret.batch.conftest import png, write_tar
@@ -178,3 +180,15 @@ def test_row_groups_are_not_cut(tmp_path: Path) -> None:
     assert (part.first, part.count) == (0, 10_000)
     assert LARGEST_PART < 10_000
     assert [p.name for p in pictures_of(parts[1])][::199] == []  # no row group begins there now
+
+
+def test_parts_come_back_from_disk(pictures: Callable[[int], Path], tmp_path: Path) -> None:
+    odd = os.fsdecode(b"red\xff.png")  # a name that is no text
+    pq.write_table(pa.table({"image": [b"x"] * 3}), tmp_path / "a.parquet")
+    write_tar(tmp_path / "a.tar", [])
+    sources = [str(pictures(3)), odd, str(tmp_path / "a.parquet"), str(tmp_path / "a.tar")]
+    parts = list_sources(sources).parts
+    assert [part.kind for part in parts] == ["files", "parquet", "tar"]
+    assert parts[0].places[3] == odd
+    write_parts(tmp_path / "parts.arrow", parts)
+    assert [read_part(tmp_path / "parts.arrow", i) for i in range(3)] == parts

@@ -85,9 +85,13 @@ class BatchingPredictor:
 
     def _run(self, batch: list[_Item]) -> None:
         evidence = any(item.evidence for item in batch)
-        pixels = np.concatenate([item.pixels for item in batch])
+        alone = len(batch) == 1
+        pixels = batch[0].pixels if alone else np.concatenate([item.pixels for item in batch])
         later().put(metrics().batch.observe, len(pixels))
         outputs = self._predictor(pixels, evidence=evidence)
+        if alone:
+            batch[0].outcome = outputs
+            return
         end = 0
         for item in batch:
             start, end = end, end + len(item.pixels)

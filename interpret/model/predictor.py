@@ -186,6 +186,8 @@ class Predictor:
     def run(self, names: Sequence[str], pixels: Pixels, batch_size: int = 64) -> list[Floats]:
         """The graph's outputs of these names, for pixels as in `__call__`."""
         parts = [self._session.run(names, {"pixels": b}) for b in _batches(pixels, batch_size)]
+        if len(parts) == 1:
+            return list(parts[0])
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 

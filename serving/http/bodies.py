@@ -42,41 +42,49 @@ async def arriving(seconds: float) -> AsyncIterator[None]:
 
 
 async def whole(request: Request, max_bytes: int) -> bytes:
-    """The body in one piece; raises what `pieces` raises."""
-    return b"".join([piece async for piece in pieces(request, max_bytes)])
-
-
-def pieces(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The body as it arrives, unpacked if its Content-Encoding is gzip or deflate.
+    """The body, unpacked if its Content-Encoding is gzip or deflate.
 
     Raises ServiceError: 400 for packed bytes that are damaged, 413 for a body over `max_bytes`,
     packed or not, 415 for another encoding.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
-    if encoding in ("", "identity"):
-        return _capped(request, max_bytes)
+    body = _capped(request, max_bytes)
     if encoding in _PACKED:
-        return _unpacked(request, max_bytes)
+        body = _unpacked(body, max_bytes)
+    elif encoding not in ("", "identity"):
+        raise _unknown(encoding)
+    found = [piece async for piece in body]
+    return found[0] if len(found) == 1 else b"".join(found)
+
+
+def _unknown(encoding: str) -> ServiceError:
     message = (
         f"the content encoding {encoding[:40]!r} is not accepted: send the body as it is, or gzip"
     )
-    raise ServiceError(415, "unsupported_encoding", message)
+    return ServiceError(415, "unsupported_encoding", message)
 
 
 async def _capped(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
     if int(request.headers.get("content-length", 0)) > max_bytes:
         raise too_large(max_bytes)  # no byte has been read
-    received = 0
-    async for chunk in request.stream():
+    received, more = 0, True
+    while more:  # as `request.stream` does, but without a generator of its own
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         received += len(chunk)  # the header may be missing, or wrong
         if received > max_bytes:
             raise too_large(max_bytes)
-        yield chunk
+        if chunk:
+            yield chunk
 
 
-async def _unpacked(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+async def _unpacked(
+    arriving: AsyncGenerator[bytes, None], max_bytes: int
+) -> AsyncGenerator[bytes, None]:
     unpacked, packed = 0, zlib.decompressobj(wbits=_WBITS)
-    async for chunk in _capped(request, max_bytes):
+    async for chunk in arriving:
         while chunk:
             if packed.eof:  # a file of several parts, one behind the other
                 packed = zlib.decompressobj(wbits=_WBITS)

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import httpx
+import psutil
 from PIL import Image
 
 from tests.serving.servers import encode, upload
@@ -51,6 +52,13 @@ def post_bytes(url: str, path: str, image: bytes, **fields: str) -> bytes:
 def load(url: str, request: bytes, *, connections: int, seconds: float) -> Result:
     """Send `request` over each of the connections, again and again, for `seconds`."""
     return asyncio.run(_load(url, request, connections, seconds))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of a CPU that a process and all that it started have used."""
+    parent = psutil.Process(pid)
+    times = [process.cpu_times() for process in (parent, *parent.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 async def _load(url: str, request: bytes, connections: int, seconds: float) -> Result:

@@ -4,7 +4,7 @@
     python -m tests.benchmarks.serving_throughput BUNDLE --workers 1 --workers 2
 
 The load comes from a core of its own. Leave the machine idle for figures of time. Beside them
-stand the milliseconds of a CPU that the workers use for a request, and the loop for a picture:
+stand the milliseconds of a CPU that the service uses for a request, and the loop for a picture:
 these can be compared on a busy machine too, where both find its caches cold alike.
 """
 
@@ -24,7 +24,7 @@ import typer
 from interpret.bundle.bundle import Bundle
 from interpret.model.predictor import Predictor
 from tests.benchmarks import cores
-from tests.benchmarks.load import Result, load, picture, post_bytes
+from tests.benchmarks.load import Result, cpu_seconds, load, picture, post_bytes
 from tests.serving.servers import Server, serve
 
 OVERLOAD = 200  # connections
@@ -92,21 +92,15 @@ def measure(server: Server, seconds: float, connections: int, single: Cost, batc
 def loaded(
     server: Server, request: bytes, connections: int, seconds: float
 ) -> tuple[Result, float]:
-    """The answers, and the seconds of a CPU that the workers used for each."""
-    before = cpu_seconds(server)
+    """The answers, and the seconds of a CPU that the service used for each."""
+    before = cpu_seconds(server.process.pid)
     result = load(server.url, request, connections=connections, seconds=seconds)
-    return result, (cpu_seconds(server) - before) / max(result.statuses[200], 1)
+    return result, (cpu_seconds(server.process.pid) - before) / max(result.statuses[200], 1)
 
 
 def workers_of(server: Server) -> list[psutil.Process]:
     """The server's worker processes."""
     return psutil.Process(server.process.pid).children()
-
-
-def cpu_seconds(server: Server) -> float:
-    """Seconds of a CPU that the workers have used."""
-    times = [worker.cpu_times() for worker in workers_of(server)]
-    return sum(each.user + each.system for each in times)
 
 
 def overload(server: Server) -> None:

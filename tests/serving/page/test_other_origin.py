@@ -1,5 +1,6 @@
 """A page of another origin asks the service, in a real browser, allowed and not."""
 
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -10,7 +11,7 @@ import pytest
 
 from interpret.bundle.bundle import Bundle
 from tests.serving.browser import Browser, browse, needs_chromium
-from tests.serving.servers import RED, TOKEN, plain, serve
+from tests.serving.servers import RED, ROOT, TOKEN, plain, serve
 
 PAGE = """<!doctype html><title>a page of one's own</title><script type="module">
 export async function ask(service, token) {
@@ -33,8 +34,12 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("page")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def origin(folder: Path) -> Iterator[str]:
     (folder / "index.html").write_text(PAGE)
     (folder / "red.png").write_bytes(plain(RED))
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
@@ -70,6 +75,21 @@ def test_an_allowed_page_reads_answers_and_refusals(
         assert (status, label) == (200, "red")
         assert request_id
         assert ask(page, server.url, "x" * 20)[:2] == [401, "unauthorized"]
+
+
+@needs_chromium
+def test_the_page_in_the_docs(
+    folder: Path, origin: str, toy_bundle: Bundle, tmp_path: Path
+) -> None:
+    text = (ROOT / "docs" / "serving.md").read_text()
+    (page,) = re.findall(r"^```html\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    (tmp_path / "picture.png").write_bytes(plain(RED))
+    with serve(tmp_path / "log", DPNP_BUNDLE=toy_bundle.path, DPNP_ALLOW_ORIGINS=origin) as server:
+        (folder / "own.html").write_text(page.replace("http://127.0.0.1:3000", server.url))
+        with browse(f"{origin}/own.html") as browser:
+            chosen = browser.driver.find_element("css selector", "input")
+            chosen.send_keys(str(tmp_path / "picture.png"))
+            browser.wait("document.querySelector('p').textContent === 'red (accept)'")
 
 
 @needs_chromium

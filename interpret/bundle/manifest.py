@@ -127,6 +127,13 @@ class OutOfDistribution(_Strict):
     examples: int
     auroc: dict[str, float] = Field(description="by score; 1 tells them apart always, 0.5 never")
     verdicts: dict[str, float] | None = Field(None, description="the share of each verdict")
+    # Bundles of earlier releases have AUROCs alone.
+    average_precision: dict[str, float] | None = Field(
+        None, description="by score; pictures of no class are to be found (AUPR)"
+    )
+    passed: dict[str, float] | None = Field(
+        None, description="by score: the share that passes where 95 % of the own pictures do (FPR)"
+    )
 
 
 class ReliabilityBin(_Strict):
@@ -150,6 +157,9 @@ class NoveltyFit(_Strict):
 
     pictures: int = Field(description="of the training split")
     features: int = Field(description="channels of the early activation maps")
+    # Bundles of earlier releases have the early maps alone.
+    late_features: int = Field(0, description="numbers from the last activation maps")
+    centres: int = Field(0, description="points that stand for the training pictures there")
 
 
 class GroupNode(_Strict):
@@ -187,6 +197,8 @@ class Calibration(_Strict):
     measured_coverage: float = Field(description="on halves that the limits were not found on")
     accepted: float = Field(description="share of pictures with the verdict accept, same halves")
     accuracy_of_accepted: float | None
+    # Bundles of earlier releases were calibrated on pictures as they are.
+    changes: int = Field(0, description="random benign changes that each picture was also under")
     temperature: float = Field(description="the graph's logits are divided by it")
     expected_calibration_error: float = Field(description="with the temperature, on those pictures")
     expected_calibration_error_before: float

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count, takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -13,108 +12,186 @@ from onnx import TensorProto, helper, numpy_helper
 
 from interpret.bundle.errors import BundleError
 from interpret.model.onnx_graph import model_bytes, needed_nodes
+from interpret.model.onnx_maps import early_maps, mean_of_map, pooled_maps
 
-_ACTIVATIONS = ("Relu", "LeakyRelu", "Clip", "HardSwish", "Gelu", "Elu")
-_EARLY = 4  # the side of an early map is at most the picture's divided by this
+EARLY = "features"  # the output with the means of the early maps
+LATE = ("pooled_means", "pooled_spreads", "previous_spreads")  # outputs, see `with_features`
+_TINY = 1e-12
 
 
-def with_features(model: bytes) -> bytes | None:
-    """The model with one more output, `features` (N, F): the means of its early activation maps.
+class Gaussian(NamedTuple):
+    """Where the means of the early maps usually lie: ‖(means − mean) whitening‖ is the length."""
 
-    The early maps are, on each path through the network, the first ones with at most a quarter of
-    the picture's side. They tell colours and textures apart, but not yet classes. None for a model
-    without early maps.
+    mean: NDArray[np.floating]  # (F,)
+    whitening: NDArray[np.floating]  # (F, F)
+
+
+class Centres(NamedTuple):
+    """Points near which late features lie: the distance to the nearest of them is measured."""
+
+    points: NDArray[np.float16]  # (C, F), near the unit sphere
+    scale: float  # that the distance is multiplied by
+
+
+def with_features(model: bytes) -> tuple[bytes, list[str]] | None:
+    """The model with more outputs, and their names; None for a model without early maps.
+
+    `features` (N, F) has the means of the early maps. They tell colours and textures apart, but
+    not yet classes. A model that pools maps at its end has three more outputs, of late features:
+    `pooled_means` and `pooled_spreads` of the maps that it pools, and `previous_spreads` of those
+    that the last convolution reads. A spread is a channel's standard deviation over the picture.
     """
     proto = onnx.load_from_string(model)
-    if not (maps := _early_maps(proto)):
+    if not (maps := early_maps(proto)):
         return None
     _without_novelty(proto.graph)
-    _append(proto.graph, _feature_nodes(maps), {"novelty.space": np.array([2, 3], np.int64)})
-    _add_output(proto.graph, "features", 2)
-    return model_bytes(proto)
+    nodes, late = _late_nodes(proto.graph)
+    _append(proto.graph, [*_early_nodes(maps), *nodes], _AXES)
+    for name in (EARLY, *late):
+        _add_output(proto.graph, name, 2)
+    return model_bytes(proto), [EARLY, *late]
 
 
 def with_novelty(
-    model: bytes,
-    mean: NDArray[np.floating],
-    whitening: NDArray[np.floating],
-    usual: float,
+    model: bytes, early: Gaussian, late: Sequence[Centres] = (), usual: float = 0.0
 ) -> bytes:
-    """The model with one more output, `novelty` (N,): ‖(features − mean) whitening‖ − usual.
+    """The model with one more output, `novelty` (N,): the length of `early`, plus the scaled
+    distances of the late features, each put on the unit sphere, to the nearest of their centres,
+    less `usual`.
 
-    `mean` is (F,), `whitening` (F, F); an earlier `novelty` is replaced. Raises BundleError for a
-    model without early maps.
+    `late` is in the order of `LATE`, or empty; an earlier `novelty` is replaced. Raises BundleError
+    for a model without the maps.
     """
     proto = onnx.load_from_string(model)
-    if not (maps := _early_maps(proto)):
+    if not (maps := early_maps(proto)):
         raise BundleError("model.onnx: it has no early activation maps to measure novelty on")
     _without_novelty(proto.graph)
-    steps = [
-        ("Sub", ["features", "novelty.mean"], "novelty.away"),
+    nodes, names = _late_nodes(proto.graph) if late else ([], [])
+    if len(names) != len(late):
+        raise BundleError("model.onnx: it has no pooled maps to measure novelty on")
+    steps: list[_Step] = [
+        ("Sub", [EARLY, "novelty.mean"], "novelty.away"),
         ("MatMul", ["novelty.away", "novelty.whitening"], "novelty.whitened"),
         ("Mul", ["novelty.whitened", "novelty.whitened"], "novelty.squares"),
         ("ReduceSum", ["novelty.squares", "novelty.axis"], "novelty.sum"),
         ("Sqrt", ["novelty.sum"], "novelty.length"),
-        ("Sub", ["novelty.length", "novelty.usual"], "novelty"),
-    ]
-    options: dict[str, dict[str, Any]] = {"ReduceSum": {"keepdims": 0}}
-    nodes = [
-        helper.make_node(kind, inputs, [made], name=f"{made}.node", **options.get(kind, {}))
-        for kind, inputs, made in steps
     ]
     constants: dict[str, NDArray[Any]] = {
-        "novelty.space": np.array([2, 3], np.int64),
-        "novelty.axis": np.array([1], np.int64),
-        "novelty.mean": mean.astype(np.float32),
-        "novelty.whitening": whitening.astype(np.float32),
+        **_AXES,
+        "novelty.mean": early.mean.astype(np.float32),
+        "novelty.whitening": early.whitening.astype(np.float32),
         "novelty.usual": np.array(usual, np.float32),
     }
-    _append(proto.graph, [*_feature_nodes(maps), *nodes], constants)
+    parts = ["novelty.length"]
+    for name, centres in zip(names, late, strict=True):
+        added, values = _to_nearest(name, centres)
+        steps += added
+        constants |= values
+        parts.append(f"novelty.{name}.part")
+    steps += [
+        ("Sum", parts, "novelty.parts"),
+        ("Sub", ["novelty.parts", "novelty.usual"], "novelty"),
+    ]
+    _append(proto.graph, [*_early_nodes(maps), *nodes, *map(_node, steps)], constants)
     _add_output(proto.graph, "novelty", 1)
     return model_bytes(proto)
 
 
-def _early_maps(proto: onnx.ModelProto) -> list[str]:
-    """The maps that an earlier novelty was measured on; without one, the first small ones."""
-    # INT8 takes activations into the convolutions: what was found before is not found again.
-    makers = {node.output[0]: node for node in proto.graph.node}
-    names = takewhile(makers.__contains__, map(_mean_of_map, count()))
-    if earlier := [makers[name].input[0] for name in names]:
-        return earlier
-    graph = onnx.shape_inference.infer_shapes(proto).graph
-    sides = {}
-    for value in graph.value_info:
-        dims = value.type.tensor_type.shape.dim
-        if len(dims) == 4:
-            sides[value.name] = (dims[2].dim_value, dims[3].dim_value)
-    pixels = next(i for i in graph.input if i.name == "pixels")
-    largest = pixels.type.tensor_type.shape.dim[1].dim_value // _EARLY
-    found: list[str] = []
-    reached: set[str] = set()  # what comes after a map that was found
-    for node in needed_nodes(graph, ["embedding"]):
-        if reached.intersection(node.input):
-            reached.update(node.output)
-        elif node.op_type in _ACTIVATIONS:
-            side = max(sides.get(node.output[0], (0, 0)))
-            if 1 < side <= largest:
-                found.append(node.output[0])
-                reached.add(node.output[0])
-    return found
+_Step = tuple[str, list[str], str]
+_AXES: dict[str, NDArray[Any]] = {
+    "novelty.space": np.array([2, 3], np.int64),
+    "novelty.axis": np.array([1], np.int64),
+}
+_FLAT = {"ReduceSum": {"keepdims": 0}, "ReduceMin": {"keepdims": 0}}
 
 
-def _feature_nodes(maps: Sequence[str]) -> list[onnx.NodeProto]:
-    means = [_mean_of_map(number) for number in range(len(maps))]
+def _node(step: _Step) -> onnx.NodeProto:
+    kind, inputs, made = step
+    options: dict[str, Any] = dict(_FLAT.get(kind, {}))
+    if made.endswith(".squared_norm"):
+        options = {"keepdims": 1}
+    if kind == "Cast":
+        options = {"to": TensorProto.FLOAT}
+    return helper.make_node(kind, inputs, [made], name=f"{made}.node", **options)
+
+
+def _to_nearest(name: str, centres: Centres) -> tuple[list[_Step], dict[str, NDArray[Any]]]:
+    """From features x (N, F) to the scaled distance of x / ‖x‖ to the nearest centre, and the
+    constants: with c a centre, ‖x − c‖² = 1 + ‖c‖² − 2 x·c.
+    """
+    own = f"novelty.{name}"
+    # Half precision keeps the model small; the squares are those of the rounded points.
+    points = centres.points.astype(np.float16)
+    squares = np.square(points.astype(np.float64)).sum(1)
+    constants: dict[str, NDArray[Any]] = {
+        f"{own}.points": np.ascontiguousarray(-2 * points.T),
+        f"{own}.offsets": (1 + squares).astype(np.float32),
+        f"{own}.scale": np.array(centres.scale, np.float32),
+        "novelty.tiny": np.array(_TINY, np.float32),
+    }
+    steps: list[_Step] = [
+        ("Mul", [name, name], f"{own}.squares"),
+        ("ReduceSum", [f"{own}.squares", "novelty.axis"], f"{own}.squared_norm"),
+        ("Max", [f"{own}.squared_norm", "novelty.tiny"], f"{own}.positive"),
+        ("Sqrt", [f"{own}.positive"], f"{own}.norm"),
+        ("Div", [name, f"{own}.norm"], f"{own}.unit"),
+        ("Cast", [f"{own}.points"], f"{own}.wide_points"),
+        ("MatMul", [f"{own}.unit", f"{own}.wide_points"], f"{own}.products"),
+        ("Add", [f"{own}.products", f"{own}.offsets"], f"{own}.squared_distances"),
+        ("ReduceMin", [f"{own}.squared_distances", "novelty.axis"], f"{own}.nearest"),
+        ("Relu", [f"{own}.nearest"], f"{own}.not_negative"),
+        ("Sqrt", [f"{own}.not_negative"], f"{own}.distance"),
+        ("Mul", [f"{own}.distance", f"{own}.scale"], f"{own}.part"),
+    ]
+    return steps, constants
+
+
+def _early_nodes(maps: Sequence[str]) -> list[onnx.NodeProto]:
+    means = [mean_of_map(number) for number in range(len(maps))]
     nodes = [
         helper.make_node(
             "ReduceMean", [source, "novelty.space"], [mean], name=f"{mean}.node", keepdims=0
         )
         for source, mean in zip(maps, means, strict=True)
     ]
-    return [*nodes, helper.make_node("Concat", means, ["features"], name="features.node", axis=1)]
+    return [*nodes, helper.make_node("Concat", means, [EARLY], name="features.node", axis=1)]
 
 
-def _mean_of_map(number: int) -> str:
-    return f"novelty.mean_{number}"
+def _late_nodes(graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], list[str]]:
+    """The nodes that make the outputs `LATE`, and their names; none without pooled maps."""
+    found = pooled_maps(graph)
+    if found is None:
+        return [], []
+    means, nodes = LATE[0], []
+    nodes.append(
+        helper.make_node(
+            "ReduceMean", [found.last, "novelty.space"], [means], name=f"{means}.node", keepdims=0
+        )
+    )
+    for name, sources in zip(LATE[1:], ([found.last], found.previous), strict=True):
+        spreads = []
+        for number, source in enumerate(sources):
+            made, spread = _spread_nodes(source, f"novelty.{name}_{number}")
+            nodes += made
+            spreads.append(spread)
+        nodes.append(helper.make_node("Concat", spreads, [name], name=f"{name}.node", axis=1))
+    return nodes, list(LATE)
+
+
+def _spread_nodes(source: str, name: str) -> tuple[list[onnx.NodeProto], str]:
+    """The standard deviation over the picture of each channel of a map (N, C, h, w)."""
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("ReduceMean", [source, "novelty.space"], "mean", {"keepdims": 1}),
+        ("Sub", [source, f"{name}.mean"], "away", {}),
+        ("Mul", [f"{name}.away", f"{name}.away"], "squares", {}),
+        ("ReduceMean", [f"{name}.squares", "novelty.space"], "variance", {"keepdims": 0}),
+        ("Sqrt", [f"{name}.variance"], "spread", {}),
+    ]
+    nodes = [
+        helper.make_node(kind, inputs, [f"{name}.{made}"], name=f"{name}.{made}.node", **options)
+        for kind, inputs, made, options in steps
+    ]
+    return nodes, f"{name}.spread"
 
 
 def _without_novelty(graph: onnx.GraphProto) -> None:

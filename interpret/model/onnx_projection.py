@@ -33,14 +33,14 @@ class Projection(NamedTuple):
 
 def projection_of(model: bytes) -> Projection:
     """The projection at the end of a model; the identity where there is none."""
-    return _projection(onnx.load_from_string(model).graph)
+    return projection_in(onnx.load_from_string(model).graph)
 
 
 def with_pooled(model: bytes) -> bytes:
     """The model with one more output, `pooled` (N, F): its features before the projection."""
     proto = onnx.load_from_string(model)
     graph = proto.graph
-    found = _projection(graph)
+    found = projection_in(graph)
     if not any(output.name == POOLED for output in graph.output):
         graph.node.append(
             helper.make_node("Identity", [found.pooled], [POOLED], name="pooled.node")
@@ -59,7 +59,7 @@ def with_projection(model: bytes, weight: Floats, bias: Floats) -> bytes:
     """
     proto = onnx.load_from_string(model)
     graph = proto.graph
-    found = _projection(graph)
+    found = projection_in(graph)
     outputs = [o.name for o in graph.output if o.name in ("embedding", "evidence")]
     if found.pooled == "embedding":
         found = _renamed(graph, found, outputs)
@@ -89,7 +89,7 @@ def trunk_digest(model: bytes) -> str:
     numbers: dict[str, int] = {}
     constants = {tensor.name: tensor for tensor in graph.initializer}
     digest = hashlib.sha256()
-    for node in needed_nodes(graph, [_projection(graph).pooled]):
+    for node in needed_nodes(graph, [projection_in(graph).pooled]):
         for name in node.input:
             if name in constants and name not in numbers:
                 value = numpy_helper.to_array(constants[name])
@@ -105,7 +105,8 @@ def trunk_digest(model: bytes) -> str:
     return digest.hexdigest()
 
 
-def _projection(graph: onnx.GraphProto) -> Projection:
+def projection_in(graph: onnx.GraphProto) -> Projection:
+    """The projection at the end of a graph; the identity where there is none."""
     constants = {tensor.name: tensor for tensor in graph.initializer}
     has_evidence = any(output.name == "evidence" for output in graph.output)
     node = _maker(graph, "embedding")
@@ -159,7 +160,8 @@ def _maker(graph: onnx.GraphProto, name: str) -> Any:
 def _renamed(graph: onnx.GraphProto, found: Projection, outputs: list[str]) -> Projection:
     """The same graph, whose embedding and evidence are named as inputs of a projection to come."""
     names = {"embedding": "head.pooled", "evidence": "head.maps"}
-    for node in needed_nodes(graph, outputs):
+    # Novelty is measured on the maps as they are, not on what comes after the new projection.
+    for node in needed_nodes(graph, [*outputs, "novelty"]):
         for field in (node.input, node.output):
             for position, name in enumerate(field):
                 field[position] = names.get(name, name)

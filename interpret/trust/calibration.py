@@ -11,14 +11,15 @@ Two limits for each class guard an answer. Both are found on held-out pictures:
 
 The class of a new picture is kept when it is in the set and the answer is not `none_of_these`. The
 chance of that is at least the stated coverage for every network, if new pictures are like the
-held-out ones. `max_distance` may lose half of the share that the coverage leaves, and `min_margin`
-as much of it as `max_distance` does not use.
+held-out ones. So the held-out pictures come in copies: as they are, and under random benign
+changes (another format, light, a small shift). `max_distance` may lose half of the share that the
+coverage leaves, and `min_margin` as much of it as `max_distance` does not use.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,13 +59,15 @@ class Limits(NamedTuple):
         return needed
 
 
-def conformal_quantile(scores: Array, coverage: float) -> float:
+def conformal_quantile(scores: Array, coverage: float, copies: int = 1) -> float:
     """The ⌈(n + 1)·coverage⌉-th smallest of n scores; infinite when there are too few.
 
-    The chance that a new score is above it is at most 1 − coverage.
+    The chance that a new score is above it is at most 1 − coverage. With several `copies` of each
+    picture n is the number of pictures, and the quantile has the same share of all scores below.
     """
-    rank = math.ceil((len(scores) + 1) * coverage - 1e-9)
-    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else math.inf
+    number = len(scores) // copies
+    rank = math.ceil((number + 1) * coverage - 1e-9)
+    return float(np.sort(scores)[rank * copies - 1]) if rank <= number else math.inf
 
 
 def fewest(coverage: float) -> int:
@@ -85,28 +88,39 @@ def label_margins(distances: NDArray[np.floating], labels: Labels) -> Array:
     return nearest
 
 
-def find_limits(prediction: Prediction, labels: Labels, coverage: float) -> Limits:
-    """The limits of every class from held-out pictures and their labels (N,).
+def find_limits(prediction: Prediction, labels: Labels, coverage: float, copies: int = 1) -> Limits:
+    """The limits of every class from held-out pictures and their labels (N,), which come in as many
+    `copies` of each.
 
     A class with too few pictures gets the limits of all classes together.
     """
     answers, classes = prediction.answers, prediction.distances.shape[1]
-    far, few, lost = _quantiles(prediction.ood_score, answers, classes, (1 + coverage) / 2)
+    score, share = prediction.ood_score, (1 + coverage) / 2
+    far, few, lost = _quantiles(score, answers, classes, share, copies)
     gap = -label_margins(prediction.distances, labels)  # larger is stranger, as for the distance
-    close, fewer, _ = _quantiles(gap, labels, classes, coverage + float(lost[answers].mean()))
+    share = coverage + float(lost[answers].mean())
+    close, fewer, _ = _quantiles(gap, labels, classes, share, copies)
     return Limits(far, -close, few | fewer)
 
 
+def in_copies(pictures: NDArray[np.int64], whole: int, copies: int) -> NDArray[np.int64]:
+    """The rows of some of `whole` pictures that come in copies: all of them, then all again."""
+    rows: NDArray[np.int64] = (pictures + whole * np.arange(copies)[:, None]).ravel()
+    return rows
+
+
 def _quantiles(
-    scores: Array, groups: Labels, classes: int, share: float
+    scores: Array, groups: Labels, classes: int, share: float, copies: int
 ) -> tuple[Array, NDArray[np.bool_], Array]:
     """For each class (M,): the conformal quantile of its scores, whether it is that of all classes
     together, since the class has too few, and the share of new scores above it.
     """
-    found = np.array([conformal_quantile(scores[groups == c], share) for c in range(classes)])
+    own = [conformal_quantile(scores[groups == c], share, copies) for c in range(classes)]
+    found = np.array(own)
     pooled = np.isinf(found)
-    found[pooled] = conformal_quantile(scores, share)
-    number = np.where(pooled, len(scores), np.bincount(groups, minlength=classes)) + 1
+    found[pooled] = conformal_quantile(scores, share, copies)
+    sizes = np.where(pooled, len(scores), np.bincount(groups, minlength=classes))
+    number = sizes // copies + 1
     lost: Array = 1 - np.ceil(number * share - 1e-9) / number
     return found, pooled, lost
 
@@ -170,16 +184,22 @@ def calibrate(
     class_names: list[str],
     split: str,
     coverage: float = COVERAGE,
+    copies: int = 1,
 ) -> Calibration:
     """Limits and temperature from held-out pictures, with what they achieve there.
 
+    The pictures come in `copies`, first as they are; only the limits are found on all copies.
     Raises DpnpError when there are too few pictures to promise the coverage.
     """
-    if len(labels) < (least := fewest(coverage)):
+    pictures = len(labels) // copies
+    if pictures < (least := fewest(coverage)):
         raise DpnpError(
-            f"{len(labels)} pictures are too few for a coverage of {coverage:.0%}; it takes {least}"
+            f"{pictures} pictures are too few for a coverage of {coverage:.0%}; it takes {least}"
         )
-    limits, predicted = find_limits(prediction, labels, coverage), prediction.answers
+    limits = find_limits(prediction, labels, coverage, copies)
+    halves = _on_other_halves(prediction, labels, coverage, copies)
+    prediction, labels = prediction.part(slice(pictures)), labels[:pictures]
+    predicted = prediction.answers
     temperature = find_temperature(prediction.probabilities, labels)
     right = predicted == labels
     scaled = tempered(prediction.probabilities, temperature)
@@ -191,7 +211,8 @@ def calibrate(
         max_distance=limits.max_distance.tolist(),
         min_margin=limits.min_margin().tolist(),
         pooled=[name for name, few in zip(class_names, limits.pooled, strict=True) if few],
-        **_on_other_halves(prediction, labels, coverage),
+        **halves,
+        changes=copies - 1,
         temperature=temperature,
         expected_calibration_error=calibration_error(scaled.max(1), right),
         expected_calibration_error_before=calibration_error(
@@ -203,13 +224,16 @@ def calibrate(
 
 
 def coverage_on(
-    held_out: tuple[Prediction, Labels], others: tuple[Prediction, Labels], coverage: float
+    held_out: tuple[Prediction, Labels],
+    others: tuple[Prediction, Labels],
+    coverage: float,
+    copies: int = 1,
 ) -> tuple[float, float]:
     """The shares of other labelled pictures that keep their class, and that are accepted, with the
-    limits of the held-out ones.
+    limits of the held-out ones, which come in `copies`.
     """
     trial, labels = others
-    limits = find_limits(*held_out, coverage)
+    limits = find_limits(*held_out, coverage, copies)
     return float(kept(trial, labels, limits).mean()), float(accepted(trial, limits).mean())
 
 
@@ -227,17 +251,22 @@ def reliability(confidence: Array, right: NDArray[np.bool_]) -> list[Reliability
 
 
 def _on_other_halves(
-    prediction: Prediction, labels: Labels, coverage: float
-) -> dict[str, float | None]:
-    """What new pictures can expect: limits of a random half, tried on the other half, averaged."""
+    prediction: Prediction, labels: Labels, coverage: float, copies: int
+) -> dict[str, Any]:
+    """What new pictures can expect: limits of a random half, tried on the other half, averaged.
+
+    Coverage is measured on all copies, what is accepted on the pictures as they are.
+    """
     kept_share, accepted_share, right = [], 0, 0
+    whole = len(labels) // copies
     for seed in range(_HALVES):
-        order = np.random.default_rng(seed).permutation(len(labels))
-        fit, rest = order[: len(order) // 2], order[len(order) // 2 :]
-        limits = find_limits(prediction.part(fit), labels[fit], coverage)
+        order = np.random.default_rng(seed).permutation(whole)
+        fit, rest = (in_copies(o, whole, copies) for o in np.split(order, [whole // 2]))
+        limits = find_limits(prediction.part(fit), labels[fit], coverage, copies)
+        kept_share.append(kept(prediction.part(rest), labels[rest], limits).mean())
+        rest = order[whole // 2 :]
         trial = prediction.part(rest)
         taken = accepted(trial, limits)
-        kept_share.append(kept(trial, labels[rest], limits).mean())
         accepted_share += taken.sum() / len(rest) / _HALVES
         right += (taken & (trial.answers == labels[rest])).sum() / len(rest) / _HALVES
     return {

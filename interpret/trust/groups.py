@@ -24,6 +24,7 @@ from interpret.trust.calibration import (
     accepted,
     conformal_quantile,
     find_limits,
+    in_copies,
     label_margins,
 )
 from interpret.trust.verdict import verdict
@@ -107,22 +108,24 @@ def find_groups(
     nodes: Sequence[GroupNode],
     source: str,
 ) -> Groups | None:
-    """Groups for a calibrated model from the held-out pictures of its calibration; None when too
-    few of them are ambiguous to promise the coverage.
+    """Groups for a calibrated model from the held-out pictures of its calibration, in as many
+    copies; None when too few of them are ambiguous to promise the coverage.
     """
-    limits = find_limits(prediction, labels, found.coverage)
+    copies = found.changes + 1
+    whole = len(labels) // copies
+    limits = find_limits(prediction, labels, found.coverage, copies)
     unsure = ambiguous(prediction, limits)
-    margin = _set_margin(prediction, labels, unsure, found.coverage)
+    margin = _set_margin(prediction, labels, unsure, found.coverage, copies)
     if margin is None:
         return None
     kept: list[float] = []
     given: list[float] = []
     for seed in range(_HALVES):
-        order = np.random.default_rng(seed).permutation(len(labels))
-        fit, rest = order[: len(order) // 2], order[len(order) // 2 :]
+        order = np.random.default_rng(seed).permutation(whole)
+        fit, rest = (in_copies(o, whole, copies) for o in np.split(order, [whole // 2]))
         part, own = prediction.part(fit), labels[fit]
-        limits = find_limits(part, own, found.coverage)
-        half = _set_margin(part, own, ambiguous(part, limits), found.coverage)
+        limits = find_limits(part, own, found.coverage, copies)
+        half = _set_margin(part, own, ambiguous(part, limits), found.coverage, copies)
         trial = prediction.part(rest)
         rows = np.flatnonzero(ambiguous(trial, limits))
         if half is None or not len(rows):
@@ -136,7 +139,7 @@ def find_groups(
         source=source,
         nodes=list(nodes),
         min_margin=margin,
-        examples=int(unsure.sum()),
+        examples=int(unsure[:whole].sum()),
         measured_coverage=float(np.mean(kept)) if kept else None,
         given=float(np.mean(given)) if given else None,
     )
@@ -195,10 +198,14 @@ def _smallest(
 
 
 def _set_margin(
-    prediction: Prediction, labels: Labels, unsure: NDArray[np.bool_], coverage: float
+    prediction: Prediction,
+    labels: Labels,
+    unsure: NDArray[np.bool_],
+    coverage: float,
+    copies: int,
 ) -> float | None:
     gaps = -label_margins(prediction.distances[unsure], labels[unsure])
-    found = conformal_quantile(gaps, coverage)
+    found = conformal_quantile(gaps, coverage, copies)
     return None if np.isinf(found) else -max(found, 0.0)
 
 

@@ -24,6 +24,7 @@ from interpret.trust.verdict import Verdict, verdict
 RIVALS = ("maximum softmax", "energy", "k-th neighbour")
 NEIGHBOUR = 10
 NOISE = 500  # pictures of the built-in noise
+PASS = 0.95  # of the own pictures
 _TINY = 1e-12
 
 
@@ -93,6 +94,21 @@ def auroc(strange: Array, usual: Array) -> float:
     return float(roc_auc_score(is_strange, np.concatenate([strange, usual])))
 
 
+def average_precision(strange: Array, usual: Array) -> float:
+    """The area under precision against recall, where strange pictures are to be found (AUPR)."""
+    from sklearn.metrics import average_precision_score  # here: the service does not need it
+
+    is_strange = np.repeat([1, 0], [len(strange), len(usual)])
+    return float(average_precision_score(is_strange, np.concatenate([strange, usual])))
+
+
+def passed(strange: Array, usual: Array) -> float:
+    """The share of strange pictures at or below the score that 95 % of the usual ones have at most
+    (FPR at 95 % TPR).
+    """
+    return float((strange <= np.quantile(usual, PASS, method="higher")).mean())
+
+
 def compare(
     usual: dict[str, Array],
     strange: Prediction,
@@ -100,12 +116,14 @@ def compare(
     manifest: Manifest,
     name: str,
 ) -> OutOfDistribution:
-    """The AUROC of every score on pictures of no class, and the share of each verdict there."""
+    """How every score tells pictures of no class, and the share of each verdict there."""
     found = scores(strange, reference)
     return OutOfDistribution(
         data=name,
         examples=len(strange.distances),
         auroc={score: auroc(found[score], usual[score]) for score in usual},
+        average_precision={s: average_precision(found[s], usual[s]) for s in usual},
+        passed={s: passed(found[s], usual[s]) for s in usual},
         verdicts=verdict_shares(strange, manifest),
     )
 

@@ -154,18 +154,27 @@ def print_novelty(found: Sequence[OutOfDistribution]) -> None:
     if not found:
         return
     table = Table(
-        title="strange pictures: AUROC of each score, and their verdicts", title_justify="left"
+        title="strange pictures: by each score AUROC, AUPR and the share that passes where 95 % of "
+        "the own pictures do; then their verdicts",
+        title_justify="left",
     )
     table.add_column("score")
     for column in found:
         table.add_column(f"{column.data} ({column.examples:,})", justify="right")
     for score in found[0].auroc:
         rival = " (rival)" if score in novelty.RIVALS else ""
-        table.add_row(score + rival, *(f"{column.auroc[score]:.3f}" for column in found))
+        table.add_row(score + rival, *(_told(column, score) for column in found))
     table.add_section()
     for name in found[0].verdicts or {}:
         table.add_row(name, *(f"{(column.verdicts or {})[name]:.1%}" for column in found))
     show(table)
+
+
+def _told(found: OutOfDistribution, score: str) -> str:
+    more = ""
+    if found.average_precision is not None and found.passed is not None:
+        more = f" {found.average_precision[score]:.3f} {found.passed[score]:6.1%}"
+    return f"{found.auroc[score]:.3f}{more}"
 
 
 def print_faithfulness(found: Sequence[Faithfulness], title: str) -> None:

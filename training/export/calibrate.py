@@ -24,9 +24,11 @@ from interpret.retrieval.vector_index import index_writer
 from interpret.trust import calibration, groups
 from training.evaluate.labelled import DataSource, LabelledData, load_labelled, predict_split
 from training.evaluate.ood import compare_ood, ood_files
+from training.evaluate.under_changes import in_copies
 from training.export.novelty_fit import add_novelty
 
 GIVEN = "given"  # the source of a tree that a person wrote
+CHANGES = 3  # random benign changes of each held-out picture that limits are found on, too
 
 
 class CalibratedModel(NamedTuple):
@@ -36,6 +38,7 @@ class CalibratedModel(NamedTuple):
     calibration: Calibration
     untempered: Predictor  # the graph with novelty and without the temperature
     prediction: Prediction  # of `untempered`, for the held-out pictures
+    copies: Prediction  # the same, then for them under random benign changes
 
 
 class Tree(NamedTuple):
@@ -79,21 +82,23 @@ def calibrate_model(
     None builds one. Raises DpnpError for too few pictures.
     """
     model, fitted = add_novelty(without_temperature(model), data.splits["train"])
-    predictor = Predictor(model)
-    prediction = predict_split(
-        partial(predictor, evidence=evidence), data.splits[split], predictor.input_size, split
-    )
-    found = calibration.calibrate(prediction, data.labels[split], class_names, split, coverage)
-    labels = data.labels[split]
+    predictor, pictures, labels = Predictor(model), data.splits[split], data.labels[split]
+    predict = partial(predictor, evidence=evidence)
+    prediction = predict_split(predict, pictures, predictor.input_size, split)
+    copies = CHANGES + 1
+    whole = in_copies(predictor, prediction, pictures, CHANGES, split)
+    repeated = np.tile(labels, copies)
+    found = calibration.calibrate(whole, repeated, class_names, split, coverage, copies)
     if tree is None:
         means = groups.class_means(prediction, labels, prototypes.astype(np.float64))
         tree = Tree(*groups.built_nodes(prototypes, means, class_names))
-    grouped = groups.find_groups(prediction, labels, class_names, found, *tree)
+    grouped = groups.find_groups(whole, repeated, class_names, found, *tree)
     return CalibratedModel(
         with_temperature(model, found.temperature),
         found.model_copy(update={"novelty": fitted, "groups": grouped}),
         predictor,
         prediction,
+        whole,
     )
 
 
@@ -183,7 +188,8 @@ def calibrate_bundle(
     if (final := data.final) == split:
         return Calibrated(written, None)
     on_final = predict_split(done.untempered, data.splits[final], manifest.input_size, final)
+    copies = done.calibration.changes + 1
     kept, accepted = calibration.coverage_on(
-        (done.prediction, labels), (on_final, data.labels[final]), coverage
+        (done.copies, np.tile(labels, copies)), (on_final, data.labels[final]), coverage, copies
     )
     return Calibrated(written, Trial(final, len(on_final.distances), kept, accepted))

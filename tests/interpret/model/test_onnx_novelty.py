@@ -1,13 +1,18 @@
 """The output `novelty`, as computed by hand from the early maps."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import mahalanobis
 
+from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError
-from interpret.model.onnx_novelty import with_features, with_novelty
+from interpret.model.onnx_maps import pooled_maps
+from interpret.model.onnx_novelty import LATE, Centres, Gaussian, with_features, with_novelty
 from interpret.model.predictor import Predictor
 from tests.conftest import TOY_MODEL
 
@@ -28,13 +33,15 @@ def model() -> bytes:
     return onnx.parser.parse_model(CONVOLUTIONAL).SerializeToString()
 
 
-def random_pictures(count: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+def random_pictures(count: int, side: int = 8) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
 def test_the_features_are_the_means_of_the_first_small_map():
-    extended = with_features(model())
-    assert extended is not None
+    found = with_features(model())
+    assert found is not None
+    extended, names = found
+    assert names == ["features"]  # the maps that it pools come from no convolution
     pictures = random_pictures(5)
     features, embedding = Predictor(extended).run(("features", "embedding"), pictures)
     np.testing.assert_allclose(features, pictures.mean((1, 2)) / 255, rtol=1e-5)
@@ -49,9 +56,10 @@ def test_novelty_is_the_mahalanobis_distance_less_the_usual():
     rows = pictures.mean((1, 2)) / 255
     mean, covariance = rows.mean(0), np.cov(rows.T)
     whitening = np.linalg.cholesky(np.linalg.inv(covariance))
-    extended = with_novelty(model(), mean, whitening, 1.5)
+    extended = with_novelty(model(), Gaussian(mean, whitening), usual=1.5)
     # Found anew, it takes the place of the earlier one.
-    twice = with_novelty(with_novelty(model(), mean + 1, 2 * whitening, 0), mean, whitening, 1.5)
+    first = with_novelty(model(), Gaussian(mean + 1, 2 * whitening))
+    twice = with_novelty(first, Gaussian(mean, whitening), usual=1.5)
     assert len(twice) == len(extended)
     inverse = np.linalg.inv(covariance)
     expected = [mahalanobis(row, mean, inverse) - 1.5 for row in rows]
@@ -70,18 +78,59 @@ def test_a_network_without_early_maps():
     toy = onnx.parser.parse_model(TOY_MODEL).SerializeToString()
     assert with_features(toy) is None
     with pytest.raises(BundleError, match="no early activation maps"):
-        with_novelty(toy, np.zeros(3), np.eye(3), 0)
+        with_novelty(toy, Gaussian(np.zeros(3), np.eye(3)))
 
 
 def test_maps_of_an_earlier_novelty_are_taken_again():
     """Also where the activations that they were found by are gone, as in INT8."""
     pictures, nothing = random_pictures(5), np.zeros(3)
-    first = with_novelty(model(), nothing, np.eye(3), 0)
+    first = with_novelty(model(), Gaussian(nothing, np.eye(3)))
     proto = onnx.load_from_string(first)
     for node in proto.graph.node:
         if node.op_type == "Relu":
             node.op_type = "Identity"  # all that comes before is positive
     assert with_features(onnx.parser.parse_model(TOY_MODEL).SerializeToString()) is None
-    again = with_novelty(proto.SerializeToString(), nothing, 2 * np.eye(3), 0)
+    again = with_novelty(proto.SerializeToString(), Gaussian(nothing, 2 * np.eye(3)))
     doubled = 2 * Predictor(first)(pictures).novelty
     np.testing.assert_allclose(Predictor(again)(pictures).novelty, doubled, rtol=1e-6)
+
+
+def test_late_features_of_a_real_network():
+    """Means and spreads of the pooled maps, and spreads of those before the last convolution; the
+    distance to the nearest of some points is added to novelty.
+    """
+    bundle = Bundle.load(Path(__file__).parents[3] / "models" / "digits-dpnp")
+    pictures = random_pictures(6, bundle.manifest.input_size)
+    plain = bundle.read("model.onnx")
+    maps = pooled_maps(onnx.load_from_string(plain).graph)
+    assert maps is not None
+    extended = with_features(plain)
+    assert extended is not None
+    assert extended[1] == ["features", *LATE]
+    proto = onnx.load_from_string(extended[0])
+    for name in (maps.last, *maps.previous):
+        value = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", None] * 2)
+        proto.graph.output.append(value)
+    shown = [*extended[1], maps.last, *maps.previous]
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    early, means, spreads, before, last, *previous = session.run(shown, {"pixels": pictures})
+    np.testing.assert_allclose(means, last.mean((2, 3)), atol=1e-5)
+    np.testing.assert_allclose(spreads, last.std((2, 3)), atol=1e-4)
+    expected = np.concatenate([each.std((2, 3)) for each in previous], 1)
+    np.testing.assert_allclose(before, expected, atol=1e-4)
+
+    late, parts = [], []
+    for number, rows in enumerate((means, spreads, before), 1):
+        units = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16)
+        late.append(Centres(units[:2], number))
+        away = np.linalg.norm(units[:, None].astype(float) - units[None, :2].astype(float), axis=2)
+        parts.append(number * away.min(1))
+    width = early.shape[1]
+    flat = Gaussian(np.zeros(width), np.zeros((width, 1)))
+    novel = Predictor(with_novelty(plain, flat, late, usual=0.5))(pictures).novelty
+    np.testing.assert_allclose(novel, np.sum(parts, axis=0) - 0.5, atol=0.1)  # half precision
+    assert novel[:2] == pytest.approx(-0.5, abs=0.1)
+    with pytest.raises(BundleError, match="no pooled maps"):
+        with_novelty(model(), Gaussian(np.zeros(3), np.eye(3)), late)

@@ -1,0 +1,81 @@
+"""Whether a model's promise holds when pictures come in another way: coverage by benign change."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, get_args
+
+import numpy as np
+
+from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import DpnpError
+from interpret.model.predictor import Prediction, Predictor, concatenated
+from interpret.trust.calibration import Limits, accepted, find_limits, kept
+from interpret.trust.verdict import Verdict
+from training.data.benign_changes import NAMED, changed, randomly_changed
+from training.data.splits import Split
+from training.evaluate.labelled import LabelledData, predict_split
+
+
+class UnderChange(NamedTuple):
+    """Figures of labelled pictures under one benign change, each a share of them."""
+
+    change: str
+    accuracy: float
+    kept: float  # of the pictures whose class is kept: the coverage
+    verdicts: dict[Verdict, float]
+
+
+def in_copies(
+    predictor: Predictor, prediction: Prediction, pictures: Split, changes: int, title: str
+) -> Prediction:
+    """The prediction of pictures as they are, then those under `changes` random benign changes."""
+    parts = [prediction._replace(evidence=None)]
+    for seed in range(1, changes + 1):  # novelty was fitted with seed 0
+        other = randomly_changed(pictures, seed)
+        parts.append(predict_split(predictor, other, predictor.input_size, f"{title}, changed"))
+    return concatenated(parts)
+
+
+def limits_of(bundle: Bundle, predictor: Predictor, data: LabelledData) -> Limits:
+    """The limits of a calibrated bundle, found again on the pictures that it was calibrated on.
+
+    Raises DpnpError for a bundle without limits, and for other pictures than those.
+    """
+    found = bundle.manifest.calibration
+    if found is None:
+        raise DpnpError(f"{bundle.path}: not calibrated, so it promises no coverage")
+    if found.split not in data.splits:
+        raise DpnpError(f"{data.name}: no split {found.split}, which the limits were found on")
+    pictures, labels = data.splits[found.split], data.labels[found.split]
+    prediction = predict_split(predictor, pictures, predictor.input_size, found.split)
+    whole = in_copies(predictor, prediction, pictures, found.changes, found.split)
+    copies = found.changes + 1
+    limits = find_limits(whole, np.tile(labels, copies), found.coverage, copies)
+    if not np.allclose(limits.max_distance, found.max_distance, rtol=0.01, atol=0.01):
+        raise DpnpError(f"{data.name}: {found.split} gives other limits than the bundle has")
+    return limits
+
+
+def under_changes(
+    predictor: Predictor, data: LabelledData, split: str, limits: Limits, pictures: int
+) -> list[UnderChange]:
+    """Coverage, accuracy and verdicts of up to `pictures` pictures of a split, evenly over it,
+    under each named benign change.
+    """
+    whole = data.splits[split]
+    rows = np.unique(np.linspace(0, len(whole) - 1, pictures).astype(np.int64))
+    some, labels, found = whole.subset(rows), data.labels[split][rows], []
+    for name, change in NAMED.items():
+        trial = predict_split(predictor, changed(some, change), predictor.input_size, name)
+        near = trial.ood_score <= limits.max_distance[trial.answers]
+        taken = accepted(trial, limits)
+        shares = (taken.mean(), (near & ~taken).mean(), (~near).mean())
+        found.append(
+            UnderChange(
+                name,
+                float((trial.answers == labels).mean()),
+                float(kept(trial, labels, limits).mean()),
+                dict(zip(get_args(Verdict), map(float, shares), strict=True)),
+            )
+        )
+    return found

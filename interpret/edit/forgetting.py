@@ -222,7 +222,7 @@ def _not_undone(bundle: Bundle, rows: Sequence[int]) -> list[str]:
         left.append("the weights of the network, which was trained on these pictures")
         left.append("the figures of the training split in the manifest")
         if manifest.calibration is not None and manifest.calibration.novelty is not None:
-            left.append("mean and covariance of novelty, which were found on training pictures")
+            left.append("mean, covariance and centres of novelty, which training pictures gave")
     if any(change.what.startswith("taught ") for change in manifest.changes):
         left.append("the head, which was refitted on the gallery's features: teach the parent anew")
     if manifest.search is not None:

@@ -86,7 +86,7 @@ class Classification(_Answer):
     negative: PrototypeDistance = Field(description="the nearest prototype of any other class")
     margin: float = Field(description="negative.distance − positive.distance")
     novelty: float = Field(
-        description="how unusual the picture's colours and textures are, against the median "
+        description="how unlike the training pictures the picture is, less the same of the median "
         "training picture, in units of distance; 0 for a model that does not measure it"
     )
     prototypes: list[PrototypeDistance] = Field(

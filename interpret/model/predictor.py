@@ -51,8 +51,8 @@ class Prediction(NamedTuple):
     distances: Floats  # (N, M), Euclidean, to each prototype
     probabilities: Floats  # (N, M)
     evidence: Floats | None  # (N, d, h, w): per-location embeddings, their mean is `embedding`
-    # (N,), in units of distance: how unusual colours and textures are, less those of the median
-    # training picture. 0 for a model without this output.
+    # (N,), in units of distance: how unlike the training pictures it is, less the same of
+    # the median training picture. 0 for a model without this output.
     novelty: Floats
     pooled: Floats | None = None  # (N, F): the features before the projection, when asked for
 

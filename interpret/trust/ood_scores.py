@@ -106,7 +106,7 @@ def passed(strange: Array, usual: Array) -> float:
     """The share of strange pictures at or below the score that 95 % of the usual ones have at most
     (FPR at 95 % TPR).
     """
-    return float((strange <= np.quantile(usual, PASS, method="higher")).mean())
+    return float((strange <= np.quantile(usual, PASS, method="inverted_cdf")).mean())
 
 
 def compare(

@@ -9,7 +9,7 @@ from interpret.model.picture_formats import FORMATS
 
 _CAT = {"label": "cat", "index": 3, "distance": 20.98, "angle_deg": 25.2}
 _DOG = {"label": "dog", "index": 5, "distance": 56.02, "angle_deg": 78.0}
-_MODEL = {"name": "cifar10-dpnp-9d", "fingerprint": "8be491bf" + "0" * 56}
+_MODEL = {"name": "cifar10-dpnp-9d", "fingerprint": "bb2160b0" + "0" * 56}
 _CLASSIFICATION: dict[str, Any] = {
     "label": "cat",
     "index": 3,
@@ -17,16 +17,16 @@ _CLASSIFICATION: dict[str, Any] = {
     "verdict": "accept",
     "group": None,
     "limits": {
-        "ood_score": 27.92,
-        "max_distance": 44.8,
+        "ood_score": 19.81,
+        "max_distance": 99.1,
         "margin": 35.04,
-        "min_margin": 16.28,
+        "min_margin": 15.39,
         "passed": None,
     },
     "positive": _CAT,
     "negative": _DOG,
     "margin": 35.04,
-    "novelty": 6.94,
+    "novelty": -1.17,
     "prototypes": [_CAT, _DOG],
     "probabilities": None,
     "model": _MODEL,

@@ -11,6 +11,7 @@ from interpret.trust.calibration import (
     fewest,
     find_limits,
     find_temperature,
+    in_copies,
     kept,
     label_margins,
     reliability,
@@ -123,3 +124,28 @@ def test_reliability_by_hand():
     bins = reliability(np.array([0.91, 0.93, 0.5]), np.array([True, False, True]))
     assert [(b.examples, b.accuracy) for b in bins] == [(1, 1.0), (2, 0.5)]
     assert bins[1].confidence == pytest.approx(0.92)
+
+
+def test_copies_are_no_more_pictures():
+    """Of 19 pictures in two copies each the 95 % quantile is the largest; of 18 there is none."""
+    scores = np.arange(19.0)
+    assert conformal_quantile(scores, 0.95) == 18
+    assert conformal_quantile(np.concatenate([scores, scores + 100]), 0.95, 2) == 118
+    assert conformal_quantile(np.tile(scores[:18], 2), 0.95, 2) == np.inf
+    # The tenth of the ten pictures at 50 %: ⌈11/2⌉ = 6 of 10, so 12 of the 20 scores.
+    assert conformal_quantile(np.arange(20.0), 0.5, 2) == 11
+    assert in_copies(np.array([2, 0]), 5, 3).tolist() == [2, 0, 7, 5, 12, 10]
+
+
+def test_limits_of_copies_that_are_the_same():
+    held_out, labels = simulated(300, 5)
+    once = find_limits(held_out, labels, 0.9)
+    rows = in_copies(np.arange(300), 300, 3) % 300
+    thrice = find_limits(held_out.part(rows), labels[rows], 0.9, 3)
+    for one, other in zip(once[:2], thrice[:2], strict=True):
+        np.testing.assert_allclose(one, other, rtol=0.05)
+    found = calibrate(held_out.part(rows), labels[rows], NAMES, "valid", 0.9, 3)
+    alone = calibrate(held_out, labels, NAMES, "valid", 0.9)
+    assert (found.changes, alone.changes, found.examples) == (2, 0, 300)
+    assert found.temperature == alone.temperature
+    assert found.reliability == alone.reliability

@@ -9,8 +9,10 @@ from interpret.trust.ood_scores import (
     RIVALS,
     GalleryStatistics,
     auroc,
+    average_precision,
     compare,
     noise,
+    passed,
     scores,
     verdict_shares,
 )
@@ -20,6 +22,14 @@ def test_auroc_by_hand():
     assert auroc(np.array([2.0, 3]), np.array([0.0, 1])) == 1
     assert auroc(np.array([0.0]), np.array([1.0, 2])) == 0
     assert auroc(np.array([1.0, 3]), np.array([1.0, 2])) == (0.5 + 0 + 1 + 1) / 4
+
+
+def test_average_precision_and_what_passes_by_hand():
+    usual = np.arange(1.0, 21)  # 95 % of them are at most 19
+    assert passed(np.array([18.0, 19, 19.5, 30]), usual) == 0.5
+    assert average_precision(np.array([25.0, 30]), usual) == 1
+    # The strange one is third of four: a third of what is found by then is right.
+    assert average_precision(np.array([2.0]), np.array([1.0, 3, 4])) == pytest.approx(1 / 3)
 
 
 def test_every_score_is_larger_for_black_than_for_a_pure_colour(toy_bundle: Bundle):
@@ -51,6 +61,9 @@ def test_compare_and_noise(toy_bundle: Bundle):
     found = compare(scores(usual, reference), strange, reference, toy_bundle.manifest, "noise")
     assert (found.data, found.examples) == ("noise", 60)
     assert found.auroc["distance"] == found.auroc["class-wise distance"] == 1
+    assert found.average_precision is not None
+    assert found.passed is not None
+    assert (found.average_precision["distance"], found.passed["distance"]) == (1, 0)
     assert found.verdicts is not None
     assert sum(found.verdicts.values()) == pytest.approx(1)
     assert found.verdicts == verdict_shares(strange, toy_bundle.manifest)

@@ -112,8 +112,9 @@ def test_a_bundle_in_half_precision_is_half_as_large_and_computes_the_same(
 ):
     network = copy.deepcopy(uninterrupted[0])
     small = export_bundle(network, kept(half=True), digits, tmp_path / "half")
-    for name in ("model.onnx", "weights.safetensors"):
-        assert len(small.read(name)) < 0.55 * len(trained_bundle.read(name))
+    # What novelty adds to the graph is as large in both.
+    for name, share in (("model.onnx", 0.65), ("weights.safetensors", 0.55)):
+        assert len(small.read(name)) < share * len(trained_bundle.read(name))
     pixels = digits.splits["test"].pixels(16, "reading")
     expected, actual = (Predictor(b)(pixels, evidence=True) for b in (trained_bundle, small))
     np.testing.assert_allclose(actual.embedding, expected.embedding, atol=0.05)

@@ -12,10 +12,11 @@ from interpret.bundle.bundle import Bundle
 from interpret.explain.explainer import Explainer
 from interpret.model.onnx_head import without_temperature
 from interpret.model.predictor import Predictor
-from interpret.trust.calibration import find_limits, tempered
+from interpret.trust.calibration import tempered
 from tests.interpret.bundle.forge import bundle_without_evidence
 from training.config.errors import QuantizationError
 from training.evaluate.labelled import DataSource, load_labelled
+from training.evaluate.under_changes import limits_of
 from training.export.calibrate import calibrate_bundle
 from training.export.int8 import export_int8, gallery_pictures, quantise
 
@@ -60,7 +61,7 @@ def test_a_calibrated_bundle_is_calibrated_anew(tmp_path: Path) -> None:
     data = load_labelled(bundle, source)
     pixels = data.splits["valid"].pixels(32, "")
     prediction = Predictor(bundle)(pixels)
-    limits = find_limits(prediction, data.labels["valid"], 0.9)
+    limits = limits_of(bundle, Predictor(bundle), data)
     np.testing.assert_allclose(found.max_distance, limits.max_distance, rtol=1e-5)
     own = Predictor(without_temperature(bundle.read("model.onnx")))(pixels).probabilities
     expected = tempered(own, found.temperature)

@@ -10,6 +10,7 @@ from interpret.batch.columns import Extras
 from interpret.batch.engines import Engine, Workers
 from interpret.batch.job import Done, Finished, Job
 from interpret.batch.job_progress import JobProgress
+from interpret.batch.places import is_remote
 from interpret.batch.sources import list_sources
 from interpret.batch.worker import Worker
 from interpret.bundle.bundle import Bundle
@@ -43,6 +44,9 @@ def run_job(
         from interpret.batch import ray_engine  # here: ray may not be installed
 
         ray_engine.connect()
+    for source in sources:
+        if not is_remote(source) and out.resolve().is_relative_to(Path(source).resolve()):
+            raise DpnpError(f"--out {out}: lies within the source {source}; give one elsewhere")
     manifest = Bundle.load(bundle).manifest
     listing = list_sources(sources)
     job = Job.opened(out, manifest, sources, listing, extras)

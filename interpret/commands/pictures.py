@@ -13,7 +13,7 @@ import typer
 
 from interpret.batch.engines import Engine
 from interpret.bundle.errors import DpnpError, ImageError
-from interpret.bundle.file_suffixes import check_suffix
+from interpret.bundle.file_suffixes import check_suffix, has_suffix
 from interpret.commands.batch_job import (
     BatchOptions,
     is_folder,
@@ -74,7 +74,7 @@ def predict(  # its length is that of its options
     ] = 0,
     embeddings: Annotated[
         bool,
-        typer.Option("--embeddings", help="keep them in the shards, for update-gallery --from"),
+        typer.Option("--embeddings", help="keep embeddings in the shards, for update-gallery --from"),
     ] = False,
     thumbnails: Annotated[
         bool, typer.Option("--thumbnails", help="keep small pictures in the shards, too")
@@ -86,8 +86,7 @@ def predict(  # its length is that of its options
 
     A folder, into a table: dpnp predict models/digits-dpnp pictures --out predictions.parquet
 
-    Millions, into shards: dpnp predict models/digits-dpnp s3://bucket/pictures --out answers
-    --engine ray --embeddings
+    Millions, into shards: dpnp predict models/digits-dpnp pictures --out answers --engine ray
     """
     if as_json and out is not None:
         raise DpnpError("--json and --out: give one of them; --out writes a table or shards")
@@ -99,8 +98,11 @@ def predict(  # its length is that of its options
     from interpret.batch.sources import list_sources
     from interpret.batch.tables import answers_to, write_table
 
-    if out is not None:
-        check_suffix(out, "tables")
+    if out is not None and not has_suffix(out, "tables"):
+        raise DpnpError(
+            f"{out}: tables are written as .parquet or .csv, shards into a folder, whose name has "
+            "no suffix"
+        )
     explainer, listing = _load(bundle), list_sources(sources)
     if out is not None:
         written = write_table(explainer, listing, out)

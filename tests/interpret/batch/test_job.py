@@ -151,7 +151,9 @@ def test_another_job_s_folder_is_refused(
         run(folder)
     assert rows(out) == before
     with pytest.raises(DpnpError, match=r"exists and holds no job \(job\.json\)"):
-        run_job(other.path, [str(folder)], folder)
+        run_job(other.path, [str(folder)], other.path)
+    with pytest.raises(DpnpError, match=r"--out .*red: lies within the source .*pictures; give"):
+        run_job(other.path, [str(folder)], folder / "red")
     document = json.loads((out / "job.json").read_text())
     (out / "job.json").write_text(json.dumps(document | {"parts": "many"}))
     with pytest.raises(DpnpError, match=r"job\.json: parts: Input should be a valid integer"):

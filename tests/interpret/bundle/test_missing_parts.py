@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,13 @@ def test_commands_name_it_in_a_line(package: str, code: str, extra: str) -> None
 def test_programs_are_told_likewise(package: str, code: str) -> None:
     done = without(package, code)
     assert f"MissingPartError: {package} is not installed" in done.stderr
+
+
+def test_a_batch_job_here_needs_no_ray(tmp_path: Path) -> None:
+    words = ("predict", "models/digits-dpnp", "docs/digit.png", "--out", str(tmp_path / "out"))
+    done = without("ray", command(*words))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "part-000000.parquet").exists()
 
 
 def test_other_missing_modules_stay_as_they_are() -> None:

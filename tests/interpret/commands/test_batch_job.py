@@ -48,8 +48,9 @@ def test_a_folder_of_shards_and_the_gallery_from_it(
         (["--engine", "ray", "--out", "a.csv"], "--engine ray: belongs to shards"),
         (["--workers", "2", "--out", "{}/out"], "--workers: belongs to --engine ray, which is not"),
         (["--gpus-per-worker", "1", "--out", "{}/out"], "--gpus-per-worker: belongs to --engine"),
-        (["--out", "{}/a.xlsx"], "tables are written as .parquet or .csv"),
-        (["--out", "{}/pictures"], "exists and holds no job"),
+        (["--out", "{}/a.xlsx"], "tables are written as .parquet or .csv, shards into a folder"),
+        (["--out", "{}/pictures"], "lies within the source"),
+        (["--out", "{}/a.csv", "--json"], "--json and --out: give one of them"),
     ],
 )
 def test_options_that_do_not_go_together(

@@ -108,6 +108,9 @@ def update_gallery(
     )
     if done.without_embedding:
         typer.echo(f"left out: {counted(done.without_embedding, 'row')} without an embedding")
+    if done.unrecognised:
+        pictures = counted(done.unrecognised, "picture")
+        typer.echo(f"left out: {pictures} of no class, neither by the source nor by the model")
     if done.only_answered:
         pictures = counted(done.only_answered, "picture")
         typer.echo(f"labelled by the model: {pictures} that the source gives no label")

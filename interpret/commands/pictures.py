@@ -74,7 +74,9 @@ def predict(  # its length is that of its options
     ] = 0,
     embeddings: Annotated[
         bool,
-        typer.Option("--embeddings", help="keep embeddings in the shards, for update-gallery --from"),
+        typer.Option(
+            "--embeddings", help="keep embeddings in the shards, for update-gallery --from"
+        ),
     ] = False,
     thumbnails: Annotated[
         bool, typer.Option("--thumbnails", help="keep small pictures in the shards, too")

@@ -30,7 +30,8 @@ class Shards:
 
     Columns: `embedding`, a list of d floats; `label`; `source`; and optionally `thumbnail`, an
     encoded picture, `split` and `pixels_sha256`. A row without an embedding is left out. In the
-    shards of a batch job `label` is the model's answer: `own_label` counts first.
+    shards of a batch job `label` is the model's answer: `own_label` counts first, and a row without
+    it whose verdict is none_of_these is left out.
     """
 
     def __init__(self, folder: Path, bundle: Bundle) -> None:
@@ -39,7 +40,8 @@ class Shards:
         self._index = {name: i for i, name in enumerate(self._names)}
         self._dim = bundle.manifest.embedding_dim
         self.rows, self.left_out = 0, 0
-        self.only_answered = 0  # rows of a batch job whose source had no label for them
+        # Rows of a batch job whose source had no label for them: taken, and left out.
+        self.only_answered, self.unrecognised = 0, 0
         self._files = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
         if not self._files:
             raise DpnpError(f"--from {folder}: no Parquet files in it")
@@ -52,16 +54,18 @@ class Shards:
                 without = _without_embedding(shard)
                 self.rows += shard.metadata.num_rows - without
                 self.left_out += without
+        self.rows -= self.unrecognised
 
     def parts(self, first_id: int) -> Iterator[GalleryPart]:
         """All rows, few at a time; ids count from `first_id`."""
         with progress() as bar:
-            task = bar.add_task("gallery rows", total=self.rows + self.left_out)
+            total = self.rows + self.left_out + self.unrecognised
+            task = bar.add_task("gallery rows", total=total)
             for file in self._files:
                 with _opened(file) as shard:
                     names = shard.schema_arrow.names
                     columns = [*_NEEDED, *(name for name in _OPTIONAL if name in names)]
-                    columns += [OWN_LABEL] * (OWN_LABEL in names)
+                    columns += [OWN_LABEL, "verdict"] * (OWN_LABEL in names)
                     row = 0
                     for batch in shard.iter_batches(ROW_GROUP, columns=columns, use_threads=False):
                         part = self._part(file, row, batch, first_id)
@@ -87,18 +91,24 @@ class Shards:
         own = (schema.metadata or {}).get(FINGERPRINT, b"").decode(errors="replace")
         if own and own not in known:
             raise DpnpError(f"{file}: embedded by the model {own:.12}, which embeds otherwise")
-        labels = ["label", *[OWN_LABEL] * (OWN_LABEL in schema.names)]
+        labels = ["label", *[OWN_LABEL, "verdict"] * (OWN_LABEL in schema.names)]
         for batch in shard.iter_batches(ROW_GROUP, columns=labels, use_threads=False):
             for label in pc.unique(_labels(batch)).to_pylist():
                 if label is not None and label not in self._index:
                     raise DpnpError(f"{file}: no class {label!r} in the model")
             if len(labels) > 1:  # an unreadable picture has no answer, and maybe a label
-                answered = batch.column("label").is_valid()
-                own = batch.column(OWN_LABEL).is_valid()
-                self.only_answered += pc.and_not(answered, own).true_count
+                answered = pc.and_not(
+                    batch.column("label").is_valid(), batch.column(OWN_LABEL).is_valid()
+                )
+                unrecognised = _unrecognised(batch)
+                self.only_answered += pc.and_not(answered, unrecognised).true_count
+                self.unrecognised += unrecognised.true_count
 
     def _part(self, file: Path, row: int, batch: pa.RecordBatch, first: int) -> GalleryPart:
-        batch = batch.filter(batch.column("embedding").is_valid())
+        used = batch.column("embedding").is_valid()
+        if OWN_LABEL in batch.schema.names:
+            used = pc.and_not(used, _unrecognised(batch))
+        batch = batch.filter(used)
         embeddings = self._embeddings(file, row, batch.column("embedding"))
         labels = _labels(batch)
         if labels.null_count:
@@ -147,6 +157,12 @@ def _labels(batch: pa.RecordBatch) -> pa.Array:
     if OWN_LABEL not in batch.schema.names:
         return labels
     return pc.coalesce(batch.column(OWN_LABEL), labels)
+
+
+def _unrecognised(batch: pa.RecordBatch) -> pa.Array:
+    """Which rows of a batch job have no class: neither the source nor the model gives one."""
+    none = pc.fill_null(pc.equal(batch.column("verdict"), "none_of_these"), False)
+    return pc.and_not(none, batch.column(OWN_LABEL).is_valid())
 
 
 def _opened(file: Path) -> pq.ParquetFile:

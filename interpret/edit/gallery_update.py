@@ -32,6 +32,7 @@ class UpdatedGallery(NamedTuple):
     copies: list[Copy]
     without_embedding: int = 0  # rows of shards
     only_answered: int = 0  # rows of a batch job whose label is the model's answer
+    unrecognised: int = 0  # rows of a batch job that are left out: they have no class
 
 
 def update_gallery(
@@ -95,7 +96,9 @@ def update_gallery(
     )
     if imported is None:
         return UpdatedGallery(written, copies)
-    return UpdatedGallery(written, copies, imported.left_out, imported.only_answered)
+    return UpdatedGallery(
+        written, copies, imported.left_out, imported.only_answered, imported.unrecognised
+    )
 
 
 def _places(bundle: Bundle, mode: GalleryMode | None, url: str | None) -> dict[str, object]:

@@ -17,6 +17,7 @@ def folder(tmp_path: Path) -> Path:
     folder.mkdir()
     Image.new("RGB", (4, 4), (255, 0, 0)).save(folder / "a.png")
     (folder / "b.png").write_bytes(b"no picture")
+    Image.new("RGB", (4, 4)).save(folder / "c.png")  # black: none of these
     return folder
 
 
@@ -29,12 +30,13 @@ def test_a_folder_of_shards_and_the_gallery_from_it(
         return result.stdout
 
     out, new = tmp_path / "answers", tmp_path / "new"
-    line = f"written: {out}, 2 pictures in 1 shard{{}}; 1 unreadable, whose rows say why\n"
+    line = f"written: {out}, 3 pictures in 1 shard{{}}; 1 unreadable, whose rows say why\n"
     predict = ("predict", toy_bundle.path, folder, "--out", out, "--embeddings")
     assert ok(*predict) == line.format("")
     assert ok(*predict) == line.format(", 1 of them from before")
     assert ok("update-gallery", toy_bundle.path, "--from", out, "--out", new).splitlines() == [
         "left out: 1 row without an embedding",
+        "left out: 1 picture of no class, neither by the source nor by the model",
         "labelled by the model: 1 picture that the source gives no label",
         f"written: {new} (gallery: 1 pictures added, 0 removed)",
     ]

@@ -36,9 +36,12 @@ def road_margins(
     return pair_margins(attributor, filled, pair).reshape(2, len(SHARES))
 
 
-def imputed(picture: Pixels, removed: NDArray[np.bool_], seed: int) -> Pixels:
+def imputed(
+    picture: Pixels, removed: NDArray[np.bool_], seed: int, noise: float = _NOISE
+) -> Pixels:
     """A picture (H, W, 3) whose `removed` pixels (H, W) are weighted means of their neighbours,
-    removed ones among them, and normal noise. Where nothing is left, all of it is grey.
+    removed ones among them, and normal noise of standard deviation `noise`. Where nothing is left,
+    all of it is grey.
     """
     from scipy.sparse import coo_array, identity  # here: the service does not need it
     from scipy.sparse.linalg import splu
@@ -70,7 +73,7 @@ def imputed(picture: Pixels, removed: NDArray[np.bool_], seed: int) -> Pixels:
         weights, at, to = (np.concatenate(each) for each in zip(*parts, strict=True))
         between = coo_array((weights / total[at], (at, to)), shape=(len(own), len(own)))
         known = splu((identity(len(own)) - between).tocsc()).solve(right / total[:, None])
-    noise = np.random.default_rng(seed).normal(0, _NOISE, known.shape)
+    levels = known + np.random.default_rng(seed).normal(0, noise, known.shape)
     filled = picture.copy()
-    filled[removed] = np.clip(np.round(known + noise), 0, 255).astype(np.uint8)
+    filled[removed] = np.clip(np.round(levels), 0, 255).astype(np.uint8)
     return filled

@@ -109,7 +109,7 @@ class Feedback:
         return _correction(answered, self._settings.feedback_pictures)
 
     def add(self, correction: Correction) -> int:
-        """Keep a correction for good; returns its id. Raises FeedbackFullError."""
+        """Keep a correction for good; returns its id. Raises what `CorrectionsFile.add` raises."""
         return self._file.add(
             correction,
             max_rows=self._settings.feedback_rows,

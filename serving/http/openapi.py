@@ -93,6 +93,7 @@ def describe(document: dict[str, Any], about: str | None, *, feedback: bool) -> 
     paths["/feedback"]["post"]["responses"] |= {
         "404": _error("the service collects no feedback, or remembers no such request"),
         "409": _error("the file of feedback is full"),
+        "503": _error("the service is overloaded, or the disk takes no correction"),
     }
     if not feedback:
         del paths["/feedback"]

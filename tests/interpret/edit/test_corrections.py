@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from interpret.bundle.errors import DpnpError
-from interpret.edit.corrections import Correction, CorrectionsFile, FeedbackFullError
+from interpret.edit.corrections import (
+    Correction,
+    CorrectionsFile,
+    FeedbackFullError,
+    FeedbackUnwritableError,
+)
 
 
 def correction(name: str, label: str = "cat", picture: bytes | None = None) -> Correction:
@@ -37,6 +42,21 @@ def test_caps(tmp_path: Path):
         with pytest.raises(FeedbackFullError, match="over 100,000 bytes"):
             file.add(correction("b", picture=bytes(100_000)), max_bytes=100_000)
         assert len(file) == 1
+
+
+def test_a_full_disk_takes_nothing_and_harms_nothing(tmp_path: Path):
+    with CorrectionsFile(tmp_path / "f", create=True) as file:
+        file.add(correction("a"))
+        [pages] = file._connection.execute("PRAGMA page_count").fetchone()
+        # SQLite answers as it does on a full disk, as tests/robustness/disk.py sees it.
+        file._connection.execute(f"PRAGMA max_page_count={pages}")
+        with pytest.raises(
+            FeedbackUnwritableError, match="cannot be kept: database or disk is full"
+        ):
+            file.add(correction("b", picture=bytes(100_000)))
+        file._connection.execute("PRAGMA max_page_count=1000000")
+        assert file.add(correction("c")) == 2
+        assert [each.pixels_sha256 for each in file.latest()] == ["a", "c"]
 
 
 def test_what_is_removed_is_not_in_the_bytes(tmp_path: Path):

@@ -1,19 +1,20 @@
 """Embeddings from a batch job, in the place of embedding the pictures again."""
 
+import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from interpret.batch.columns import Extras
 from interpret.batch.run import run_job
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from tests.conftest import write_toy_bundle
-from training.commands.app import build_app
+from tests.training.commands.command_line import dpnp, run
 from training.config.errors import DataError
 from training.evaluate.embedder import Embedder
 from training.evaluate.labelled import DataSource, LabelledData, load_to_evaluate
@@ -93,20 +94,26 @@ def test_a_folder_that_is_of_no_use_is_refused(
         Embedder(toy_bundle, labelled(toy_bundle, folder), tmp_path / "reds")("all")
 
 
-def test_evaluate_and_audit_say_the_same(toy_bundle: Bundle, folder: Path, answers: Path) -> None:
-    def ok(*words: object) -> str:
-        result = CliRunner().invoke(build_app(), list(map(str, words)))
-        assert result.exit_code == 0, (result.output, result.exception)
-        return result.stdout
-
+def test_evaluate_and_audit_say_the_same(
+    toy_bundle: Bundle,
+    folder: Path,
+    answers: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for package in ("training", "interpret"):  # the commands' log is not left behind
+        monkeypatch.setattr(logging.getLogger(package), "handlers", [])
+        monkeypatch.setattr(logging.getLogger(package), "level", logging.NOTSET)
     source = (toy_bundle.path, "--data", f"folder:{folder}")
     for command in (("evaluate", *source, "--json"), ("audit", *source)):
-        assert ok(*command) == ok(*command, "--from", answers)
-    result = CliRunner().invoke(
-        build_app(), ["evaluate", *map(str, source), "--explanations", "--from", str(answers)]
-    )
-    assert "--from and --explanations: give one of them" in str(result.exception)
-    result = CliRunner().invoke(
-        build_app(), ["evaluate", str(toy_bundle.path), "--data", "digits", "--from", str(answers)]
-    )
-    assert result.exit_code != 0
+        computed = run(*command, monkeypatch=monkeypatch, capsys=capsys)
+        assert run(*command, "--from", answers, monkeypatch=monkeypatch, capsys=capsys) == computed
+    words = ("evaluate", *source, "--explanations", "--from", answers)
+    assert dpnp(*words, monkeypatch=monkeypatch) == 2
+    assert "error: --from and --explanations: give one of them" in capsys.readouterr().err
+
+
+def test_only_files_are_found_in_a_job(toy_bundle: Bundle, folder: Path, answers: Path) -> None:
+    data = replace(labelled(toy_bundle, folder), folder=None)
+    with pytest.raises(DataError, match=r"--from .*: goes with --data folder:PATH"):
+        Embedder(toy_bundle, data, answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, model_validator
@@ -59,6 +60,19 @@ class RunOptions(Configuration):
 
     workers: int = option(
         2, "processes that decode pictures too large to be kept in memory", panel="Pictures", ge=0
+    )
+    cache: Path | None = option(
+        None,
+        "folder that keeps pictures fitted to the network's size, so that each is decoded once, "
+        "for this run and later ones; default: none",
+        panel="Pictures",
+    )
+    cache_gb: float = option(
+        50.0,
+        "the most that --cache may take, in gigabytes; pictures used longest ago go first",
+        panel="Pictures",
+        gt=0,
+        allow_inf_nan=False,
     )
     minutes: float | None = option(
         None,

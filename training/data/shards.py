@@ -190,8 +190,8 @@ def _warn_of_large_groups(files: Sequence[Path]) -> None:
     size, file = max((largest_group(file), file) for file in files)
     if size > LARGE_GROUP:
         _LOG.warning(
-            "%s: a row group of %.0f MB is read for each picture of it: write the file with "
-            "row groups of about 100 pictures, or use --cache",
+            "%s: a row group of %.0f MB is read for each picture of it: write the file again with "
+            "row groups of about 100 pictures",
             as_text(file),
             size / 1e6,
         )

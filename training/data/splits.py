@@ -15,6 +15,7 @@ from interpret.bundle.manifest import Fit
 from interpret.model.fitting import fit_square
 from interpret.model.picture_files import LeftOut
 from interpret.model.progress import parallel_map
+from training.data.fitted_cache import FittedCache
 from training.data.opening import array_content, open_array, open_row, row_content
 
 
@@ -27,7 +28,8 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures with their labels. `open_picture(i)` gives the i-th as upright RGB, any size.
+    """Pictures with their labels. `open_picture(i)` gives the i-th as upright RGB, any size;
+    of pictures in files, `open_picture(i, side)` a JPEG as `decode` does with that side.
 
     `content(i)` gives bytes that change with the picture and cost no decoding: see data_record.
     `fit` is how a picture of any shape fills a square.
@@ -35,11 +37,13 @@ class Split:
 
     labels: NDArray[np.int64]  # (N,)
     sources: Sequence[str] = field(repr=False)  # where each comes from, relative to the data set
-    open_picture: Callable[[int], Image.Image] = field(repr=False)
+    open_picture: Callable[..., Image.Image] = field(repr=False)
     content: Callable[[int], bytes] = field(repr=False)
     facts: Facts | None = field(default=None, repr=False)  # of pictures in files
     fitted: NDArray[np.uint8] | None = field(default=None, repr=False)  # (N, S, S, 3), see kept
     fit: Fit = "crop"
+    reduced: bool = False  # large JPEGs are decoded at a half or less, where that is enough
+    cache: FittedCache | None = field(default=None, repr=False)  # of pictures in files
 
     @classmethod
     def of_arrays(
@@ -53,14 +57,14 @@ class Split:
 
     def subset(self, rows: NDArray[np.integer]) -> Split:
         """The same pictures in the order of `rows`."""
-        return Split(
-            self.labels[rows],
-            [self.sources[i] for i in rows],
-            partial(open_row, self.open_picture, rows),
-            partial(row_content, self.content, rows),
-            None if self.facts is None else Facts(*(fact[rows] for fact in self.facts)),
-            None if self.fitted is None else self.fitted[rows],
-            self.fit,
+        return replace(
+            self,
+            labels=self.labels[rows],
+            sources=[self.sources[i] for i in rows],
+            open_picture=partial(open_row, self.open_picture, rows),
+            content=partial(row_content, self.content, rows),
+            facts=None if self.facts is None else Facts(*(fact[rows] for fact in self.facts)),
+            fitted=None if self.fitted is None else self.fitted[rows],
         )
 
     def with_fit(self, fit: Fit) -> Split:
@@ -84,8 +88,21 @@ class Split:
         return result
 
     def picture(self, i: int, size: int) -> NDArray[np.uint8]:
-        """The i-th picture as uint8 (size, size, 3), read anew."""
-        return fit_square(self.open_picture(i), size, self.fit)
+        """The i-th picture as uint8 (size, size, 3), from the cache or read anew."""
+        if self.cache is None or self.facts is None:
+            return self._read(i, size)
+        name = self.cache.name(self.content(i), size, self.fit, self.reduced)
+        pixels = self.cache.get(name)
+        if pixels is None:
+            pixels = self._read(i, size)
+            self.cache.put(name, pixels)
+        return pixels
+
+    def _read(self, i: int, size: int) -> NDArray[np.uint8]:
+        if not self.reduced or self.facts is None:
+            return fit_square(self.open_picture(i), size, self.fit)
+        # At twice the size or more, the filter of `fit_square` still has pixels to average.
+        return fit_square(self.open_picture(i, 2 * size), size, self.fit)
 
 
 @dataclass(frozen=True)
@@ -107,6 +124,11 @@ class DataSet:
     def with_fit(self, fit: Fit) -> DataSet:
         """The same data set, its pictures fitted into squares in this way."""
         return replace(self, splits={n: split.with_fit(fit) for n, split in self.splits.items()})
+
+    def with_cache(self, cache: FittedCache) -> DataSet:
+        """The same data set, its pictures kept in this cache once they are fitted."""
+        splits = {n: replace(split, cache=cache) for n, split in self.splits.items()}
+        return replace(self, splits=splits)
 
     def evaluation_split(self) -> str:
         """The split that final figures are measured on: test, valid without one, or any."""

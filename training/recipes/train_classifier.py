@@ -28,6 +28,7 @@ from training.data.decisions import (
     obeyed,
     read_decisions,
 )
+from training.data.fitted_cache import FittedCache
 from training.data.inspection import Inspection, inspect, log_problems
 from training.data.splits import DataSet
 from training.evaluate.summary import Summary, summarise
@@ -112,7 +113,10 @@ def run_job(
     if not resume:
         checkpoint.check_overwrite(run)
     decided = read_decisions(Path(job.config.decisions)) if job.config.decisions else []
+    cache = _cache(job)
     data = _load(job, data_root, download)
+    if cache is not None:
+        data = data.with_cache(cache)
     check_present(data, decided)
     show(found := inspect(seen := _decided(data, decided)))
     if not resume and needs_plan(given):
@@ -148,6 +152,13 @@ def run_job(
     done = export_and_measure(network, job, kept, out, cost)
     checkpoint.mark_finished(run)
     return Trained(done.bundle, summarise(done.bundle, kept, done.predictions, data_root))
+
+
+def _cache(job: TrainingJob) -> FittedCache | None:
+    options = job.options
+    return (
+        None if options.cache is None else FittedCache(options.cache, int(options.cache_gb * 1e9))
+    )
 
 
 def _load(job: TrainingJob, root: Path, download: bool) -> DataSet:

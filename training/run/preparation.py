@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -114,7 +115,8 @@ def load_batches(
     """The train split at the size that augmentation starts from, and the valid split, if any."""
     # A random-resized crop starts from a picture a little larger than its result.
     source = size if size <= RESIDENT_SIZE else round(size * 8 / 7)
-    train = batches(data.splits["train"], source, "reading train", workers, device)
+    reduced = replace(data.splits["train"], reduced=True)
+    train = batches(reduced, source, "reading train", workers, device)
     if "valid" not in data.splits:
         return train, None
     # The valid pictures are seen as the service will see them: fitted to the size in one go.

@@ -89,20 +89,22 @@ class Split:
 
     def picture(self, i: int, size: int) -> NDArray[np.uint8]:
         """The i-th picture as uint8 (size, size, 3), from the cache or read anew."""
+        # At twice the size or more, the filter of `fit_square` still has pixels to average.
+        side = 2 * size
+        reduced = self.reduced and self.facts is not None and self.facts.sizes[i].min() >= 2 * side
+
+        def read() -> NDArray[np.uint8]:
+            picture = self.open_picture(i, side) if reduced else self.open_picture(i)
+            return fit_square(picture, size, self.fit)
+
         if self.cache is None or self.facts is None:
-            return self._read(i, size)
-        name = self.cache.name(self.content(i), size, self.fit, self.reduced)
+            return read()
+        name = self.cache.name(self.content(i), size, self.fit, reduced)
         pixels = self.cache.get(name)
         if pixels is None:
-            pixels = self._read(i, size)
+            pixels = read()
             self.cache.put(name, pixels)
         return pixels
-
-    def _read(self, i: int, size: int) -> NDArray[np.uint8]:
-        if not self.reduced or self.facts is None:
-            return fit_square(self.open_picture(i), size, self.fit)
-        # At twice the size or more, the filter of `fit_square` still has pixels to average.
-        return fit_square(self.open_picture(i, 2 * size), size, self.fit)
 
 
 @dataclass(frozen=True)

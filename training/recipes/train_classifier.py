@@ -113,10 +113,7 @@ def run_job(
     if not resume:
         checkpoint.check_overwrite(run)
     decided = read_decisions(Path(job.config.decisions)) if job.config.decisions else []
-    cache = _cache(job)
     data = _load(job, data_root, download)
-    if cache is not None:
-        data = data.with_cache(cache)
     check_present(data, decided)
     show(found := inspect(seen := _decided(data, decided)))
     if not resume and needs_plan(given):
@@ -154,15 +151,11 @@ def run_job(
     return Trained(done.bundle, summarise(done.bundle, kept, done.predictions, data_root))
 
 
-def _cache(job: TrainingJob) -> FittedCache | None:
-    options = job.options
-    return (
-        None if options.cache is None else FittedCache(options.cache, int(options.cache_gb * 1e9))
-    )
-
-
 def _load(job: TrainingJob, root: Path, download: bool) -> DataSet:
-    return load_data(
+    folder, limit = job.options.cache, int(job.options.cache_gb * 1e9)
+    # A folder that cannot be written to is refused before the pictures are read.
+    cache = None if folder is None else FittedCache(folder, limit)
+    data = load_data(
         job.config.data,
         seed=job.config.seed,
         strict=job.options.strict,
@@ -170,6 +163,7 @@ def _load(job: TrainingJob, root: Path, download: bool) -> DataSet:
         download=download,
         valid_share=job.config.valid_share,
     )
+    return data if cache is None else data.with_cache(cache)
 
 
 def _decided(data: DataSet, decisions: Sequence[Decision]) -> DataSet:

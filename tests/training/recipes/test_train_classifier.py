@@ -11,6 +11,7 @@ import training
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError
 from tests.training.commands.command_line import dpnp
+from tests.training.data.shards_made import samples, write_tar
 from training import train_classifier
 from training.config.errors import CheckpointError, ConfigError
 from training.recipes.train_classifier import OPTIONS
@@ -94,3 +95,22 @@ def test_a_run_goes_on_with_the_options_that_it_had(tmp_path: Path):
     (run / OPTIONS).write_text("{")
     with pytest.raises(CheckpointError, match=r"options\.json: unreadable"):
         train_classifier("digits", out, run=run, resume=True)
+
+
+def test_shards_become_a_bundle_by_way_of_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    write_tar(tmp_path / "shards" / "0.tar", samples(0, ["cat", "dog"] * 20))
+    spec = "webdataset:shards"
+    bundle = train_classifier(spec, "m", cache=Path("kept"), cache_gb=0.5, **QUICK)
+    assert bundle is not None
+    assert bundle.manifest.class_names == ["cat", "dog"]
+    assert bundle.gallery.sources[0] == "0.tar/000000.jpg"
+    kept = [file for file in Path("kept").rglob("*") if file.is_file()]
+    assert len(kept) == 40
+    assert dpnp("evaluate", "m", "--data", spec, "--split", "test", monkeypatch=monkeypatch) == 0
+    assert "8 pictures" in capsys.readouterr().out
+    Path("file").touch()
+    with pytest.raises(ConfigError, match="--cache file: Not a directory"):
+        train_classifier("webdataset:nowhere", "other", cache=Path("file"), **QUICK)

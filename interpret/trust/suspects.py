@@ -38,6 +38,7 @@ _RARE = 1e-9  # smaller probabilities are raised to this
 # Skill, from guessing (0) to perfect (1), below which no label is named: most pictures on which so
 # weak a model and the label disagree are the model's own mistakes.
 _TELLS = 0.6
+_ENOUGH = 10  # pictures that an accuracy is measured on
 # A larger share of suspects says more about the model than about the labels: the test sets that
 # Northcutt et al. 2021 checked by hand have 3 % of wrong labels, the worst of them 10 %.
 _MOST = 0.2
@@ -66,7 +67,8 @@ class Judgement:
 
     `suspicion` (N,) is the probability that the label is wrong, `suggestion` (N,) the class that
     the witnesses prefer, `nearby` (N, k) the rows of the nearest other pictures. `accuracy` is the
-    share of the labels that a witness agrees with which has not seen them. `why` says why no label
+    share of the labels that a witness agrees with which has not seen them: the classifier, and on
+    those that it learnt the probe; the lower share where there are both. `why` says why no label
     can be named, "" where some can.
     """
 
@@ -137,8 +139,7 @@ def judge_labels(
     posterior = _given_label(mean, labels, mislabelling(mean, labels))
     suspicion = 1 - posterior[np.arange(len(labels)), labels]
     suggestion = mean.argmax(1)
-    unseen = np.where(learnt, heard.probe.argmax(1), probabilities.argmax(1))
-    accuracy = float((unseen == labels).mean())
+    accuracy = _unseen_accuracy(heard.probe, probabilities, labels, learnt)
     named = (suggestion != labels) & (suspicion > 0.5)
     why = _why_not(accuracy, labels, classes, float(named.mean()))
     return Judgement(labels, suspicion, suggestion, heard, nearby, accuracy, why)
@@ -217,6 +218,17 @@ def _calibrated(logits: Array, labels: Labels) -> Array:
     sure = np.argsort(-own.max(1), kind="stable")[: math.ceil(_SUREST * len(own))]
     mistaken = float((own[sure].argmax(1) != labels[sure]).mean())
     return tempered(own, find_temperature(own, labels, wrong=mistaken))
+
+
+def _unseen_accuracy(
+    probe: Array,
+    probabilities: NDArray[np.floating],
+    labels: Labels,
+    learnt: NDArray[np.bool_],
+) -> float:
+    right = np.where(learnt, probe.argmax(1), probabilities.argmax(1)) == labels
+    parts = [right[rows] for rows in (learnt, ~learnt) if rows.sum() >= _ENOUGH]
+    return min((float(part.mean()) for part in parts), default=float(right.mean()))
 
 
 def _why_not(accuracy: float, labels: Labels, classes: int, named: float) -> str:

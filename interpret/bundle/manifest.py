@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from interpret.bundle.calibration_record import Calibration, Groups, Strict
 from interpret.bundle.search_index import SearchIndex
 
 FORMAT_VERSION = 1
@@ -17,34 +18,28 @@ Fit = Literal["crop", "letterbox", "squash"]
 GalleryMode = Literal["pictures", "remote", "none"]
 
 
-class _Strict(BaseModel):
-    """Unknown keys fail: a misspelt or newer field is never silently dropped."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FileEntry(_Strict):
+class FileEntry(Strict):
     """One file of the bundle."""
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     size: Annotated[int, Field(ge=0, description="bytes")]
 
 
-class DataInfo(_Strict):
+class DataInfo(Strict):
     """The data set a model was trained on."""
 
     name: str
     splits: dict[str, int] = Field(description="number of pictures in each split")
 
 
-class EvidenceGrid(_Strict):
+class EvidenceGrid(Strict):
     """The locations that the evidence map splits a picture into."""
 
     rows: Annotated[int, Field(ge=1)]
     cols: Annotated[int, Field(ge=1)]
 
 
-class Thresholds(_Strict):
+class Thresholds(Strict):
     """When an answer is `none_of_these` or `ambiguous`; see interpret.trust.verdict."""
 
     max_distance: float = Field(
@@ -54,7 +49,7 @@ class Thresholds(_Strict):
     source: str = Field(description="how the two numbers were found, in words")
 
 
-class Geometry(_Strict):
+class Geometry(Strict):
     """How the prototypes and the embeddings of a split lie; eq. 11–13 of the paper."""
 
     min_sep_deg: float = Field(description="smallest angle between two prototypes (MinSep)")
@@ -67,7 +62,7 @@ class Geometry(_Strict):
     split: str = Field("train", description="the split whose embeddings were measured")
 
 
-class ClassFigures(_Strict):
+class ClassFigures(Strict):
     """Figures of one class; null without pictures to measure one on."""
 
     label: str
@@ -78,7 +73,7 @@ class ClassFigures(_Strict):
     f1: float | None = Field(description="harmonic mean of recall and precision")
 
 
-class Metrics(_Strict):
+class Metrics(Strict):
     """Figures measured on the exported model with ONNX Runtime."""
 
     split: str = Field(description="the split that accuracy and calibration were measured on")
@@ -95,7 +90,7 @@ class Metrics(_Strict):
     per_class: list[ClassFigures] | None = Field(None, description="on `split`, in class order")
 
 
-class Certificate(_Strict):
+class Certificate(Strict):
     """How far ONNX Runtime stands from torch on the same pictures."""
 
     batch_sizes: list[int]
@@ -104,7 +99,7 @@ class Certificate(_Strict):
     neighbour_overlap: float = Field(description="shared share of the nearest gallery neighbours")
 
 
-class Quantization(_Strict):
+class Quantization(Strict):
     """How an INT8 model stands against the fp32 one it was made from, on the same pictures."""
 
     parent: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
@@ -120,110 +115,21 @@ class Quantization(_Strict):
     evidence_error: float = Field(description="mean of the evidence less the embedding, relative")
 
 
-class OutOfDistribution(_Strict):
-    """How well pictures of no class are told from the model's own."""
-
-    data: str = Field(description="the pictures of no class")
-    examples: int
-    auroc: dict[str, float] = Field(description="by score; 1 tells them apart always, 0.5 never")
-    verdicts: dict[str, float] | None = Field(None, description="the share of each verdict")
-    # Bundles of earlier releases have AUROCs alone.
-    average_precision: dict[str, float] | None = Field(
-        None, description="by score; pictures of no class are to be found (AUPR)"
-    )
-    passed: dict[str, float] | None = Field(
-        None, description="by score: the share that passes where 95 % of the own pictures do (FPR)"
-    )
-
-
-class ReliabilityBin(_Strict):
-    """Held-out pictures whose answers were about as probable as each other."""
-
-    examples: int
-    confidence: float = Field(description="mean probability of the answer, with the temperature")
-    accuracy: float
-
-
-class Confusion(_Strict):
-    """Held-out pictures of one class that were answered with another."""
-
-    label: str
-    answer: str
-    examples: int
-
-
-class NoveltyFit(_Strict):
-    """Numbers of pictures and maps that the output `novelty` was fitted on."""
-
-    pictures: int = Field(description="of the training split")
-    features: int = Field(description="channels of the early activation maps")
-    # Bundles of earlier releases have the early maps alone.
-    late_features: int = Field(0, description="numbers from the last activation maps")
-    centres: int = Field(0, description="points that stand for the training pictures there")
-
-
-class GroupNode(_Strict):
-    """A node of the tree of classes: two of them or more, and not all."""
-
-    name: str
-    members: Annotated[list[str], Field(min_length=2)]
-
-
-class Groups(_Strict):
-    """A tree of classes for ambiguous answers; see interpret.trust.groups."""
-
-    source: str = Field(description="where the tree comes from, in words")
-    nodes: list[GroupNode] = Field(description="smaller ones first, without the root")
-    min_margin: float = Field(description="of a class, to be in an ambiguous picture's set")
-    examples: int = Field(description="ambiguous held-out pictures")
-    measured_coverage: float | None = Field(
-        description="share of groups that hold their picture's class, on halves that the margin "
-        "was not found on; null: none was given"
-    )
-    given: float | None = Field(description="share of ambiguous pictures with a group, same halves")
-
-
-class Calibration(_Strict):
-    """Limits of the verdicts, and a temperature, with their figures on held-out pictures."""
-
-    split: str = Field(description="the pictures it was found on")
-    examples: int
-    coverage: float = Field(description="stated: the share of pictures whose class is kept")
-    max_distance: list[float] = Field(
-        description="for each class: farther, novelty included, is none_of_these"
-    )
-    min_margin: list[float] = Field(description="for each class: below is ambiguous")
-    pooled: list[str] = Field(description="classes with too few pictures for limits of their own")
-    measured_coverage: float = Field(description="on halves that the limits were not found on")
-    accepted: float = Field(description="share of pictures with the verdict accept, same halves")
-    accuracy_of_accepted: float | None
-    # Bundles of earlier releases were calibrated on pictures as they are.
-    changes: int = Field(0, description="random benign changes that each picture was also under")
-    temperature: float = Field(description="the graph's logits are divided by it")
-    expected_calibration_error: float = Field(description="with the temperature, on those pictures")
-    expected_calibration_error_before: float
-    reliability: list[ReliabilityBin] = Field(description="bins of equal width that are not empty")
-    confusions: list[Confusion] = Field(description="the most frequent, most frequent first")
-    novelty: NoveltyFit | None = Field(None, description="null: the graph has no such output")
-    groups: Groups | None = Field(None, description="null: too few ambiguous pictures, or older")
-    out_of_distribution: list[OutOfDistribution] = Field(default_factory=list)
-
-
-class TrainingCost(_Strict):
+class TrainingCost(Strict):
     """Time and device of the training."""
 
     seconds: float = Field(description="of all epochs, without reading the data")
     device: str
 
 
-class Change(_Strict):
+class Change(Strict):
     """One change of a bundle without training."""
 
     parent: str = Field(description="fingerprint of the bundle that was changed")
     what: str
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """manifest.json. `files` and `fingerprint` are filled in by `bundle.write_bundle`."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)

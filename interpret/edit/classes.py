@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.calibration_record import Calibration
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.gallery_table import GalleryPart, parts_of
-from interpret.bundle.manifest import Calibration
 from interpret.edit.changed_bundle import sphere_radius, write_changed
 from interpret.edit.new_pictures import extended_features, picture_files, read_pictures
 from interpret.geometry import geometry

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.calibration_record import Calibration
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.gallery_table import GalleryTable, parts_of
-from interpret.bundle.manifest import Calibration
 from interpret.edit.changed_bundle import write_changed
 from interpret.edit.classes import limits_of_added, placed
 from interpret.edit.corrections import CorrectionsFile

@@ -61,10 +61,7 @@ def update_gallery(
     keep[[bundle.gallery_row(example) for example in removed]] = False
     rows, first = np.flatnonzero(keep), bundle.next_gallery_id
     imported = None if shards is None else Shards(shards, bundle)
-    labels: dict[Path, int] = {}
-    for label, folder in added.items():
-        for file in picture_files(folder):
-            labels.setdefault(file, bundle.class_index(label))
+    labels = _labels(bundle, added)
     copies: list[Copy] = []
     gallery = [parts_of(bundle.gallery, bundle.embeddings, rows)]
     number, features = 0, extended_features(bundle, rows)
@@ -96,9 +93,17 @@ def update_gallery(
     )
     if imported is None:
         return UpdatedGallery(written, copies)
-    return UpdatedGallery(
-        written, copies, imported.left_out, imported.only_answered, imported.unrecognised
-    )
+    counts = imported.left_out, imported.only_answered, imported.unrecognised
+    return UpdatedGallery(written, copies, *counts)
+
+
+def _labels(bundle: Bundle, added: Mapping[str, Path]) -> dict[Path, int]:
+    """The class of each picture in the folders, which are given by label."""
+    labels: dict[Path, int] = {}
+    for label, folder in added.items():
+        for file in picture_files(folder):
+            labels.setdefault(file, bundle.class_index(label))
+    return labels
 
 
 def _places(bundle: Bundle, mode: GalleryMode | None, url: str | None) -> dict[str, object]:

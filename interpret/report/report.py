@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.manifest import Calibration, Manifest
+from interpret.bundle.calibration_record import Calibration
+from interpret.bundle.manifest import Manifest
 from interpret.figures.palette import AGAINST, FOR, GREY, INK, RULE
 from interpret.figures.sphere_3d import sphere_plot
 from interpret.figures.sphere_map import SphereData

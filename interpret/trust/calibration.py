@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from interpret.bundle.calibration_record import Calibration, ReliabilityBin
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.manifest import Calibration, ReliabilityBin
 from interpret.geometry.geometry import Array
 from interpret.model.predictor import Prediction
 from interpret.trust.confusion import confusion_matrix, confusions

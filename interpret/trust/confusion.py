@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from interpret.bundle.manifest import Confusion
+from interpret.bundle.calibration_record import Confusion
 
 Labels = NDArray[np.int64]
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from interpret.bundle.manifest import ClassFigures, Confusion, Geometry, Metrics
+from interpret.bundle.calibration_record import Confusion
+from interpret.bundle.manifest import ClassFigures, Geometry, Metrics
 from interpret.trust.confusion import confusion_matrix, confusions
 from interpret.trust.groups import GroupShares
 from interpret.trust.intervals import wilson_interval

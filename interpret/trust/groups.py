@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from interpret.bundle.calibration_record import Calibration, GroupNode, Groups
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.manifest import Calibration, GroupNode, Groups, Manifest
+from interpret.bundle.manifest import Manifest
 from interpret.geometry.geometry import Array, distances
 from interpret.model.predictor import Prediction
 from interpret.trust.calibration import (

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.manifest import Manifest, OutOfDistribution
+from interpret.bundle.calibration_record import OutOfDistribution
+from interpret.bundle.manifest import Manifest
 from interpret.geometry.geometry import Array
 from interpret.model.predictor import Prediction
 from interpret.retrieval.gallery import Gallery

@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from serving.telemetry.later import SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 BENTOML = Path(sys.executable).parent / "bentoml"
 TOKEN = "correct-horse-battery"
@@ -33,6 +35,7 @@ class Server:
 
     @property
     def log(self) -> str:
+        time.sleep(2 * SECONDS)  # a line is written so much later at most
         return self.log_file.read_text()
 
 

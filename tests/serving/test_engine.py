@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.calibration_record import Calibration
 from interpret.bundle.errors import BundleError, DpnpError
-from interpret.bundle.manifest import Calibration
 from interpret.explain.explainer import Explainer
 from interpret.model.devices import cuda_device_count
 from serving import engine

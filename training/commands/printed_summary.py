@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.manifest import Calibration, ClassFigures, Confusion
+from interpret.bundle.calibration_record import Calibration, Confusion
+from interpret.bundle.manifest import ClassFigures
 from interpret.commands.console import printable, say, show
 from training.commands.printed_tables import print_bundle
 from training.evaluate.label_suspects import Suspects

@@ -9,7 +9,8 @@ import numpy as np
 from rich.table import Table
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.manifest import Calibration, Manifest, Metrics, OutOfDistribution
+from interpret.bundle.calibration_record import Calibration, OutOfDistribution
+from interpret.bundle.manifest import Manifest, Metrics
 from interpret.commands.console import say, show
 from interpret.geometry.packing import widest_angle
 from interpret.report.audit_page import Audited, per_class, suspects_told

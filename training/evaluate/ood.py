@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.calibration_record import OutOfDistribution
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.manifest import Manifest, OutOfDistribution
+from interpret.bundle.manifest import Manifest
 from interpret.model.images import Preprocessing, open_image
 from interpret.model.picture_files import pictures_in
 from interpret.model.predictor import Prediction, Predictor

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from interpret.bundle.bundle import Bundle
-from interpret.bundle.manifest import Calibration, ClassFigures, Confusion
+from interpret.bundle.calibration_record import Calibration, Confusion
+from interpret.bundle.manifest import ClassFigures
 from interpret.model.predictor import Prediction
 from interpret.trust.confusion import confusion_matrix, confusions
 from interpret.trust.per_class import (

@@ -13,9 +13,9 @@ import safetensors.torch
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle, write_bundle
+from interpret.bundle.calibration_record import Calibration
 from interpret.bundle.gallery_table import GalleryTable, pixel_hash
 from interpret.bundle.manifest import (
-    Calibration,
     Certificate,
     DataInfo,
     EvidenceGrid,

@@ -16,8 +16,9 @@ import yaml
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle, write_bundle
+from interpret.bundle.calibration_record import Calibration, GroupNode
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.manifest import Calibration, Change, GroupNode, Manifest
+from interpret.bundle.manifest import Change, Manifest
 from interpret.model.onnx_head import with_temperature, without_temperature
 from interpret.model.predictor import Prediction, Predictor
 from interpret.retrieval.vector_index import index_writer

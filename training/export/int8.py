@@ -16,7 +16,7 @@ import onnx
 from onnxruntime import quantization
 
 from interpret.bundle.bundle import Bundle, write_bundle
-from interpret.bundle.manifest import Calibration
+from interpret.bundle.calibration_record import Calibration
 from interpret.model.images import Preprocessing, decode
 from interpret.model.onnx_weights import widened
 from interpret.model.predictor import Pixels, Predictor

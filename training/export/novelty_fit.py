@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from interpret.bundle.manifest import NoveltyFit
+from interpret.bundle.calibration_record import NoveltyFit
 from interpret.model.onnx_novelty import Centres, Gaussian, with_features, with_novelty
 from interpret.model.predictor import Predictor
 from interpret.model.progress import progress

@@ -17,8 +17,9 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle, write_bundle
+from interpret.bundle.calibration_record import Calibration
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.manifest import Calibration, Change, Manifest, Metrics, Thresholds
+from interpret.bundle.manifest import Change, Manifest, Metrics, Thresholds
 from interpret.edit.changed_bundle import sphere_radius, with_class_vectors
 from interpret.edit.lessons import Lessons, head_of, read_lessons
 from interpret.edit.refit import STIFFNESSES, Examples, Head, refit

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +32,6 @@ from training.run.epoch_end import class_means, valid_figures
 from training.run.freed_memory import freed_memory_kept
 from training.run.metrics_log import EpochMetrics
 from training.run.preparation import prepare
-from training.run.stages import Start
 from training.run.step import Run, freeze_norms, training_step
 
 _LOG = logging.getLogger(__name__)
@@ -62,20 +61,18 @@ def train(
     the main one. Raises ConfigError, CheckpointError or DivergedError.
     """
     record = DataRecord.of(data, config.image_size or data.image_size)
-    saved = checkpoint.read(folder) if resume else None
-    if saved is None:
-        checkpoint.check_overwrite(folder)
-        config = config.model_copy(update={"precision": precision_of(config)})
-    else:
-        saved.check_same_run(folder, config, record)
-        config = config.model_copy(update={"precision": saved.config.precision})
+    saved = _saved(config, record, folder, resume)
+    precision = precision_of(config) if saved is None else saved.config.precision
+    config = config.model_copy(update={"precision": precision})
     accelerator = accelerator_for(config, folder if tensorboard else None)
     run = prepare(config, data, accelerator, workers)
     start = stages.start_of(run)
     done, epochs = 0, config.warmup_epochs + config.epochs
     if saved is None and (epochs == 0 or (start is not None and start.needed > 1)):
         done = epochs
-        _finish_with_head(run, Checkpoint(config, record, epochs, {}, []), folder, start)
+        if start is not None and epochs:
+            start.say_enough()
+        _save(run, folder, Checkpoint(config, record, epochs, {}, []), [])
     if saved is not None:
         run.network.load_state_dict(saved.network)
         run.optimizer.load_state_dict(saved.optimizer)
@@ -91,10 +88,8 @@ def train(
                 f"{folder / checkpoint.FILE} keeps the epoch before"
             )
         history.append(metrics)
+        _save(run, folder, Checkpoint(config, record, epoch + 1, {}, []), history)
         if accelerator.is_main_process:
-            weights, moments = run.network.state_dict(), run.optimizer.state_dict()
-            checkpoint.write(folder, Checkpoint(config, record, epoch + 1, weights, moments))
-            metrics_log.write(folder, history)
             left = (epochs - epoch - 1) * metrics_log.mean_seconds(history)
             _LOG.info(metrics_log.sentence(metrics, epochs, left))
         if tensorboard:
@@ -106,19 +101,26 @@ def train(
     return unfold_norms_(run.network).eval() if accelerator.is_main_process else None
 
 
-def _finish_with_head(run: Run, last: Checkpoint, folder: Path, start: Start | None) -> None:
-    """The end of a run whose first stage is its last, with a checkpoint as of any other run."""
-    if last.epoch and start is not None:
-        _LOG.info(
-            "%.2f%% are expected of the head on frozen features: %d valid pictures cannot show "
-            "that training makes it better. The head is the model",
-            100 * start.expected,
-            start.valid_size,
-        )
+def _saved(
+    config: TrainConfig, record: DataRecord, folder: Path, resume: bool
+) -> Checkpoint | None:
+    """The checkpoint to go on from, if any. Raises CheckpointError for one of another run, and for
+    an unfinished one that a new run would destroy.
+    """
+    if not resume:
+        checkpoint.check_overwrite(folder)
+        return None
+    saved = checkpoint.read(folder)
+    saved.check_same_run(folder, config, record)
+    return saved
+
+
+def _save(run: Run, folder: Path, bare: Checkpoint, history: Sequence[EpochMetrics]) -> None:
+    """Write what `bare` says with the weights of now, and the metrics, on the main process."""
     if run.accelerator.is_main_process:
         weights, moments = run.network.state_dict(), run.optimizer.state_dict()
-        checkpoint.write(folder, replace(last, network=weights, optimizer=moments))
-        metrics_log.write(folder, [])
+        checkpoint.write(folder, replace(bare, network=weights, optimizer=moments))
+        metrics_log.write(folder, history)
 
 
 def train_epoch(run: Run, epoch: int, on_step: OnStep | None = None) -> EpochMetrics:

@@ -44,6 +44,15 @@ class Start(NamedTuple):
         """
         return self.expected + (1 - 1e-6) / self.valid_size  # a picture, but for rounding
 
+    def say_enough(self) -> None:
+        """Tell why nothing is trained."""
+        _LOG.info(
+            "%.2f%% are expected of the head on frozen features: %d valid pictures cannot show "
+            "that training makes it better. The head is the model",
+            100 * self.expected,
+            self.valid_size,
+        )
+
 
 def start_of(run: Run) -> Start | None:
     """The first stage of a run whose head was fitted to features; None of another run, or of one

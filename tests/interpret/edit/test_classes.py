@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.calibration_record import Confusion
 from interpret.bundle.errors import DpnpError, ImageError, UnknownLabelError
-from interpret.bundle.manifest import ClassFigures, Confusion
+from interpret.bundle.manifest import ClassFigures
 from interpret.edit.classes import accuracy_cost, add_class, remove_class
 from interpret.explain.explainer import Explainer
 from interpret.model.predictor import Predictor

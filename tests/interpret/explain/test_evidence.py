@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from interpret.bundle.manifest import Fit, GroupNode, Groups
+from interpret.bundle.calibration_record import GroupNode, Groups
+from interpret.bundle.manifest import Fit
 from interpret.explain.evidence import (
     AGAINST,
     FOR,

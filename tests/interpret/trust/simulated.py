@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from interpret.bundle.manifest import Calibration
+from interpret.bundle.calibration_record import Calibration
 from interpret.model.predictor import Prediction
 from interpret.trust.calibration import calibrate
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import yaml
 
+from interpret.bundle.calibration_record import GroupNode, Groups
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.manifest import GroupNode, Groups
 from interpret.model.predictor import Prediction
 from interpret.trust.calibration import calibrate
 from interpret.trust.groups import GroupShares, built_nodes, find_groups, given_nodes, group_of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from interpret.bundle.manifest import GroupNode, Groups
+from interpret.bundle.calibration_record import GroupNode, Groups
 from tests.conftest import write_toy_bundle
 from tests.interpret.trust.simulated import calibration
 from tests.serving.browser import Browser, browse, needs_chromium

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from interpret.bundle.manifest import ClassFigures, Confusion
+from interpret.bundle.calibration_record import Confusion
+from interpret.bundle.manifest import ClassFigures
 from tests.interpret.trust.simulated import calibration
 from training.commands.printed_summary import print_summary
 from training.evaluate.diagnosis import Measured, diagnose

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.calibration_record import Calibration
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.manifest import Calibration
 from interpret.edit.classes import remove_class
 from interpret.model.onnx_head import with_temperature
 from interpret.model.predictor import Predictor

@@ -1,14 +1,18 @@
 """A server's numbers at /metrics, as Prometheus reads them."""
 
+import time
+
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from serving.telemetry.later import SECONDS
 from tests.serving.servers import Server
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def scrape(server: Server) -> Series:
+    time.sleep(2 * SECONDS)  # another worker's numbers are written so much later at most
     text = httpx.get(f"{server.url}/metrics").text
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value

@@ -38,12 +38,14 @@ class FittedCache:
     def __init__(self, folder: Path, limit: int) -> None:
         """Makes the folder; raises ConfigError when it cannot be written to."""
         self.folder, self.share = folder, limit // FOLDERS
-        self._started, self._full = time.time(), False
+        self._full = False
         try:
             for i in range(FOLDERS):
                 (folder / f"{i:02x}").mkdir(parents=True, exist_ok=True)
             probe = folder / f".{secrets.token_hex(8)}"
             probe.touch()
+            # By the clock of the files: it may lag some milliseconds behind time.time().
+            self._started = probe.stat().st_mtime
             probe.unlink()
         except OSError as error:
             raise ConfigError(f"--cache {as_text(folder)}: {error.strerror or error}") from error

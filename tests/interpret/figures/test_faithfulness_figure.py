@@ -7,7 +7,7 @@ from interpret.figures.palette import GREY
 
 def found(method: str, level: float) -> Faithfulness:
     curves = Curves(np.full(STEPS + 1, level), np.full(STEPS + 1, 1 - level))
-    return Faithfulness(method, level, 1 - level, 0, 0, None, 0, 1, curves)
+    return Faithfulness(method, level, 1 - level, 0, 0, 0, None, 0, 1, curves)
 
 
 def test_a_line_for_each_method_in_each_panel():

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from interpret.batch.parquet_columns import picture_columns
 from interpret.batch.places import absolute, opened, opened_parquet, read_place
 from interpret.batch.sources import Part, is_picture
+from interpret.batch.webdataset import LARGEST_LABEL, label_in, may_hold_label, sample_key
 from interpret.bundle.errors import BrokenImageError, ImageError
 
 _ROWS = 256  # of a Parquet file, read together
@@ -62,16 +63,18 @@ def _raise(error: ImageError) -> bytes:
 
 
 def _archive(part: Part, folder: str) -> Iterator[GivenPicture]:
-    """The pictures of a WebDataset shard. Files of one sample share their name up to the dot."""
+    """The pictures of a WebDataset shard. A label that cannot be read is none."""
     [place] = part.places
     with (
         opened(absolute(place, folder)) as file,
         tarfile.open(fileobj=file, mode="r|*") as archive,
     ):
-        for _, sample in groupby(_members(archive), lambda member: _key(member[0])):
+        for _, sample in groupby(_members(archive), lambda member: sample_key(member[0])):
             members = list(sample)
-            labels = [content for name, content in members if name.endswith(".cls")]
-            label = labels[0].decode(errors="replace").strip() if labels else None
+            try:
+                label = label_in(each for each in members if may_hold_label(each[0]))
+            except ValueError:
+                label = None
             for name, content in members:
                 if is_picture(name):
                     full = f"{place}/{name}"
@@ -80,15 +83,11 @@ def _archive(part: Part, folder: str) -> Iterator[GivenPicture]:
 
 def _members(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
     for member in archive:
-        if member.isfile() and (is_picture(member.name) or member.name.endswith(".cls")):
+        label = may_hold_label(member.name) and member.size <= LARGEST_LABEL
+        if member.isfile() and (is_picture(member.name) or label):
             file = archive.extractfile(member)
             assert file is not None  # a regular file has content
             yield member.name, file.read()
-
-
-def _key(name: str) -> str:
-    path = PurePosixPath(name)
-    return str(path.parent / path.name.partition(".")[0])
 
 
 def _rows(part: Part, folder: str) -> Iterator[GivenPicture]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tarfile
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from interpret.batch.webdataset import (
+    FIELDS,
+    LARGEST_LABEL,
+    label_in,
+    may_hold_label,
+    sample_key,
+)
 from interpret.bundle.file_suffixes import has_suffix
 from interpret.model.picture_files import as_text
 from training.config.errors import DataError
 from training.data.shard_rows import ShardRows
-
-_LABELS = ("label", "cls", "class")  # of a .json, the first that is there
-_LARGEST_LABEL = 1_000_000  # bytes of a file that holds a label
 
 
 class _Member(NamedTuple):
@@ -34,7 +37,7 @@ def index_tar(file: Path) -> ShardRows:
     Raises DataError that names the archive and the member.
     """
     places, labels, names = [], [], []
-    for _, sample in groupby(_members(file), lambda member: _key(member.name)):
+    for _, sample in groupby(_members(file), lambda member: sample_key(member.name)):
         members = list(sample)
         pictures = [member for member in members if member.content is None]
         if not pictures:
@@ -73,8 +76,8 @@ def _members(file: Path) -> Iterator[_Member]:
                     continue
                 if has_suffix(Path(member.name), "pictures"):
                     yield _Member(member.name, member.offset_data, member.size, None)
-                elif member.name.endswith((".cls", ".json")):
-                    if member.size > _LARGEST_LABEL:
+                elif may_hold_label(member.name):
+                    if member.size > LARGEST_LABEL:
                         raise DataError(f"{as_text(file)}: {member.name} is too large for a label")
                     content = archive.extractfile(member)
                     assert content is not None  # a regular file has content
@@ -85,27 +88,15 @@ def _members(file: Path) -> Iterator[_Member]:
 
 def _label(file: Path, picture: str, members: list[_Member]) -> str:
     """The label of a sample: the text of NAME.cls, or a field of NAME.json."""
-    for member in sorted(members, key=lambda each: each.name.endswith(".json")):
-        if member.content is None:
-            continue
-        try:
-            if member.name.endswith(".cls"):
-                found: object = member.content.decode().strip()
-            else:
-                fields = json.loads(member.content)
-                known = fields if isinstance(fields, dict) else {}
-                found = next((known[name] for name in _LABELS if name in known), "")
-        except ValueError as error:
-            raise DataError(f"{as_text(file)}: {member.name}: no label in it ({error})") from error
-        if isinstance(found, str | int) and not isinstance(found, bool) and str(found).strip():
-            return str(found).strip()
-    key = _key(picture)
+    held = [(each.name, each.content) for each in members if each.content is not None]
+    try:
+        found = label_in(held)
+    except ValueError as error:
+        raise DataError(f"{as_text(file)}: {error}") from error
+    if found is not None:
+        return found
+    key = sample_key(picture)
     raise DataError(
         f"{as_text(file)}: {picture} has no label: {key}.cls, or {key}.json with a field "
-        f"{_LABELS[0]!r}, must stand beside it in the archive (tar --sort=name does it)"
+        f"{FIELDS[0]!r}, must stand beside it in the archive (tar --sort=name does it)"
     )
-
-
-def _key(name: str) -> str:
-    path = PurePosixPath(name)
-    return str(path.parent / path.name.partition(".")[0])

@@ -126,6 +126,23 @@ def test_archives_of_samples(tmp_path: Path) -> None:
     assert list_sources([str(shard.parent)]).pictures is None
 
 
+def test_labels_of_samples_are_those_that_training_reads(tmp_path: Path) -> None:
+    files = [
+        ("a.png", png("red")),
+        ("a.json", b'{"label": "red", "cls": 7}'),
+        ("b.png", png("green")),
+        ("b.json", b'{"cls": 1}'),
+        ("c.png", png("blue")),
+        ("c.json", b"{"),
+        ("d.png", png("blue")),
+        ("d.cls", b"\xff"),
+        ("e.png", png("blue")),
+        ("e.json", b'{"label": "blue"}'),
+    ]
+    write_tar(tmp_path / "a.tar", files)
+    assert [p.label for p in given(tmp_path / "a.tar")] == ["red", "1", None, None, "blue"]
+
+
 def test_a_cut_archive_keeps_what_comes_before(tmp_path: Path) -> None:
     shard = tmp_path / "a.tar"
     write_tar(shard, [(f"{i}.png", png("red")) for i in range(9)])

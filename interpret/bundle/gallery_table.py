@@ -30,7 +30,9 @@ class RowsOf:
         """See the class."""
         if not len(self._ids):
             return np.full(len(wanted), -1)
-        places = np.minimum(np.searchsorted(self._ids, wanted), len(self._ids) - 1)
+        # Of the ids' own type: NumPy would otherwise make a copy of all ids in the wider one.
+        narrow = wanted.astype(self._ids.dtype)
+        places = np.minimum(np.searchsorted(self._ids, narrow), len(self._ids) - 1)
         rows = places if self._order is None else self._order[places]
         return np.where(self._ids[places] == wanted, rows, -1)
 

@@ -175,6 +175,13 @@ def measured(
             break
     enough = min(RECALL, max(each[0] for each in tried))
     _, probes, candidates = next(each for each in tried if each[0] >= enough)
+    too_few = probes // 2
+    while probes - too_few > max(1, probes // 8):
+        middle = (too_few + probes) // 2
+        if recall(middle, candidates) >= enough:
+            probes = middle
+        else:
+            too_few = middle
     probes = min(2 * probes, index.nlist)
     return SearchIndex(
         kind=kind,

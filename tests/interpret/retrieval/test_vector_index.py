@@ -83,6 +83,23 @@ def test_recall_is_that_of_brute_force():
     assert found.recall == pytest.approx(np.mean(hits) / 10)
 
 
+def test_twice_the_fewest_probes_that_are_enough():
+    stored, ids = clusters(8), np.arange(ROWS)
+    index = build(stored, ids, "IVF64,Flat")
+    found = measured(index, stored, ids, kind="IVF64,Flat", rows=ROWS, changed=0)
+    asked = np.sort(np.random.default_rng(1).choice(ROWS, 256, replace=False))
+    truth, _ = brute_force(stored[asked], stored, 11)
+
+    def recall(probes: int) -> float:
+        search = CellSearch(index, stored, RowsOf(ids), probes=probes, candidates=1)
+        rows, _ = search(stored[asked], 11)
+        hits = [len(np.intersect1d(a, b)) - 1 for a, b in zip(rows, truth, strict=True)]
+        return float(np.mean(hits)) / 10
+
+    assert found.probes % 2 == 0
+    assert recall(found.probes // 2) >= 0.99 > recall(found.probes // 2 - 1)
+
+
 def test_rows_of_one_embedding_do_not_lower_the_recall():
     stored = np.repeat(clusters(8, 30), 100, 0)
     index = build(stored, np.arange(ROWS), "IVF4,Flat")

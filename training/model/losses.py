@@ -15,6 +15,9 @@ from torch import Tensor
 # Smoothing of |x|^(1/2): each component's value stays within EPSILON of it, its slope below
 # 0.54 / EPSILON. Without it the slope at 0 is infinite.
 EPSILON = 1e-3
+# Up to so many classes each step compares all prototypes with each other. The square of more would
+# cost more than the network: those of the batch stand for all then.
+ALL_CLASSES = 4096
 _CHUNK = 2**20  # class × class distances held at a time: 4 MB, which stay in a CPU's cache
 
 
@@ -29,10 +32,16 @@ def negative_sample(embedding: Tensor, labels: Tensor, prototypes: Tensor) -> Te
     return -0.5 * half_norm(embedding - rivals).mean()
 
 
-def negative_class(prototypes: Tensor) -> Tensor:
-    """Eq. 9: minus half the mean over classes of ‖c − c_neg‖ to the power ½, in the ½-norm."""
-    rivals = F.embedding(nearest_prototype(prototypes), prototypes)
-    return -0.5 * half_norm(prototypes - rivals).mean()
+def negative_class(prototypes: Tensor, labels: Tensor) -> Tensor:
+    """Eq. 9: minus half the mean over classes of ‖c − c_neg‖ to the power ½, in the ½-norm.
+
+    Of more than ALL_CLASSES classes the mean is over those of the batch's `labels`, which over
+    many batches is the same where classes have equally many pictures.
+    """
+    own = None if len(prototypes) <= ALL_CLASSES else torch.unique(labels)
+    rivals = F.embedding(nearest_prototype(prototypes, own), prototypes)
+    chosen = prototypes if own is None else F.embedding(own, prototypes)
+    return -0.5 * half_norm(chosen - rivals).mean()
 
 
 def half_norm(difference: Tensor) -> Tensor:
@@ -49,12 +58,19 @@ def nearest_rival(embedding: Tensor, labels: Tensor, prototypes: Tensor) -> Tens
 
 
 @torch.no_grad()
-def nearest_prototype(prototypes: Tensor) -> Tensor:
-    """Eq. 8: index (M,) of each prototype's nearest neighbour among the others."""
-    labels = torch.arange(len(prototypes), device=prototypes.device)
+def nearest_prototype(prototypes: Tensor, own: Tensor | None = None) -> Tensor:
+    """Eq. 8: index of the nearest neighbour among the others, of each prototype (M,), or of those
+    of the classes `own` (m,).
+    """
+    if own is None:
+        own = torch.arange(len(prototypes), device=prototypes.device)
     rows = max(1, _CHUNK // len(prototypes))
-    parts = zip(torch.split(prototypes, rows), torch.split(labels, rows), strict=True)
-    return torch.cat([nearest_rival(part, own, prototypes) for part, own in parts])
+    # Into one tensor: small ones kept between the large ones of the parts would hold their memory.
+    found = torch.empty_like(own)
+    for start in range(0, len(own), rows):
+        part = own[start : start + rows]
+        found[start : start + rows] = nearest_rival(prototypes[part], part, prototypes)
+    return found
 
 
 def distance_logits(embedding: Tensor, prototypes: Tensor, gamma: float) -> Tensor:

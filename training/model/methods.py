@@ -221,7 +221,7 @@ class PositiveNegative(Method):
             (1.0, "cross_entropy", self.cross_entropy(embedding, labels)),
             (lambda_pos, "positive", losses.positive(embedding, labels, own)),
             (sample_weight, "negative_sample", losses.negative_sample(embedding, labels, own)),
-            (class_weight, "negative_class", losses.negative_class(own)),
+            (class_weight, "negative_class", losses.negative_class(own, labels)),
         )
 
     def constrain_(self) -> None:

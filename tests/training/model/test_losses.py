@@ -24,7 +24,22 @@ def test_negative_sample_by_hand():
 
 def test_negative_class_by_hand():
     # Both classes are 2 away from the other in each component: Σ|x|^½ = 2√2.
-    assert losses.negative_class(PROTOTYPES).item() == pytest.approx(-math.sqrt(2), abs=1e-6)
+    value = losses.negative_class(PROTOTYPES, LABELS[:0])
+    assert value.item() == pytest.approx(-math.sqrt(2), abs=1e-6)
+
+
+def test_of_very_many_classes_those_of_the_batch_stand_for_all(monkeypatch: pytest.MonkeyPatch):
+    _, _, c = random_case(8, 30, 3)
+    whole = losses.negative_class(c, torch.tensor([4]))
+    monkeypatch.setattr(losses, "ALL_CLASSES", 29)
+    # Every class in one batch of three; twice in a batch counts once.
+    batches = torch.arange(30).reshape(3, 10)
+    parts = [losses.negative_class(c, torch.cat([own, own[:4]])) for own in batches]
+    torch.testing.assert_close(torch.stack(parts).mean(), whole)
+    c.requires_grad_()
+    (slope,) = torch.autograd.grad(losses.negative_class(c, torch.tensor([7])), c)
+    rival = (c - c[7]).norm(dim=1).argsort()[1]
+    assert sorted(slope.abs().sum(1).nonzero()[:, 0].tolist()) == sorted([7, int(rival)])
 
 
 @pytest.mark.parametrize(("classes", "dim"), [(2, 3), (10, 3), (102, 10)])
@@ -48,7 +63,9 @@ def test_transcription_of_the_paper(classes: int, dim: int):
     assert losses.negative_sample(h, y, c).item() == pytest.approx(
         -sample / (2 * len(h)), abs=slack
     )
-    assert losses.negative_class(c).item() == pytest.approx(-per_class / (2 * classes), abs=slack)
+    assert losses.negative_class(c, y).item() == pytest.approx(
+        -per_class / (2 * classes), abs=slack
+    )
 
 
 def test_smoothed_root_stays_within_epsilon():
@@ -99,3 +116,5 @@ def test_nearest_prototypes_part_by_part(together: int, monkeypatch: pytest.Monk
     prototypes = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
     between = torch.cdist(prototypes, prototypes).fill_diagonal_(torch.inf)
     assert torch.equal(losses.nearest_prototype(prototypes), between.argmin(1))
+    some = torch.tensor([7, 31, 3])
+    assert torch.equal(losses.nearest_prototype(prototypes, some), between[some].argmin(1))

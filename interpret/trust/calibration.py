@@ -60,14 +60,19 @@ class Limits(NamedTuple):
 
 
 def conformal_quantile(scores: Array, coverage: float, copies: int = 1) -> float:
-    """The ⌈(n + 1)·coverage⌉-th smallest of n scores; infinite when there are too few.
+    """The ⌈(n + 1)·coverage·copies⌉-th smallest score of n pictures in as many `copies` each;
+    infinite when there are too few.
 
-    The chance that a new score is above it is at most 1 − coverage. With several `copies` of each
-    picture n is the number of pictures, and the quantile has the same share of all scores below.
+    The chance that a score of a new picture, in any of the copies, is above it is at most
+    1 − coverage: for all copies of the new picture may be above those of the n known ones.
     """
-    number = len(scores) // copies
-    rank = math.ceil((number + 1) * coverage - 1e-9)
-    return float(np.sort(scores)[rank * copies - 1]) if rank <= number else math.inf
+    rank = _rank(len(scores) // copies + 1, coverage, copies)
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else math.inf
+
+
+def _rank(pictures: int, coverage: float, copies: int) -> int:
+    """How many of the scores of so many pictures, the new one among them, a quantile must reach."""
+    return math.ceil(pictures * coverage * copies - 1e-9)
 
 
 def fewest(coverage: float) -> int:
@@ -120,8 +125,9 @@ def _quantiles(
     pooled = np.isinf(found)
     found[pooled] = conformal_quantile(scores, share, copies)
     sizes = np.where(pooled, len(scores), np.bincount(groups, minlength=classes))
-    number = sizes // copies + 1
-    lost: Array = 1 - np.ceil(number * share - 1e-9) / number
+    pictures = sizes // copies + 1
+    reached = np.array([_rank(int(n), share, copies) for n in pictures])
+    lost: Array = 1 - reached / (pictures * copies)
     return found, pooled, lost
 
 

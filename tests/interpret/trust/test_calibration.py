@@ -132,8 +132,8 @@ def test_copies_are_no_more_pictures():
     assert conformal_quantile(scores, 0.95) == 18
     assert conformal_quantile(np.concatenate([scores, scores + 100]), 0.95, 2) == 118
     assert conformal_quantile(np.tile(scores[:18], 2), 0.95, 2) == np.inf
-    # The tenth of the ten pictures at 50 %: ⌈11/2⌉ = 6 of 10, so 12 of the 20 scores.
-    assert conformal_quantile(np.arange(20.0), 0.5, 2) == 11
+    # 11 of the 22 scores that there are with those of an eleventh picture.
+    assert conformal_quantile(np.arange(20.0), 0.5, 2) == 10
     assert in_copies(np.array([2, 0]), 5, 3).tolist() == [2, 0, 7, 5, 12, 10]
 
 
@@ -142,8 +142,12 @@ def test_limits_of_copies_that_are_the_same():
     once = find_limits(held_out, labels, 0.9)
     rows = in_copies(np.arange(300), 300, 3) % 300
     thrice = find_limits(held_out.part(rows), labels[rows], 0.9, 3)
-    for one, other in zip(once[:2], thrice[:2], strict=True):
-        np.testing.assert_allclose(one, other, rtol=0.05)
+    np.testing.assert_array_equal(once.max_distance, thrice.max_distance)
+    # A class may lose what is left of its share exactly: a picture less is in its set, at most.
+    margins, whole = label_margins(held_out.distances, labels), []
+    for limits in (once, thrice):
+        whole.append(np.bincount(labels, margins >= limits.margin[labels]))
+    assert np.abs(whole[0] - whole[1]).max() <= 1
     found = calibrate(held_out.part(rows), labels[rows], NAMES, "valid", 0.9, 3)
     alone = calibrate(held_out, labels, NAMES, "valid", 0.9)
     assert (found.changes, alone.changes, found.examples) == (2, 0, 300)

@@ -29,7 +29,10 @@ def reproduce(
     first_seed: Annotated[int, Option(min=0, help="the first of the seeds")] = 0,
     epochs: Annotated[int | None, Option(help="epochs of a run; default: the preset's")] = None,
     override: Annotated[
-        list[str] | None, Option("--set", help="OPTION=VALUE of dpnp train, for every run")
+        list[str] | None,
+        Option(
+            "--set", help="OPTION=VALUE of dpnp train, for every run; weights=none starts at random"
+        ),
     ] = None,
     holdout: Annotated[
         bool, Option("--holdout", help="measure on a tenth of the training pictures: for tuning")

@@ -197,7 +197,7 @@ def _override(text: str) -> tuple[str, Any]:
         raise ConfigError(
             f"--set {text}: not OPTION=VALUE with an option of dpnp train that changes the weights"
         )
-    return name, value
+    return name, None if value == "none" and name == "weights" else value
 
 
 def described(cell: Cell) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.commands.command_line import dpnp
+from tests.training.paper.conftest import OVERRIDES, SMALL
 from training.paper import runs
 from training.paper.reproduce import plan
 
@@ -30,7 +31,7 @@ def test_finished_runs_are_not_run_again(everything: Path, monkeypatch: pytest.M
     (gone / runs.RESULT).unlink()
     trained = []
     monkeypatch.setattr(runs, "train", _spy(runs.train, trained))
-    options = ("--preset", "cpu", "--data", "digits", "--epochs", 2, "--out", out)
+    options = ("--preset", "cpu", "--data", "digits", "--epochs", 2, *SMALL, "--out", out)
     assert dpnp("reproduce", "table2", *options, monkeypatch=monkeypatch) == 0
     assert trained == [True]  # one, resumed from its checkpoint
     after = json.loads((gone / runs.RESULT).read_text())
@@ -48,6 +49,7 @@ def _spy(train, trained: list[bool]):
 def test_a_result_counts_for_its_whole_configuration_alone(everything: Path, tmp_path: Path):
     """Whatever the defaults are by now, and whatever the folder is called."""
     options = {"seeds": [0], "methods": ["ce"], "data": ["digits"], "epochs": 2}
+    options["overrides"] = OVERRIDES
     (cell,) = plan("table2", "cpu", **options)
     folder = runs.stored(cell, everything / "runs")
     assert folder is not None

@@ -3,13 +3,58 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from interpret.model.predictor import AnyPredictor, Pixels, Prediction, concatenated
 from serving.telemetry.later import later
 from serving.telemetry.metrics import metrics
+
+T = TypeVar("T")
+
+
+class Wanted(NamedTuple):
+    """A picture that a piece of work, in the middle of it, asks the network about."""
+
+    predict: Callable[[Pixels, Sequence[str], bool], Prediction]  # pixels, ids, evidence
+    pixels: Pixels  # (S, S, 3)
+    request_id: str
+    evidence: bool
+
+
+# Work that asks the network, goes on with the prediction for its picture, and ends with a T.
+Steps = Generator[Wanted, Prediction, T]
+
+
+def together(wanted: Sequence[Wanted]) -> list[Prediction | Exception]:
+    """The prediction for each picture, or why there is none. Those that ask the same share a call.
+
+    Of each prediction N is 1.
+    """
+    found: dict[int, Prediction | Exception] = {}
+    for predict in {each.predict: None for each in wanted}:
+        rows = [row for row, each in enumerate(wanted) if each.predict == predict]
+        found |= zip(rows, _of(predict, [wanted[row] for row in rows]), strict=True)
+    return [found[row] for row in range(len(wanted))]
+
+
+def _of(
+    predict: Callable[[Pixels, Sequence[str], bool], Prediction], wanted: Sequence[Wanted]
+) -> Sequence[Prediction | Exception]:
+    alone, start = len(wanted) == 1, time.perf_counter()
+    pixels = wanted[0].pixels[None] if alone else np.stack([each.pixels for each in wanted])
+    ids, evidence = [each.request_id for each in wanted], any(each.evidence for each in wanted)
+    try:
+        prediction = predict(pixels, ids, evidence)
+    except Exception as error:  # the edge of the row: every piece of work gets the error
+        return [error] * len(wanted)
+    for _ in wanted[1:]:  # the call counts as one
+        metrics().inference.observe(time.perf_counter() - start)
+    return [prediction] if alone else [prediction.part(slice(n, n + 1)) for n in range(len(wanted))]
 
 
 class _Item:

@@ -21,13 +21,13 @@ from interpret.figures.palette import class_colours
 from interpret.model.devices import cuda_device_count
 from interpret.model.predictor import CUDA, AnyPredictor, Pixels, Prediction, Predictor
 from serving.answers import Coverage, Map, Model, Prototypes, RequestLimits
-from serving.batching import BatchingPredictor
+from serving.batching import BatchingPredictor, Wanted
 from serving.feedback import Answered, Feedback, RememberingPredictor
 from serving.schemas import PAGE_LIMIT
 from serving.settings import Settings
 from serving.telemetry.drift import Drift, Reference
 from serving.telemetry.later import later
-from serving.telemetry.logs import LOG
+from serving.telemetry.logs import LOG, REQUEST_ID
 from serving.telemetry.metrics import metrics
 
 WATCH_SECONDS = 1.0
@@ -60,6 +60,7 @@ class Engine:
         blank = np.zeros((batch, size, size, 3), np.uint8)
         for pictures in (blank[:1], blank):
             predictor(pictures, evidence=True)
+        self.batch = batch  # pictures of one inference, at most
         self._batching = BatchingPredictor(predictor, batch)
         answering: AnyPredictor = self._batching
         self._remembering: RememberingPredictor | None = None
@@ -100,11 +101,17 @@ class Engine:
         assert self._remembering is not None
         return self._remembering.silent(pixels)
 
-    def prediction(self, pixels: Pixels, request_ids: Sequence[str]) -> Prediction:
+    def prediction(
+        self, pixels: Pixels, request_ids: Sequence[str], evidence: bool = False
+    ) -> Prediction:
         """The prediction for pictures (N, S, S, 3), each remembered under an id of its own."""
         if self._remembering is None:
-            return self._batching(pixels)
-        return self._remembering.of_pictures(pixels, request_ids)
+            return self._batching(pixels, evidence=evidence)
+        return self._remembering.of_pictures(pixels, request_ids, evidence=evidence)
+
+    def wanted(self, pixels: Pixels, evidence: bool = False) -> Wanted:
+        """The question for the prediction of one request's picture (S, S, 3)."""
+        return Wanted(self.prediction, pixels, REQUEST_ID.get() or "", evidence)
 
     def with_fine_evidence(self, explanation: Explanation, pixels: Pixels) -> Explanation:
         """The explanation of a picture (S, S, 3) with its finer map.

@@ -142,9 +142,11 @@ class RememberingPredictor:
             self._remember(pixels, prediction, picture_ids(request_id, len(pixels)))
         return prediction
 
-    def of_pictures(self, pixels: Pixels, request_ids: Sequence[str]) -> Prediction:
+    def of_pictures(
+        self, pixels: Pixels, request_ids: Sequence[str], *, evidence: bool = False
+    ) -> Prediction:
         """As the predictor inside, each picture (N, S, S, 3) remembered under an id of its own."""
-        prediction = self._predictor(pixels)
+        prediction = self._predictor(pixels, evidence=evidence)
         self._remember(pixels, prediction, request_ids)
         return prediction
 

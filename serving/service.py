@@ -41,6 +41,7 @@ from serving.answers import (
     RefusedPicture,
     Similar,
 )
+from serving.batching import Steps
 from serving.engine import Engine, EngineHolder, check_device
 from serving.feedback import picture_ids
 from serving.http.access import Access
@@ -98,13 +99,16 @@ class Dpnp:
         set_formats()
         self.settings = SETTINGS
         self.holder = EngineHolder(SETTINGS)
-        # More threads than CPUs, so that pictures wait for the next batch and not for a thread.
-        # Explanations have a quarter as many, so a flood of both leaves four fifths of the threads
-        # to the others.
         room, quick = SETTINGS.max_concurrency, min(SETTINGS.max_concurrency, SETTINGS.max_batch)
+        # A row at a time for each CPU; while a GPU infers, one more is read.
+        rows = SETTINGS.process_threads + (self.holder.engine.about.device == "cuda")
         self.pools = {
+            "predict": WorkerPool(rows, room, SETTINGS.queue_seconds, self._row),
+            # Rows a quarter as long, so a flood of both leaves four fifths to predictions.
+            "explain": WorkerPool(
+                min(rows, max(1, quick // 4)), room, SETTINGS.queue_seconds, self._short_row
+            ),
             "quick": WorkerPool(quick, room, SETTINGS.queue_seconds),
-            "explain": WorkerPool(max(1, quick // 4), room, SETTINGS.queue_seconds),
             # A finer map takes up to 17 inferences: few at once, and those that wait leave most of
             # the room to other explanations.
             "fine": WorkerPool(max(1, quick // 8), max(2, room // 4), SETTINGS.queue_seconds),
@@ -159,12 +163,20 @@ class Dpnp:
         self._stop.set()
         later().flush()
 
-    @endpoint(PredictForm, Classification, pool="quick")
-    def predict(self, form: PredictForm) -> Classification:
+    def _row(self) -> int:
+        return self.holder.engine.batch
+
+    def _short_row(self) -> int:
+        return max(1, self.holder.engine.batch // 4)
+
+    @endpoint(PredictForm, Classification, pool="predict")
+    def predict(self, form: PredictForm) -> Steps[Classification]:
         """Classify a picture: its nearest prototypes, the margin, and whether to trust it."""
         engine = self.holder.engine
-        pixels = self._pixels(engine, form.image)[None]
-        [answer] = engine.explainer.classify(pixels, top=form.top, probabilities=form.probabilities)
+        prediction = yield engine.wanted(self._pixels(engine, form.image))
+        [answer] = engine.explainer.answers(
+            prediction, top=form.top, probabilities=form.probabilities
+        )
         engine.count(answer)
         return answer
 
@@ -193,12 +205,13 @@ class Dpnp:
         return BatchAnswer(results=results)
 
     @endpoint(ExplainForm, Explanation, pool="explain", costly=_finer)
-    def explain(self, form: ExplainForm) -> Explanation:
+    def explain(self, form: ExplainForm) -> Steps[Explanation]:
         """Classify a picture, with the training images behind the answer and the evidence map."""
         engine = self.holder.engine
         pixels = self._pixels(engine, form.image)
-        answer = engine.explainer.explain_pixels(
+        answer = engine.explainer.explained(
             pixels,
+            (yield engine.wanted(pixels, evidence=True)),
             form.k,
             negative=form.rival,
             top=form.top,

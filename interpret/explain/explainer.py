@@ -155,7 +155,28 @@ class Explainer:
         `probabilities` are as in `classify`. Raises UnknownLabelError, or OwnRivalError for a
         class against itself.
         """
-        prediction = self.predictor(pixels[None], evidence=True)
+        return self.explained(
+            pixels,
+            self.predictor(pixels[None], evidence=True),
+            k,
+            positive=positive,
+            negative=negative,
+            top=top,
+            probabilities=probabilities,
+        )
+
+    def explained(
+        self,
+        pixels: NDArray[np.uint8],
+        prediction: Prediction,
+        k: int = 6,
+        *,
+        positive: str | None = None,
+        negative: str | None = None,
+        top: int = NEAREST_SHOWN,
+        probabilities: bool = False,
+    ) -> Explanation:
+        """As `explain_pixels`, from the picture's prediction with `evidence`."""
         answer = self._classification(prediction, 0, top, probabilities)
         if positive is not None or negative is not None:
             answer = self._asked(answer, prediction, positive, negative)

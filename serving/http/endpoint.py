@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from interpret.bundle.errors import DpnpError
 from interpret.explain.answers import Classification
 from serving.answers import AnsweredPicture, BatchAnswer
+from serving.batching import Steps
 from serving.engine import EngineHolder
 from serving.http import forms
 from serving.http.bodies import BodyLimits
@@ -58,26 +59,30 @@ def endpoint(
     route: str | None = None,
     limits: Callable[[Settings], BodyLimits] = one_picture,
     closed: Callable[[Settings], ServiceError | None] = lambda settings: None,
-) -> Callable[[Callable[[Any, F], BaseModel]], Any]:
+) -> Callable[[Callable[[Any, F], BaseModel | Steps[Any]]], Any]:
     """Make a method, which takes a checked form and returns an answer, a BentoML API.
 
     Its address is `route`, or /NAME. `limits` are those of its body.
 
-    The method and the writing of its answer's JSON run in a thread of the pool. A ServiceError or
+    The method and the writing of its answer's JSON run in a thread of the pool. A method that
+    asks the network in `Steps` does so together with others of its row. A ServiceError or
     a DpnpError becomes an answer in the error schema. `costly` names a second pool for a form that
     asks for more work: its request takes a place and a thread of that one. `closed` refuses every
     request where the settings do not open the endpoint; no body is read then.
     """
 
-    def decorate(method: Callable[[Any, F], BaseModel]) -> Any:
+    def decorate(method: Callable[[Any, F], BaseModel | Steps[Any]]) -> Any:
         async def handle(self: Host, request: Request) -> Response:
             settings, threads = self.settings, self.pools[pool]
 
-            def work(fields: F, handed_over: float) -> str:
-                metrics().queue.observe(time.perf_counter() - handed_over)
-                result = method(self, fields)
+            def written(result: BaseModel) -> str:
                 request.scope["dpnp.log"] |= _told(result)
                 return result.model_dump_json()
+
+            def work(fields: F, handed_over: float) -> str | Steps[str]:
+                metrics().queue.observe(time.perf_counter() - handed_over)
+                result = method(self, fields)
+                return written(result) if isinstance(result, BaseModel) else _then(result, written)
 
             response: Response
             try:
@@ -101,6 +106,10 @@ def endpoint(
         return bentoml.api(handle, route=route, input_spec=form, output_spec=answer)
 
     return decorate
+
+
+def _then(steps: Steps[BaseModel], written: Callable[[BaseModel], str]) -> Steps[str]:
+    return written((yield from steps))
 
 
 def _told(answer: BaseModel) -> dict[str, object]:

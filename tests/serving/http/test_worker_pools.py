@@ -1,13 +1,22 @@
-"""A pool without a place or a free thread refuses, and has both again afterwards."""
+"""A pool without a place or a free thread refuses, and has both again afterwards; its rows."""
 
 import asyncio
+import threading
 import time
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 
 import anyio
+import numpy as np
 import pytest
 
+from interpret.bundle.bundle import Bundle
+from interpret.model.predictor import Pixels, Prediction, Predictor
+from serving.batching import Steps, Wanted
 from serving.http.errors import ServiceError
-from serving.http.worker_pools import WorkerPool
+from serving.http.worker_pools import ROW_SECONDS, WorkerPool
+
+NAME: ContextVar[str] = ContextVar("name")
 
 
 def test_a_full_pool_refuses() -> None:
@@ -40,3 +49,106 @@ def test_waiting_is_cut_short_but_work_is_not() -> None:
 
     asyncio.run(both())
     assert sorted(outcomes, key=str) == [503, "done"]
+
+
+class Asked:
+    """The toy's predictor, with the names of the requests that shared each call."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._predictor = Predictor(bundle, threads=1)
+        self.calls: list[list[str]] = []
+
+    def __call__(self, pixels: Pixels, request_ids: Sequence[str], evidence: bool) -> Prediction:
+        self.calls.append(list(request_ids))
+        if "fault" in request_ids:
+            raise ZeroDivisionError("a fault in the model")
+        return self._predictor(pixels, evidence=evidence)
+
+
+@pytest.fixture
+def asked(toy_bundle: Bundle) -> Asked:
+    return Asked(toy_bundle)
+
+
+def level(asked: Asked, grey: int, reading: float = 0.0) -> Steps[tuple[str, float]]:
+    """Work that asks about a picture of one grey, and ends with its request and that grey."""
+    end = time.thread_time() + reading
+    while time.thread_time() < end:
+        pass
+    if grey > 255:
+        raise ServiceError(415, "not_an_image", "no picture")
+    pixels = np.full((4, 4, 3), grey, np.uint8)
+    prediction = yield Wanted(asked, pixels, NAME.get(), evidence=False)
+    return NAME.get(), round(255 * float(prediction.embedding[0, 0]))
+
+
+def outcomes(pool: WorkerPool, work: dict[str, Callable[[], Steps[object]]]) -> dict[str, object]:
+    """What becomes of pieces of work that all wait for the pool's first thread."""
+    found: dict[str, object] = {}
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        begun.set()
+        return go_on.wait(10)
+
+    async def ask(name: str) -> None:
+        NAME.set(name)
+        try:
+            found[name] = await pool.run(work[name])
+        except (ServiceError, ZeroDivisionError) as error:
+            found[name] = type(error).__name__
+
+    async def everybody() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(pool.run, hold)
+            assert await asyncio.to_thread(begun.wait, 10)
+            for name in work:
+                tasks.start_soon(ask, name)
+            await asyncio.sleep(0)
+            go_on.set()
+
+    asyncio.run(everybody())
+    return found
+
+
+def test_what_waits_asks_the_network_together(asked: Asked) -> None:
+    pool = WorkerPool(1, 99, 10, row=lambda: 4)
+    names = [f"r{n}" for n in range(6)]
+    work = {name: lambda n=n: level(asked, 40 * n) for n, name in enumerate(names)}
+    assert outcomes(pool, work) == {name: (name, 40 * n) for n, name in enumerate(names)}
+    assert asked.calls == [names[:4], names[4:]]
+
+
+def test_a_bad_picture_fails_alone(asked: Asked) -> None:
+    pool = WorkerPool(1, 99, 10, row=lambda: 4)
+    work = {"a": lambda: level(asked, 1), "b": lambda: level(asked, 256)}
+    found = outcomes(pool, work | {"c": lambda: level(asked, 3)})
+    assert found == {"a": ("a", 1), "b": "ServiceError", "c": ("c", 3)}
+    assert asked.calls == [["a", "c"]]
+
+
+def test_a_fault_of_the_network_reaches_all_of_its_row_and_no_other(asked: Asked) -> None:
+    pool = WorkerPool(1, 99, 10, row=lambda: 2)
+    work = {name: lambda: level(asked, 7) for name in ("fault", "beside", "after")}
+    fault = "ZeroDivisionError"
+    assert outcomes(pool, work) == {"fault": fault, "beside": fault, "after": ("after", 7)}
+
+
+def test_pictures_that_are_read_do_not_wait_for_many_slow_ones(asked: Asked) -> None:
+    pool = WorkerPool(1, 99, 10, row=lambda: 4)
+    work = {name: lambda: level(asked, 7, reading=2 * ROW_SECONDS) for name in "abc"}
+    assert set(outcomes(pool, work)) == set("abc")
+    assert asked.calls == [["a"], ["b"], ["c"]]
+
+
+def test_free_threads_share_what_waits() -> None:
+    pool = WorkerPool(2, 99, 10, row=lambda: 16)
+    together = threading.Barrier(2)
+
+    async def both() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(pool.run, lambda: together.wait(10))
+
+    for _ in range(20):  # in one thread the first piece would wait for the second in vain
+        asyncio.run(both())

@@ -14,7 +14,7 @@ import numpy as np
 from interpret import __version__
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
-from interpret.explain.answers import Classification, Explanation
+from interpret.explain.answers import Explanation
 from interpret.explain.evidence_answer import with_fine_evidence
 from interpret.explain.explainer import Explainer
 from interpret.figures.palette import class_colours
@@ -25,8 +25,7 @@ from serving.batching import BatchingPredictor, Wanted
 from serving.feedback import Answered, Feedback, RememberingPredictor
 from serving.schemas import PAGE_LIMIT
 from serving.settings import Settings
-from serving.telemetry.drift import Drift, Reference
-from serving.telemetry.later import later
+from serving.telemetry.answer_counter import AnswerCounter
 from serving.telemetry.logs import LOG, REQUEST_ID
 from serving.telemetry.metrics import metrics
 
@@ -71,8 +70,7 @@ class Engine:
         self._first_page = self._page(0, PAGE_LIMIT)
         self.map = _map(explainer).model_dump_json().encode()
         self.about = _about(explainer, settings)
-        self._reference = Reference(bundle)
-        self._drift, self._lock = Drift(len(bundle.prototypes)), threading.Lock()
+        self.count = AnswerCounter(bundle)
         LOG.info(
             "bundle %s (%.12s) is ready on %s, %d threads",
             self.model.name,
@@ -120,14 +118,6 @@ class Engine:
         """
         prototypes = self.explainer.bundle.prototypes
         return with_fine_evidence(explanation, pixels, prototypes, self._batching)
-
-    def count(self, answer: Classification) -> None:
-        """Count an answer in the metrics, a little later."""
-        later().put(self._count, answer)
-
-    def _count(self, answer: Classification) -> None:
-        with self._lock:
-            metrics().answered(answer, self._reference, self._drift)
 
 
 class EngineHolder:

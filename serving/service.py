@@ -100,20 +100,24 @@ class Dpnp:
         self.settings = SETTINGS
         self.holder = EngineHolder(SETTINGS)
         room, quick = SETTINGS.max_concurrency, min(SETTINGS.max_concurrency, SETTINGS.max_batch)
+        wait = SETTINGS.queue_seconds
         # A row at a time for each CPU; while a GPU infers, one more is read.
         rows = SETTINGS.process_threads + (self.holder.engine.about.device == "cuda")
         self.pools = {
-            "predict": WorkerPool(rows, room, SETTINGS.queue_seconds, self._row),
-            # Rows a quarter as long, so a flood of both leaves four fifths to predictions.
+            "predict": WorkerPool(rows, room, wait, lambda: self.holder.engine.batch),
+            # Rows half as long, so a flood of both leaves most to predictions.
             "explain": WorkerPool(
-                min(rows, max(1, quick // 4)), room, SETTINGS.queue_seconds, self._short_row
+                min(rows, max(1, quick // 4)),
+                room,
+                wait,
+                lambda: self.holder.engine.batch // 2 or 1,
             ),
-            "quick": WorkerPool(quick, room, SETTINGS.queue_seconds),
+            "quick": WorkerPool(quick, room, wait),
             # A finer map takes up to 17 inferences: few at once, and those that wait leave most of
             # the room to other explanations.
-            "fine": WorkerPool(max(1, quick // 8), max(2, room // 4), SETTINGS.queue_seconds),
+            "fine": WorkerPool(max(1, quick // 8), max(2, room // 4), wait),
             # Of many pictures: their bodies are large, so few are read at once.
-            "batch": WorkerPool(2, max(2, room // 4), SETTINGS.queue_seconds),
+            "batch": WorkerPool(2, max(2, room // 4), wait),
         }
         # Decoding is heavy too: no more pictures at once than there are CPUs.
         self._decoding = threading.BoundedSemaphore(SETTINGS.process_threads)
@@ -163,12 +167,6 @@ class Dpnp:
         self._stop.set()
         later().flush()
 
-    def _row(self) -> int:
-        return self.holder.engine.batch
-
-    def _short_row(self) -> int:
-        return max(1, self.holder.engine.batch // 4)
-
     @endpoint(PredictForm, Classification, pool="predict")
     def predict(self, form: PredictForm) -> Steps[Classification]:
         """Classify a picture: its nearest prototypes, the margin, and whether to trust it."""
@@ -213,7 +211,7 @@ class Dpnp:
             pixels,
             (yield engine.wanted(pixels, evidence=True)),
             form.k,
-            negative=form.rival,
+            asked=(None, form.rival),
             top=form.top,
             probabilities=form.probabilities,
         )

@@ -95,8 +95,9 @@ def overlay(
     """
     side = size or len(pixels)
     if even_squares(pixels, evidence, side):  # a pixel is tinted once, then enlarged
-        return _tinted(pixels, evidence, len(pixels)).resize((side, side), Image.Resampling.NEAREST)
-    return _tinted(pixels, evidence, side)
+        small = Image.fromarray(tinted(pixels, evidence, len(pixels)))
+        return small.resize((side, side), Image.Resampling.NEAREST)
+    return Image.fromarray(tinted(pixels, evidence, side))
 
 
 def even_squares(pixels: NDArray[np.uint8], evidence: NDArray[np.floating], side: int) -> bool:
@@ -155,14 +156,24 @@ def _inside(side: int, start: float, end: float, count: int) -> NDArray[np.float
     return np.diff(edges) * count / (end - start)
 
 
-def _tinted(pixels: NDArray[np.uint8], evidence: NDArray[np.floating], side: int) -> Image.Image:
+def tinted(
+    pixels: NDArray[np.uint8], evidence: NDArray[np.floating], side: int
+) -> NDArray[np.uint8]:
+    """The overlay (side, side, 3) as `overlay` describes it."""
     smooth = Image.Resampling.NEAREST if len(pixels) <= TINY else Image.Resampling.BICUBIC
-    picture = Image.fromarray(pixels).convert("L").resize((side, side), smooth)
+    picture = Image.fromarray(pixels).convert("L")
+    if side != len(pixels):
+        picture = picture.resize((side, side), smooth)
     grey = np.asarray(picture, dtype=np.float32)
     low, high = _GREYS
-    scaled = Image.fromarray(np.clip(evidence / strongest(evidence), -1, 1).astype(np.float32))
-    strength = np.asarray(scaled.resize((side, side), Image.Resampling.NEAREST))
-    return Image.fromarray(_tint(low + grey * ((high - low) / 255), strength))
+    scaled = np.clip(evidence / strongest(evidence), -1, 1).astype(np.float32)
+    if any(side % count for count in scaled.shape):
+        nearest = Image.fromarray(scaled).resize((side, side), Image.Resampling.NEAREST)
+        strength: NDArray[np.floating] = np.asarray(nearest)
+    else:
+        rows, cols = scaled.shape
+        strength = scaled.repeat(side // rows, 0).repeat(side // cols, 1)
+    return _tint(low + grey * ((high - low) / 255), strength)
 
 
 def colour_scale(steps: int = 255) -> NDArray[np.uint8]:

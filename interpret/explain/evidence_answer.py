@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from interpret.explain.answers import Evidence, Explanation, FineEvidence
 from interpret.explain.enlarged_png import enlarged_png
-from interpret.explain.evidence import even_squares, overlay
+from interpret.explain.evidence import even_squares, overlay, tinted
 from interpret.explain.fine_evidence import finer, useful_factor
 from interpret.model.predictor import AnyPredictor
 
@@ -30,7 +30,7 @@ def evidence_answer(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> E
 
 def _overlay_png(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> bytes:
     if even_squares(pixels, values, OVERLAY_SIDE):
-        return enlarged_png(np.asarray(overlay(pixels, values)), OVERLAY_SIDE // len(pixels))
+        return enlarged_png(tinted(pixels, values, len(pixels)), OVERLAY_SIDE // len(pixels))
     buffer = io.BytesIO()
     # Quick compression: the overlay is sent once, and its last bytes would cost more time than
     # they save.

@@ -25,12 +25,11 @@ from interpret.explain.answers import (
 )
 from interpret.explain.evidence import evidence_map, group_evidence
 from interpret.explain.evidence_answer import evidence_answer
+from interpret.explain.examples import Examples
 from interpret.explain.notebook import NotebookView
 from interpret.geometry.geometry import angles, nearest_rivals, paired_angles, smallest
 from interpret.model.images import PICTURE_TYPES, Picture, Preprocessing, as_image
 from interpret.model.predictor import AnyPredictor, Device, Pixels, Prediction, Predictor
-from interpret.retrieval.gallery import Gallery
-from interpret.retrieval.gallery_access import thumbnail_path
 from interpret.retrieval.projection import Projection
 from interpret.trust.groups import group_of
 from interpret.trust.verdict import PASSED, verdict
@@ -51,7 +50,7 @@ class Explainer:
         self.bundle = bundle
         self.predictor = Predictor(bundle) if predictor is None else predictor
         self.preprocessing = Preprocessing.of(bundle.manifest)
-        self.gallery = Gallery(bundle)
+        self._examples = Examples(bundle)
         self.projection = Projection(
             np.concatenate([bundle.prototypes, sampled(bundle.embeddings)])
         )
@@ -155,14 +154,9 @@ class Explainer:
         `probabilities` are as in `classify`. Raises UnknownLabelError, or OwnRivalError for a
         class against itself.
         """
+        prediction, asked = self.predictor(pixels[None], evidence=True), (positive, negative)
         return self.explained(
-            pixels,
-            self.predictor(pixels[None], evidence=True),
-            k,
-            positive=positive,
-            negative=negative,
-            top=top,
-            probabilities=probabilities,
+            pixels, prediction, k, asked=asked, top=top, probabilities=probabilities
         )
 
     def explained(
@@ -171,23 +165,23 @@ class Explainer:
         prediction: Prediction,
         k: int = 6,
         *,
-        positive: str | None = None,
-        negative: str | None = None,
+        asked: tuple[str | None, str | None] = (None, None),
         top: int = NEAREST_SHOWN,
         probabilities: bool = False,
     ) -> Explanation:
-        """As `explain_pixels`, from the picture's prediction with `evidence`."""
+        """As `explain_pixels`, from the picture's prediction with `evidence`; `asked` are
+        `positive` and `negative`.
+        """
         answer = self._classification(prediction, 0, top, probabilities)
-        if positive is not None or negative is not None:
-            answer = self._asked(answer, prediction, positive, negative)
+        if asked != (None, None):
+            answer = self._asked(answer, prediction, *asked)
         centres = self.bundle.prototypes[[answer.positive.index, answer.negative.index]]
-        near, far, neighbours = self._examples(np.concatenate([centres, prediction.embedding]), k)
         return Explanation(
             **dict(answer),
             point=self.projection(prediction.embedding)[0].tolist(),
-            positive_examples=near,
-            negative_examples=far,
-            neighbours=neighbours,
+            positive_examples=self._examples.of_prototype(answer.positive.index, k),
+            negative_examples=self._examples.of_prototype(answer.negative.index, k),
+            neighbours=self._examples.near(prediction.embedding, k),
             evidence=None
             if prediction.evidence is None
             else evidence_answer(pixels, evidence_map(prediction.evidence[0], *centres)),
@@ -196,12 +190,11 @@ class Explainer:
 
     def similar_to_image(self, pixels: NDArray[np.uint8], k: int) -> list[Example]:
         """The k training images nearest to one picture (S, S, 3)."""
-        return self._examples(self.predictor(pixels[None]).embedding, k)[0]
+        return self._examples.near(self.predictor(pixels[None]).embedding, k)
 
     def similar_to_prototype(self, label: str, k: int) -> list[Example]:
         """The k training images nearest to a class's prototype. Raises UnknownLabelError."""
-        index = self.bundle.class_index(label)
-        return self._examples(self.bundle.prototypes[index : index + 1], k)[0]
+        return self._examples.of_prototype(self.bundle.class_index(label), k)
 
     def prototypes(self, offset: int = 0, limit: int | None = None) -> list[PrototypeSummary]:
         """The classes from `offset` on, all or `limit` of them, each with its nearest rival."""
@@ -292,22 +285,6 @@ class Explainer:
         near, far = self._at(prediction, 0, [taken, rival])
         margin = far.distance - near.distance
         return answer.model_copy(update={"positive": near, "negative": far, "margin": margin})
-
-    def _examples(self, queries: NDArray[np.float32], k: int) -> list[list[Example]]:
-        found, table = self.gallery.search(queries, k), self.bundle.gallery
-        names = self.bundle.manifest.class_names
-        return [
-            [
-                Example(
-                    id=int(table.ids[row]),
-                    label=names[table.labels[row]],
-                    distance=distance,
-                    thumbnail=thumbnail_path(self.bundle, row),
-                )
-                for row, distance in zip(rows, away, strict=True)
-            ]
-            for rows, away in zip(found.rows.tolist(), found.distances.tolist(), strict=True)
-        ]
 
     def _group_evidence(
         self, pixels: NDArray[np.uint8], prediction: Prediction, group: Group | None

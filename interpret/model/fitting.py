@@ -54,6 +54,8 @@ def fit_square(image: Image.Image, size: int, fit: Fit = "crop") -> NDArray[np.u
     `crop` takes the largest centred square, `letterbox` the whole picture with a border of BORDER,
     `squash` the whole picture with its shape given up. A square picture is the same by each.
     """
+    if image.size == (size, size):
+        return np.asarray(image, dtype=np.uint8)
     part, inner, corner = _placement(image.size, size, fit)
     shown = image.resize(inner, Image.Resampling.BILINEAR, box=part)
     if inner == (size, size):

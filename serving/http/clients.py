@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from starlette.datastructures import Headers
@@ -53,13 +54,17 @@ def client_key(scope: Scope) -> str:
 
 def _from_this_machine(scope: Scope, headers: Headers) -> bool:
     names = [scope["client"][0]] if scope.get("client") else []  # none: a socket file
-    for value in (*headers.getlist("x-forwarded-for"), *headers.getlist("x-real-ip")):
-        names += [name.strip() for name in value.split(",")]
-    for value in headers.getlist("forwarded"):
-        names += _FORWARDED_FOR.findall(value)
+    for header in ("x-forwarded-for", "x-real-ip"):
+        if header in headers:  # looked up at once; the list goes through all headers
+            for value in headers.getlist(header):
+                names += [name.strip() for name in value.split(",")]
+    if "forwarded" in headers:
+        for value in headers.getlist("forwarded"):
+            names += _FORWARDED_FOR.findall(value)
     return all(map(_loopback, names))
 
 
+@lru_cache(256)
 def _loopback(name: str) -> bool:
     address = _address(name)
     return address is not None and address.is_loopback

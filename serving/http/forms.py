@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from starlette.requests import Request
 
 from interpret.model.picture_formats import HEAD, format_of
-from serving.http.bodies import BodyLimits, arriving, whole
+from serving.http.bodies import Arriving, BodyLimits, whole
 from serving.http.errors import ServiceError
 from serving.http.multipart import (
     MAX_FIELDS,
@@ -47,7 +47,7 @@ async def read(request: Request, form: type[F], limits: BodyLimits) -> F:
     read, and 422 for a field that is missing or out of range.
     """
     items: list[Item] = []
-    async with arriving(limits.seconds):
+    async with Arriving(limits.seconds):
         if not form.bodiless:
             items = await _items(request, limits)
         elif _content_type(request) == JSON and (body := await whole(request, limits.max_bytes)):

@@ -17,7 +17,7 @@ from interpret import __version__
 from interpret.bundle.errors import DpnpError
 from interpret.model.predictor import Pixels, Prediction
 from serving.engine import Engine
-from serving.http.bodies import arriving, whole
+from serving.http.bodies import Arriving, whole
 from serving.http.endpoint import MODEL_HEADER, Host
 from serving.http.errors import ServiceError, refusal
 from serving.http.forms import invalid, too_many_pictures
@@ -79,7 +79,7 @@ def open_inference(service: Callable[[], DecodingHost]) -> list[BaseRoute]:
         try:
             with threads.place():
                 with metrics().upload.time():
-                    async with arriving(settings.upload_seconds):
+                    async with Arriving(settings.upload_seconds):
                         body = await whole(request, settings.max_batch_bytes)
                 work = partial(_infer, host, request, body, time.perf_counter())
                 return await threads.run(work)

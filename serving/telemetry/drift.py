@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 
 import numpy as np
@@ -27,18 +28,16 @@ class Reference:
         order = np.argsort(nearest, kind="stable")
         values = np.stack([two[:, 0], two[:, 1] - two[:, 0]])[:, order]
         ends = np.searchsorted(nearest[order], np.arange(1, len(bundle.prototypes)))
-        self._sorted = [np.sort(own) for own in np.split(values, ends, axis=1)]
+        # Lists: one number is found in them sooner than in an array.
+        self._sorted = [np.sort(own).tolist() for own in np.split(values, ends, axis=1)]
 
     def ranks(self, index: int, distance: float, margin: float) -> tuple[float, float] | None:
         """The ranks of an answer's distance and margin; None if its class has too few images."""
-        own = self._sorted[index]
-        count = own.shape[1]
+        distances, margins = self._sorted[index]
+        count = len(distances)
         if count < ENOUGH:
             return None
-        return (
-            float(np.searchsorted(own[0], distance, "right")) / count,
-            float(np.searchsorted(own[1], margin, "right")) / count,
-        )
+        return bisect_right(distances, distance) / count, bisect_right(margins, margin) / count
 
 
 class Drift:
@@ -52,10 +51,13 @@ class Drift:
     def __init__(self, classes: int) -> None:
         self._latest = [deque[float](maxlen=WINDOW) for _ in range(classes)]
 
-    def add(self, index: int, rank: float) -> float | None:
-        """The score of a class after one more answer; None while there are too few answers."""
+    def add(self, index: int, rank: float) -> None:
+        """Note one more answer of a class."""
+        self._latest[index].append(rank)
+
+    def score(self, index: int) -> float | None:
+        """The score of a class; None while there are too few answers."""
         latest = self._latest[index]
-        latest.append(rank)
         if len(latest) < ENOUGH:
             return None
         ranks = np.sort(np.fromiter(latest, float))

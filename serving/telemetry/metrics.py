@@ -25,7 +25,6 @@ from prometheus_client import (
 )
 
 from interpret.explain.answers import Classification, ModelInfo
-from serving.telemetry.drift import Drift, Reference
 from serving.telemetry.later import later
 
 FOLDER = "DPNP_METRICS_FOLDER"  # set by the parent for its workers, not by users
@@ -128,18 +127,17 @@ class Metrics:
                 self._drift.labels(label).set(0)
         self._workers.labels(new.name, new.fingerprint).set(1)
 
-    def answered(self, answer: Classification, reference: Reference, drift: Drift) -> None:
-        """Count an answer, and compare it with the training reference."""
+    def answered(self, answer: Classification, ranks: tuple[float, float] | None) -> None:
+        """Count an answer, with the ranks of its distance and margin if its class has any."""
         self._predictions.labels(answer.label, answer.verdict).inc()
-        ranks = reference.ranks(answer.index, answer.positive.distance, answer.margin)
-        if ranks is None:
-            return
-        self._distance.labels(answer.label).observe(ranks[0])
-        self._margin.labels(answer.label).observe(ranks[1])
-        score = drift.add(answer.index, ranks[0])
-        if score is not None:
-            self._scored.add(answer.label)
-            self._drift.labels(answer.label).set(score)
+        if ranks is not None:
+            self._distance.labels(answer.label).observe(ranks[0])
+            self._margin.labels(answer.label).observe(ranks[1])
+
+    def drifted(self, label: str, score: float) -> None:
+        """Tell the drift score of a class."""
+        self._scored.add(label)
+        self._drift.labels(label).set(score)
 
     def request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request; status 0: the client went away before its answer."""

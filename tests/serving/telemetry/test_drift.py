@@ -27,21 +27,26 @@ def test_a_reference_and_its_ranks(toy_bundle: Bundle) -> None:
     assert reference.ranks(0, 9.0, 0.0) == (1.0, 0.0)
 
 
+def after(drift: Drift, index: int, rank: float) -> float | None:
+    drift.add(index, rank)
+    return drift.score(index)
+
+
 def test_drift_is_small_for_an_even_spread_and_large_for_strangers() -> None:
     drift = Drift(2)
-    even = [drift.add(0, rank) for rank in np.random.default_rng(0).permutation(WINDOW) / WINDOW]
+    even = [after(drift, 0, rank) for rank in np.random.default_rng(0).permutation(WINDOW) / WINDOW]
     assert even[: ENOUGH - 1] == [None] * (ENOUGH - 1)
     assert even[-1] == pytest.approx(0, abs=0.01)
-    strangers = [drift.add(0, 1.0) for _ in range(WINDOW)]
+    strangers = [after(drift, 0, 1.0) for _ in range(WINDOW)]
     assert strangers == sorted(strangers)
     assert strangers[-1] == 1.0
-    assert drift.add(1, 0.5) is None  # classes do not mix
+    assert after(drift, 1, 0.5) is None  # classes do not mix
 
 
 def test_drift_against_its_formula() -> None:
     ranks = np.random.default_rng(1).random(ENOUGH)
     drift = Drift(1)
-    score = [drift.add(0, rank) for rank in ranks][-1]
+    score = [after(drift, 0, rank) for rank in ranks][-1]
     grid = np.linspace(0, 1, 100_001)
     share = (ranks[:, None] <= grid).mean(0)
     assert score == pytest.approx(np.abs(share - grid).max(), abs=1e-4)

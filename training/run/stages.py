@@ -62,7 +62,9 @@ def start_of(run: Run) -> Start | None:
         return None
     _LOG.info("head on frozen features: %.2f%% of the valid pictures right", 100 * valid.accuracy)
     weights = copy.deepcopy(run.network.state_dict())
-    return Start(weights, valid, run.valid_size, run.head_accuracy)
+    # A file's weights may have been trained on these very pictures: too good to expect on others.
+    known = run.head_accuracy if run.config.weights in (None, "pretrained") else None
+    return Start(weights, valid, run.valid_size, known)
 
 
 def keep_better_(network: PrototypeNetwork, start: Start, last: EpochMetrics) -> bool:

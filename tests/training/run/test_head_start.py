@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.training.conftest import quick_config
 from training.config.errors import ConfigError
@@ -60,6 +61,22 @@ def test_what_cannot_be_shown_to_be_better_is_not_trained(
     assert again is not None
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+def test_weights_of_a_file_may_know_the_training_pictures(
+    digits: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """So their head is compared on the valid split alone, and not by cross-validation."""
+    caplog.set_level(logging.INFO)
+    trained = train(quick_config(embedding_dim=9, epochs=6), digits, tmp_path / "first")
+    assert trained is not None
+    file = tmp_path / "weights.safetensors"
+    save_file({name: t.contiguous() for name, t in trained.state_dict().items()}, file)
+    config = quick_config(**FEATURES, weights=str(file), epochs=1, lr=1e-9)
+    assert train(config, digits, tmp_path / "second") is not None
+    (line,) = metrics_log.read(tmp_path / "second")
+    told = f"({100 * line['valid_accuracy']:.2f}%): the head is kept"
+    assert told in caplog.text
 
 
 def test_training_goes_on_from_there(digits: DataSet, tmp_path: Path):

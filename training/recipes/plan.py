@@ -22,7 +22,7 @@ CPU_MINUTES = 10.0  # the budget where none is given and there is no GPU
 SMALL_SIDE = 48  # pixels: smaller pictures are drawings and icons, and train from scratch
 MANY = 20_000  # small pictures from which the recipe cpu-fast pays
 _ENLARGED = 1.5  # how far small pictures are enlarged for a pretrained network, at most
-_MOST_EPOCHS = {"finetune": 20, "scratch": 40}
+_MOST_EPOCHS = 40  # from scratch
 _MOST_DIMENSIONS = 256
 _FEWEST_DIMENSIONS = 3  # so that the embedding can be looked at
 _START_AND_EXPORT = 15.0  # seconds beside all that grows with the pictures
@@ -37,6 +37,7 @@ class _Choice(NamedTuple):
     network: str
     sizes: tuple[int, ...]  # pixels, ascending, at which it may see a picture
     enough: int = 8  # epochs: a smaller size, or the next network, is taken when fewer fit
+    most: int = 20  # epochs, however much time there is
     options: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -47,7 +48,7 @@ _CHOICES = (
 )
 # Of small pictures, where there is time for many epochs: enlarged further, and mixed in pairs.
 _SMALL_AND_LONG = _Choice(
-    "timm:tf_efficientnet_lite2", (160,), 14, MappingProxyType({"cutmix": 0.5, "lr": 5e-4})
+    "timm:tf_efficientnet_lite2", (160,), 14, 26, MappingProxyType({"cutmix": 0.5, "lr": 7e-4})
 )
 _SMALLEST_ENLARGED = 64  # pixels of a picture's side: 2.5 times as many are 160
 
@@ -105,7 +106,7 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
         options |= {
             "backbone": best.network,
             "image_size": best.sizes[-1],
-            "epochs": _MOST_EPOCHS["finetune"],
+            "epochs": best.most,
             **best.options,
         }
         return Plan(options | dict(given), _words(data, options | dict(given), found), None)
@@ -134,7 +135,7 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
         )
     checked = "valid" in data.splits or "valid_share" in options or "valid_share" in given
     # What nothing can be held out from to check would be kept even if training made it worse.
-    epochs = int(given.get("epochs", min(most, _MOST_EPOCHS["finetune"]) if checked else 0))
+    epochs = int(given.get("epochs", min(most, choice.most) if checked else 0))
     options |= {"image_size": size, "epochs": epochs}
     seconds = cost.fixed(rates) + epochs * cost.epoch(rates)
     return Plan(options | dict(given), _words(data, options | dict(given), found), seconds)
@@ -164,7 +165,7 @@ def _from_scratch(data: DataSet, given: Mapping[str, Any], found: Inspection, sp
     else:
         options |= {"batch_size": 32, "embedding_dim": max(3, min(len(data.class_names) - 1, 64))}
     budget = _seconds_of(given)
-    epochs, seconds = int(options.get("epochs", _MOST_EPOCHS["scratch"])), None
+    epochs, seconds = int(options.get("epochs", _MOST_EPOCHS)), None
     if budget is not None:
         config = _config(options | dict(given), data)
         size = config.image_size or data.image_size

@@ -113,7 +113,7 @@ def test_small_pictures_train_from_scratch_flowers_of_64_pixels_do_not():
     slowly = planned(pictures(800, 10, 64), {"data": "toy", "minutes": 60.0})
     assert slowly.options["backbone"] == "timm:tf_efficientnet_lite2"
     assert (slowly.options["image_size"], slowly.options["cutmix"]) == (160, 0.5)
-    assert slowly.options["epochs"] == 20
+    assert slowly.options["epochs"] == 26
     own = planned(pictures(800, 10, 64), {"data": "toy", "minutes": 60.0, "image_size": 96})
     assert "cutmix" not in own.options
     icons = planned(pictures(800, 10, 32), {"data": "toy", "recipe": "finetune"})

@@ -40,11 +40,14 @@ class _Placement(NamedTuple):
     corner: tuple[int, int]
 
 
-def in_words(fit: Fit) -> str:
-    """The rule that `fit_square` follows, for the manifest of a bundle."""
+def in_words(fit: Fit, enlarged: int | None = None) -> str:
+    """The rule that `fit_square` follows, for the manifest of a bundle; `enlarged` is the side that
+    the network then enlarges the square to.
+    """
+    then = "" if enlarged is None else f"; the network enlarges that to {enlarged} pixels"
     return (
         "RGB, 8 bits; EXIF orientation applied; transparency over white; "
-        f"{_PARTS[fit]} with an antialiased bilinear filter"
+        f"{_PARTS[fit]} with an antialiased bilinear filter{then}"
     )
 
 

@@ -11,7 +11,7 @@ from interpret.model.onnx_graph import needed_nodes
 from interpret.model.onnx_projection import projection_in
 
 _ACTIVATIONS = ("Relu", "LeakyRelu", "Clip", "HardSwish", "Gelu", "Elu")
-_EARLY = 4  # the side of an early map is at most the picture's divided by this
+_EARLY = 4  # the side of an early map is at most that of what the network sees, divided by this
 
 
 class PooledMaps(NamedTuple):
@@ -64,7 +64,9 @@ def early_maps(proto: onnx.ModelProto) -> list[str]:
         if len(dims) == 4:
             sides[value.name] = (dims[2].dim_value, dims[3].dim_value)
     pixels = next(i for i in graph.input if i.name == "pixels")
-    largest = pixels.type.tensor_type.shape.dim[1].dim_value // _EARLY
+    side = pixels.type.tensor_type.shape.dim[1].dim_value
+    # A network may enlarge the picture first.
+    largest = max(side, *map(max, sides.values()), 0) // _EARLY
     found: list[str] = []
     reached: set[str] = set()  # what comes after a map that was found
     for node in needed_nodes(graph, ["embedding"]):

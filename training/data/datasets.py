@@ -139,12 +139,14 @@ def _own(spec: str, strict: bool, *, to_train: bool) -> DataSet:
 
 def _torchvision(name: str, root: Path, download: bool) -> DataSet:
     found = torchvision_sets.read_torchvision(name, root, download)
+    side = found.image_size if name.startswith("cifar") else None
     splits = {
         split: Split(
             part.labels,
             [f"{name}/{split}/{i}" for i in range(len(part.labels))],
             part.open_picture,
             part.content,
+            side=side,
         )
         for split, part in found.parts.items()
     }

@@ -44,6 +44,7 @@ class Split:
     fit: Fit = "crop"
     reduced: bool = False  # large JPEGs are decoded at a half or less, where that is enough
     cache: FittedCache | None = field(default=None, repr=False)  # of pictures in files
+    side: int | None = None  # of pictures that are no files: where all are squares of one size
 
     @classmethod
     def of_arrays(
@@ -66,6 +67,16 @@ class Split:
             facts=None if self.facts is None else Facts(*(fact[rows] for fact in self.facts)),
             fitted=None if self.fitted is None else self.fitted[rows],
         )
+
+    @property
+    def common_side(self) -> int | None:
+        """The side of the pictures where all are squares of one size; None where they are not, or
+        where that is not known without opening them.
+        """
+        if self.facts is None:
+            return self.side
+        sides = np.unique(self.facts.sizes)
+        return int(sides[0]) if len(sides) == 1 else None
 
     def with_fit(self, fit: Fit) -> Split:
         """The same pictures, each fitted into a square in this way."""

@@ -36,7 +36,7 @@ from training.config.training_job import TrainingJob
 from training.data.splits import DataSet, Split
 from training.evaluate.labelled import LabelledData, predict_split
 from training.export.calibrate import calibrate_model
-from training.export.onnx_export import ServedModel, export, run_torch
+from training.export.onnx_export import ServedModel, export, input_side, run_torch
 from training.model.networks import PrototypeNetwork
 
 BATCH_SIZES = (1, 2, 7)  # of the certificate
@@ -86,11 +86,12 @@ def export_and_measure(  # its length is that of the manifest, field by field
     `network` comes from `loop.train`, its prototypes where its method wants them; it ends on the
     CPU. Raises BundleError when `path` is something else than a bundle.
     """
-    config, size = job.config, job.config.image_size or data.image_size
+    config, seen = job.config, job.config.image_size or data.image_size
     data = data.with_fit(config.fit)
+    size = input_side(data.splits["train"], seen)
     network.cpu().float().eval()
     network.auxiliary = None  # it was for training alone
-    model = ServedModel(network)
+    model = ServedModel(network, size, seen)
     served = halved(export(model, size)) if job.export.half else export(model, size)
     prototypes = network.head.prototypes.detach().numpy().astype(np.float32)
     predictor = Predictor(served, pooled=not job.export.without_features)
@@ -117,7 +118,7 @@ def export_and_measure(  # its length is that of the manifest, field by field
         radius=config.radius if network.head.on_sphere else None,
         class_names=data.class_names,
         input_size=size,
-        preprocessing=in_words(config.fit),
+        preprocessing=in_words(config.fit, seen if size < seen else None),
         fit=config.fit,
         metric="euclidean",
         evidence=_grid(network),

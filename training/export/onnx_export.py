@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import onnx
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from interpret.model.predictor import Prediction
+from training.data.splits import Split
 from training.model.networks import PrototypeNetwork
 
 # ONNX Runtime reads it from 1.17 on. Operator set 20 is the first with GELU in one piece, which
@@ -30,15 +32,31 @@ class Outputs(NamedTuple):
 
 
 class ServedModel(nn.Module):
-    """The network with its distances and probabilities, as served."""
+    """The network with its distances and probabilities, as served.
 
-    def __init__(self, network: PrototypeNetwork) -> None:
+    A network that was trained on small pictures, enlarged, expects their blur. So it takes pictures
+    of their `side`, of which there is less to see than of a large photograph, and enlarges them to
+    the `size` that it was trained at. The filter is the one that they were enlarged with before
+    training: a product with a constant on each axis.
+    """
+
+    enlargement: Tensor | None  # (size, side)
+
+    def __init__(
+        self, network: PrototypeNetwork, side: int | None = None, size: int | None = None
+    ) -> None:
         super().__init__()
         self.network = network
+        self.register_buffer("enlargement", None)
+        if side is not None and size is not None and side < size:
+            self.enlargement = _enlargement(side, size)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Outputs for uint8 pixels (N, S, S, 3)."""
-        embedding, features, _ = self.network(pixels.permute(0, 3, 1, 2))
+        seen = pixels.permute(0, 3, 1, 2)
+        if self.enlargement is not None:
+            seen = self.enlargement @ seen.float() @ self.enlargement.T
+        embedding, features, _ = self.network(seen)
         head = self.network.head
         prototypes = head.prototypes
         scores = embedding @ prototypes.T
@@ -54,6 +72,19 @@ class ServedModel(nn.Module):
         if not self.network.locations:
             return outputs
         return (*outputs, self.network.local_embeddings(features))
+
+
+def input_side(train: Split, size: int) -> int:
+    """The side at which a network of `size` pixels takes pictures: that of the training pictures,
+    where all of them are squares of one smaller size.
+    """
+    return min(size, train.common_side or size)
+
+
+def _enlargement(side: int, size: int) -> Tensor:
+    """The matrix (size, side) of bilinear enlargement along an axis."""
+    lines = torch.eye(side)[None]  # a channel for each pixel that is 1
+    return F.interpolate(lines, size, mode="linear")[0].T.contiguous()
 
 
 def export(model: ServedModel, image_size: int) -> bytes:

@@ -33,6 +33,7 @@ from training.data.inspection import Inspection, inspect, log_problems
 from training.data.splits import DataSet
 from training.evaluate.summary import Summary, summarise
 from training.export.bundle_export import export_and_measure
+from training.export.onnx_export import input_side
 from training.recipes.named_recipes import with_recipe
 from training.recipes.plan import needs_plan, plan_for
 from training.run import checkpoint
@@ -174,10 +175,10 @@ def _decided(data: DataSet, decisions: Sequence[Decision]) -> DataSet:
 
 
 def _in_memory(data: DataSet, config: TrainConfig) -> DataSet:
-    """The data with its pictures fitted to the network's size once, where the memory allows: an
+    """The data with its pictures fitted to the model's input once, where the memory allows: an
     export looks at each of them several times.
     """
-    size = config.image_size or data.image_size
+    size = input_side(data.splits["train"], config.image_size or data.image_size)
     pictures = sum(map(len, data.splits.values()))
     if pictures * 3 * size**2 > RESIDENT_SHARE * free_memory(torch.device("cpu")):
         return data

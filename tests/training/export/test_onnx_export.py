@@ -4,14 +4,18 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from PIL import Image
 from torchvision.models import VisionTransformer
 
 from interpret.explain.evidence import evidence_map
 from interpret.geometry import geometry
+from interpret.model.fitting import fit_square
+from interpret.model.onnx_maps import early_maps
 from interpret.model.predictor import Predictor
 from tests.training.conftest import quick_config
 from training.config.train_config import TrainConfig
-from training.export.onnx_export import ServedModel, export, run_torch
+from training.data.splits import Facts, Split
+from training.export.onnx_export import ServedModel, export, input_side, run_torch
 from training.model.backbones import without_head
 from training.model.methods import method_of
 from training.model.networks import PrototypeNetwork, build_network
@@ -122,3 +126,43 @@ def test_older_runtimes_can_read_the_graph():
     assert proto.ir_version == 9
     assert [(each.domain, each.version) for each in proto.opset_import] == [("", 20)]
     onnx.checker.check_model(proto, full_check=True)
+
+
+def test_a_network_of_enlarged_pictures_takes_them_small():
+    """The graph enlarges as `fit_square` does, but for the rounding to whole levels."""
+    network = random_network("small", 32, 3)
+    small = random_pixels(5, 16)
+    large = np.stack([fit_square(Image.fromarray(each), 32) for each in small])
+    served = ServedModel(network, 16, 32)
+    found = Predictor(export(served, 16))(small, evidence=True)
+    expected = run_torch(ServedModel(network), large)
+    scale = np.abs(expected.embedding).max()
+    np.testing.assert_allclose(found.embedding, expected.embedding, atol=0.01 * scale)
+    np.testing.assert_allclose(found.evidence.mean((2, 3)), found.embedding, atol=1e-4 * scale)
+    again = run_torch(served, small)
+    np.testing.assert_allclose(found.embedding, again.embedding, atol=1e-4 * scale)
+    enlarged = (
+        served.enlargement.numpy() @ small.transpose(0, 3, 1, 2) @ served.enlargement.numpy().T
+    )
+    assert np.abs(enlarged - large.transpose(0, 3, 1, 2)).max() <= 1
+
+
+def test_early_maps_are_counted_by_what_the_network_sees():
+    """Enlarged in the graph, a picture has the same early maps as one that comes enlarged."""
+    network = random_network("small", 64, 3)
+    found = [
+        early_maps(onnx.load_from_string(export(model, side)))
+        for model, side in ((ServedModel(network, 16, 64), 16), (ServedModel(network), 64))
+    ]
+    assert found[0] == found[1] != []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "side"), [([(16, 16)] * 3, 16), ([(16, 16), (20, 20)], 32), ([(16, 20)] * 3, 32)]
+)
+def test_only_squares_of_one_size_are_enlarged_in_the_graph(sizes: list, side: int):
+    facts = Facts(np.array(sizes, np.int32), np.arange(len(sizes), dtype=np.uint64))
+    labels = np.zeros(len(sizes), np.int64)
+    split = Split(labels, ["a"] * len(sizes), lambda i: None, lambda i: b"", facts)
+    assert input_side(split, 32) == side
+    assert input_side(split, 8) == 8

@@ -1,6 +1,6 @@
-"""The same model and answer in LitServe, as its tutorial has it: for comparison.
+"""The same network and answer in LitServe with batches, as its documentation has it.
 
-python -m tests.benchmarks.litserve_server BUNDLE PORT
+python -m tests.benchmarks.rival_litserve BUNDLE PORT
 """
 
 import sys
@@ -13,10 +13,12 @@ from interpret.explain.explainer import Explainer
 from interpret.model.devices import cpu_count
 from interpret.model.images import decode
 
+MAX_BATCH, BATCH_SECONDS = 16, 0.01  # as the service's, and as in LitServe's examples
+
 
 class Api(litserve.LitAPI):
     def __init__(self, bundle: str) -> None:
-        super().__init__(api_path="/predict")
+        super().__init__(api_path="/predict", max_batch_size=MAX_BATCH, batch_timeout=BATCH_SECONDS)
         self.bundle = bundle
 
     def setup(self, device: str) -> None:
@@ -26,8 +28,14 @@ class Api(litserve.LitAPI):
         picture = request["image"].file.read()
         return self.explainer.preprocessing(decode(picture))
 
-    def predict(self, pixels: np.ndarray) -> Classification:
-        return self.explainer.classify(pixels[None])[0]
+    def batch(self, inputs: list[np.ndarray]) -> np.ndarray:
+        return np.stack(inputs)
+
+    def predict(self, pixels: np.ndarray) -> list[Classification]:
+        return self.explainer.classify(pixels)
+
+    def unbatch(self, output: list[Classification]) -> list[Classification]:
+        return output
 
     def encode_response(self, output: Classification) -> dict:
         return output.model_dump()

@@ -30,8 +30,10 @@ class WorkerPool:
 
     BentoML's own `threads` and `max_concurrency` are shared by all endpoints: with them a flood
     of explanations would refuse predictions too. A thread is started when it is first needed, and
-    the one that ended last works next. A free thread takes its share of the pieces that wait, at
-    most `row()` of them.
+    the one that ended last works next. A free thread is given its share of the pieces that wait,
+    at most `row()` of them.
+
+    All but `_do` runs in the event loop's thread.
     """
 
     def __init__(
@@ -42,18 +44,17 @@ class WorkerPool:
         row: Callable[[], int] = lambda: 1,
     ) -> None:
         self._room, self._queue_seconds, self._row = max_requests, queue_seconds, row
-        self._unborn, self._timed = threads, False
-        self._lock = threading.Lock()  # around the next three
         self._waiting: deque[_Piece] = deque()
         self._idle: list[_Worker] = []
-        self._coming = 0  # workers that are awake, but have taken nothing yet
+        self._unborn = threads
+        self._called = self._timed = False  # whether `_hand_out` and `_expire` are to come
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """Hold a place while the body is read and the work done. Raises ServiceError 429."""
         if not self._room:
             raise ServiceError(429, "too_many_requests", "too many requests at once; try again")
-        self._room -= 1  # no lock: only the event loop's thread comes here
+        self._room -= 1
         try:
             yield
         finally:
@@ -67,77 +68,57 @@ class WorkerPool:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        with self._lock:
-            self._waiting.append(_Piece(work, copy_context(), done, loop.time()))
-            woken = self._woken()
-        if not woken and not self._timed:
-            self._timed = True
-            loop.call_later(self._queue_seconds, self._expire, loop)
+        self._waiting.append(_Piece(work, copy_context(), done, loop.time()))
+        self._call(loop)
         return await done
 
-    def _woken(self) -> bool:
-        """Wake or start a worker; whether there was one. The lock is held."""
-        if self._idle:
-            self._idle.pop().turn.release()
-        elif self._unborn:
-            self._unborn -= 1
-            threading.Thread(target=self._serve, args=(_Worker(),), daemon=True).start()
-        else:
-            return False
-        self._coming += 1
-        return True
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the work handed out when the loop has done all that it can do at once: the requests
+        that have arrived by then come into the same row.
+        """
+        if not self._called:
+            self._called = True
+            loop.call_soon(loop.call_soon, self._hand_out, loop)
+
+    def _hand_out(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._called = False
+        while self._waiting and (free := len(self._idle) + self._unborn):
+            share = -(-len(self._waiting) // free)
+            row = [self._waiting.popleft() for _ in range(min(share, self._row()))]
+            if not self._idle:
+                self._unborn -= 1
+                self._idle.append(_Worker())
+            worker = self._idle.pop()
+            worker.start(partial(self._do, worker, row, loop))
+        if self._waiting and not self._timed:
+            self._timed = True
+            loop.call_later(self._left(loop), self._expire, loop)
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse the pieces that have waited too long. One timer does for all of them."""
-        late: list[_Piece] = []
-        with self._lock:
-            while self._waiting and self._left(self._waiting[0], loop) <= 0:
-                late.append(self._waiting.popleft())
-            self._timed = bool(self._waiting)
-            left = self._left(self._waiting[0], loop) if self._timed else 0.0
-        if left:
-            loop.call_later(left, self._expire, loop)
         message = f"no thread got free within {self._queue_seconds:g} seconds"
-        _end([_Ended(piece, None, ServiceError(503, "overloaded", message)) for piece in late])
+        while self._waiting and self._left(loop) <= 0:
+            late = self._waiting.popleft()
+            _tell(_Ended(late, None, ServiceError(503, "overloaded", message)))
+        self._timed = bool(self._waiting)
+        if self._timed:
+            loop.call_later(self._left(loop), self._expire, loop)
 
-    def _left(self, piece: _Piece, loop: asyncio.AbstractEventLoop) -> float:
-        return piece.since + self._queue_seconds - loop.time()
+    def _left(self, loop: asyncio.AbstractEventLoop) -> float:
+        return self._waiting[0].since + self._queue_seconds - loop.time()
 
-    def _serve(self, worker: _Worker) -> None:
-        """What a worker's thread does."""
-        woken = True
-        while True:
-            row = self._take(worker, woken)
-            woken = not row
-            if row:
-                self._do(row)
-                del row  # the pictures that it holds
-            else:
-                worker.turn.acquire()
+    def _do(self, worker: _Worker, row: list[_Piece], loop: asyncio.AbstractEventLoop) -> None:
+        """In the worker's thread: do the pieces step by step, and hand over what came of them.
 
-    def _take(self, worker: _Worker, woken: bool) -> list[_Piece]:
-        with self._lock:
-            self._coming -= woken
-            if not self._waiting:
-                self._idle.append(worker)
-                return []
-            others = len(self._idle) + self._coming
-            share = -(-len(self._waiting) // (1 + others))
-            return [self._waiting.popleft() for _ in range(min(share, self._row()))]
-
-    def _put_back(self, pieces: list[_Piece]) -> None:
-        with self._lock:
-            self._waiting.extendleft(reversed(pieces))
-            self._woken()
-
-    def _do(self, row: list[_Piece]) -> None:
-        """Do the pieces of a row step by step, and hand over what came of them, all at once."""
+        They are handed over all at once.
+        """
         ended: list[_Ended] = []
         asking: list[_Asking] = []
+        late: list[_Piece] = []
         start = time.thread_time()
         for number, piece in enumerate(row):
             if number and time.thread_time() - start > ROW_SECONDS:
-                self._put_back(row[number:])
+                late = row[number:]
                 break
             _step(piece, piece.work, None, ended, asking)
         while asking:
@@ -149,9 +130,22 @@ class WorkerPool:
                 else:
                     _step(piece, partial(steps.throw, answer), steps, ended, asking)
         try:
-            row[0].done.get_loop().call_soon_threadsafe(_end, ended)
+            loop.call_soon_threadsafe(self._end, worker, ended, late, loop)
         except RuntimeError:
             return  # the loop is closed: nobody waits any more
+
+    def _end(
+        self,
+        worker: _Worker,
+        ended: list[_Ended],
+        late: list[_Piece],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        for each in ended:
+            _tell(each)
+        self._waiting.extendleft(reversed(late))
+        self._idle.append(worker)
+        self._call(loop)
 
 
 class _Piece(NamedTuple):
@@ -180,11 +174,26 @@ class _Ended(NamedTuple):
 
 
 class _Worker:
-    """A thread's place in the pool."""
+    """A thread that does one row after the other."""
 
     def __init__(self) -> None:
-        self.turn = threading.Lock()  # held until there is work
-        self.turn.acquire()
+        self._work: Callable[[], None] | None = None
+        self._turn = threading.Lock()  # held until there is work
+        self._turn.acquire()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def start(self, work: Callable[[], None]) -> None:
+        """Have the thread, which is idle, do `work`, which raises nothing."""
+        self._work = work
+        self._turn.release()
+
+    def _serve(self) -> None:
+        while True:
+            self._turn.acquire()
+            work, self._work = self._work, None
+            assert work is not None
+            work()
+            del work  # the pictures that it holds
 
 
 def _step(
@@ -210,12 +219,12 @@ def _step(
             asking.append(_Asking(piece, steps, found))
 
 
-def _end(ended: list[_Ended]) -> None:
-    """In the event loop's thread: tell those that wait."""
-    for piece, result, error in ended:
-        if piece.done.done():  # its caller waits no more
-            continue
-        if error is None:
-            piece.done.set_result(result)
-        else:
-            piece.done.set_exception(error)
+def _tell(ended: _Ended) -> None:
+    """Tell the one that waits, if it still does."""
+    piece, result, error = ended
+    if piece.done.done():
+        return
+    if error is None:
+        piece.done.set_result(result)
+    else:
+        piece.done.set_exception(error)

@@ -65,7 +65,9 @@ async def soak(
 
     async def good(number: int) -> None:
         generator = random.Random(number)
-        async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+        # Less than the server's: on a busy machine a request could meet a connection as it ends.
+        limits = httpx.Limits(keepalive_expiry=1)
+        async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
             while time.monotonic() < end:
                 image = picture(generator.choice([8, 32, 200, 900]))
                 response = await client.send(good_request(client, generator, model, image))

@@ -22,6 +22,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
     multiprocess,
+    values,
 )
 
 from interpret.explain.answers import Classification, ModelInfo
@@ -73,6 +74,10 @@ class Metrics:
     def __init__(self) -> None:
         if FOLDER in os.environ:
             os.environ[_MULTIPROCESS] = os.environ[FOLDER]
+        elif "BENTOML_CONFIG" not in os.environ:
+            # BentoML has every worker count in files, for metrics of its own that are off here. It
+            # takes three times as long.
+            values.ValueClass = values.MutexValue
         self._registry = CollectorRegistry()
         counter = partial(Counter, registry=self._registry)
         gauge = partial(Gauge, registry=self._registry)

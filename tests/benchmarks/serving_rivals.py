@@ -147,7 +147,8 @@ def serving(name: str, bundle: Path) -> Iterator[tuple[str, psutil.Process]]:
     port = free_port()
     module, *words = RIVALS[name]
     command = [sys.executable, "-m", module, str(bundle), str(port), *words]
-    rival = subprocess.Popen(command, cwd=ROOT)
+    # A session of its own, as `serve` has: the kernel shares a core between sessions.
+    rival = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_ready(name, f"{url}/health", rival)

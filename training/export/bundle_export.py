@@ -25,6 +25,7 @@ from interpret.bundle.manifest import (
 )
 from interpret.model.fitting import in_words
 from interpret.model.images import Preprocessing, thumbnail
+from interpret.model.onnx_head import with_temperature
 from interpret.model.onnx_weights import halved
 from interpret.model.predictor import Prediction, Predictor
 from interpret.model.progress import parallel_map
@@ -36,6 +37,7 @@ from training.config.training_job import TrainingJob
 from training.data.splits import DataSet, Split
 from training.evaluate.labelled import LabelledData, predict_split
 from training.export.calibrate import calibrate_model
+from training.export.embedding_scale import scale_to_prototypes_
 from training.export.onnx_export import ServedModel, export, input_side, run_torch
 from training.model.networks import PrototypeNetwork
 
@@ -92,6 +94,7 @@ def export_and_measure(  # its length is that of the manifest, field by field
     network.cpu().float().eval()
     network.auxiliary = None  # it was for training alone
     model = ServedModel(network, size, seen)
+    scale = scale_to_prototypes_(model, data.splits["train"], size)
     served = halved(export(model, size)) if job.export.half else export(model, size)
     prototypes = network.head.prototypes.detach().numpy().astype(np.float32)
     predictor = Predictor(served, pooled=not job.export.without_features)
@@ -100,6 +103,8 @@ def export_and_measure(  # its length is that of the manifest, field by field
     embeddings, features = predictions["train"].embedding, predictions["train"].pooled
     predictions["train"] = predictions["train"]._replace(pooled=None)
     certificate = certify(model, predictor, train, embeddings)
+    # The logits grew with the embedding. Where no temperature is found, they are as they were.
+    served = with_temperature(served, scale) if scale != 1 else served
     served, calibrated, on_valid = _calibrate(served, data, prototypes)
     if on_valid is not None:
         predictions["valid"] = on_valid

@@ -12,16 +12,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.manifest import TrainingCost
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
 from training.config.training_job import ExportConfig, Provenance, TrainingJob
-from training.data.batches import in_order
 from training.data.datasets import load_data
-from training.data.splits import DataSet
 from training.export.bundle_export import export_bundle
 from training.model.backbones import Branches
 from training.model.methods import method_of
@@ -30,8 +27,6 @@ from training.run import checkpoint
 from training.run.accelerator import device_name
 from training.run.distillation import load_network
 from training.run.metrics_log import seconds_of
-
-SAMPLE = 5_000  # training pictures that the embedding's scale is found on, at most
 
 
 def export_ensemble(
@@ -68,7 +63,6 @@ def export_ensemble(
     data, size = data.with_fit(config.fit), config.image_size or data.image_size
     networks = [load_network(run, classes, size) for run in runs]
     network = ensemble_of(networks, config, size)
-    _scale_(network, data, size)
     device = device_name(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     cost = TrainingCost(seconds=sum(map(seconds_of, runs)), device=device)
     job = TrainingJob(
@@ -106,21 +100,3 @@ def ensemble_of(
     whole.projection.weight.copy_(solve @ centre @ weights.double())
     whole.projection.bias.copy_(solve @ centre @ biases.double())
     return whole.eval()
-
-
-@torch.no_grad()
-def _scale_(network: PrototypeNetwork, data: DataSet, size: int) -> None:
-    """Scale the embedding to the least mean squared distance from the pictures' prototypes."""
-    train = data.splits["train"]
-    step = max(1, len(train) // SAMPLE)
-    some = train.subset(torch.arange(0, len(train), step).numpy())
-    products = squares = torch.zeros(())
-    for rows in in_order(len(some), 250):
-        part = some.subset(rows.numpy())
-        pixels = torch.from_numpy(part.pixels(size, "")).permute(0, 3, 1, 2)
-        embedding: Tensor = network(pixels).embedding
-        own = network.head.prototypes[torch.from_numpy(part.labels)]
-        products, squares = products + (embedding * own).sum(), squares + embedding.square().sum()
-    assert isinstance(network.projection, torch.nn.Linear)
-    for parameter in network.projection.parameters():
-        parameter.mul_(products / squares)

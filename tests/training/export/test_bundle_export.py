@@ -21,6 +21,8 @@ from tests.training.conftest import quick_config
 from training.config.training_job import ExportConfig, TrainingJob
 from training.data.splits import DataSet
 from training.export.bundle_export import export_and_measure, export_bundle, gallery_rows, thumbnail
+from training.export.embedding_scale import scale_to_prototypes_
+from training.export.onnx_export import ServedModel, run_torch
 from training.model.backbones import backbone, load_weights, without_head
 from training.model.methods import method_of
 from training.model.networks import PrototypeNetwork
@@ -198,3 +200,33 @@ def test_the_galleries_features_are_kept(trained_bundle: Bundle, digits: DataSet
     predictor = Predictor(trained_bundle, pooled=True)
     pooled = predictor(train.subset(rows).pixels(predictor.input_size, "")).pooled
     np.testing.assert_allclose(features[rows], pooled, rtol=2e-3, atol=1e-3)
+
+
+def test_the_embedding_lies_by_the_prototypes(digits: DataSet, tmp_path: Path):
+    """Whatever its length was: scaled back by 3, a network has the same bundle but for rounding.
+    Its probabilities are those it was trained to give.
+    """
+    torch.manual_seed(0)
+    network = PrototypeNetwork(backbone("tiny", 16), 16, 3)
+    network.head = method_of(quick_config(), 10, 3)
+    short = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in short.projection.parameters():
+            parameter.div_(3)
+    untouched, train = copy.deepcopy(short), digits.splits["train"]
+    pixels = train.subset(np.arange(50)).pixels(16, "")
+    whole, third = (ServedModel(each.eval()) for each in (network, short))
+    before = run_torch(third, pixels)
+    scales = [scale_to_prototypes_(model, train, 16) for model in (whole, third)]
+    assert scales[1] == pytest.approx(3 * scales[0], rel=1e-4)
+    first, second = (run_torch(model, pixels) for model in (whole, third))
+    np.testing.assert_allclose(first.embedding, second.embedding, rtol=1e-3, atol=1e-4)
+    own = network.head.prototypes.detach().numpy()[train.labels[:50]]
+    assert np.square(second.embedding - own).mean() < np.square(before.embedding - own).mean()
+    without = dataclasses.replace(
+        digits, splits={name: s for name, s in digits.splits.items() if name != "valid"}
+    )
+    bundle = export_bundle(untouched, kept(gallery=2), without, tmp_path / "short")
+    found = Predictor(bundle)(pixels)
+    np.testing.assert_allclose(found.embedding, second.embedding, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found.probabilities, before.probabilities, atol=1e-3)

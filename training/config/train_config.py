@@ -99,6 +99,14 @@ class TrainConfig(Configuration):
         le=1,
     )
 
+    changes: float = option(
+        0.0,
+        "share of the training pictures that are seen under a benign change, each always the same: "
+        "JPEG, WebP, another size or light, a small shift, a mild blur",
+        panel="Pictures",
+        ge=0,
+        le=1,
+    )
     decisions: str | None = option(
         None,
         "obey the decisions of this file, which the page of dpnp audit wrote: .csv or .json",

@@ -26,7 +26,7 @@ from training.data.benign_changes import randomly_changed
 from training.data.splits import Split
 
 PICTURES = 10_000  # of the training split, at most
-CENTRES = 1_000  # that stand for them, in all
+CENTRES = 1_000  # that stand for them, in all: one for ten pictures, at most
 _ROUNDS = 8  # of k-means
 _BLOCK = 2_048  # rows that are compared with centres at a time
 
@@ -62,7 +62,7 @@ def add_novelty(model: bytes, train: Split) -> tuple[bytes, NoveltyFit | None]:
     whole, found = scale * lengths, []
     for features in late:
         units = on_unit_sphere(features)
-        points = class_centres(units, pictures.labels, CENTRES)
+        points = class_centres(units, pictures.labels, min(CENTRES, max(1, len(rows) // 10)))
         near = to_nearest(units, points)
         found.append(Centres(points, _scale(away, near)))
         whole = whole + found[-1].scale * near

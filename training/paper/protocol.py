@@ -71,13 +71,13 @@ def configuration(
 
 # Learning rate and λ_pos of each method, tuned on CIFAR-10 in 3-D.
 _TUNED: dict[str, tuple[float, float]] = {
-    "ce": (0.03, 0.0),
-    "cl": (0.03, 0.003),
-    "cpn": (0.03, 0.003),
-    "ccl": (0.03, 0.01),
-    "sccl": (0.03, 0.01),
-    "dpp": (0.03, 0.01),
-    "dpnp": (0.03, 0.01),
+    "ce": (0.005, 0.0),
+    "cl": (0.01, 0.03),
+    "cpn": (0.003, 0.03),
+    "ccl": (0.01, 0.01),
+    "sccl": (0.003, 0.1),
+    "dpp": (0.003, 0.01),
+    "dpnp": (0.003, 0.1),
 }
 
 

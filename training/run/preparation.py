@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
-from training.data.augment import Augmentation
+from training.data.augment import Augmentation, generator
 from training.data.batches import Batches, batches
+from training.data.benign_changes import randomly_changed
 from training.data.datasets import RESIDENT_SIZE
 from training.data.splits import DataSet
 from training.model.backbones import WhitenedNet
@@ -46,6 +47,8 @@ def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, worker
     classes, device = len(data.class_names), accelerator.device
     data = data.with_fit(config.fit)
     plan = BatchPlan.of(config, examples, accelerator.num_processes, accelerator.process_index)
+    if config.changes:
+        data = with_changes(data, config.changes, config.seed)
     train, valid = load_batches(data, size, workers, device)
     network = build_network(config, classes, size, channel_statistics(train, examples))
     whiten_(network, train, examples)
@@ -107,6 +110,13 @@ def _announce(
         plan.steps * (config.warmup_epochs + config.epochs),
         plan.batch,
     )
+
+
+def with_changes(data: DataSet, share: float, seed: int) -> DataSet:
+    """The data with this share of its training pictures, drawn at random, under random changes."""
+    train = data.splits["train"]
+    rows = torch.rand(len(train), generator=generator(seed, 0, len(train))).numpy() < share
+    return replace(data, splits=data.splits | {"train": randomly_changed(train, seed, rows)})
 
 
 def load_batches(

@@ -18,6 +18,7 @@ from training.run.preparation import (
     prepare,
     thumbnails,
     whiten_,
+    with_changes,
 )
 
 CPU = torch.device("cpu")
@@ -108,3 +109,18 @@ def test_a_run_is_prepared_as_configured(digits: DataSet):
     seeded = build_network(config, 10, 16, channel_statistics(run.train, 1259))
     for (name, a), b in zip(run.network.named_parameters(), seeded.parameters(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_a_share_of_the_training_pictures_is_changed(digits: DataSet):
+    """The same ones in the same way each time, and none that training is checked on."""
+    found, again = (with_changes(digits, 0.5, 3) for _ in range(2))
+    before = digits.splits["train"].pixels(16, "")
+    after, twice = (data.splits["train"].pixels(16, "") for data in (found, again))
+    np.testing.assert_array_equal(after, twice)
+    changed = (before != after).any((1, 2, 3)).mean()
+    assert 0.2 < changed < 0.5  # not every change is seen in a grey picture of 8 pixels
+    assert np.abs(before.astype(int) - after).mean() < 20  # small changes
+    assert found.splits["valid"] is digits.splits["valid"]
+    run = prepare(quick_config(changes=1.0), digits, accelerator_for(quick_config(), None), 0)
+    ((pixels, _),) = run.train([torch.arange(len(before))])
+    assert (pixels.permute(0, 2, 3, 1).numpy() != before).any((1, 2, 3)).mean() > 0.4

@@ -55,13 +55,16 @@ def nearest_rivals(
     (M, d), or for all.
     """
     own = np.arange(len(prototypes)) if rows is None else rows
-    index, found = np.empty(len(own), np.int64), np.empty(len(own))
+    centres, index = prototypes.astype(np.float64), np.empty(len(own), np.int64)
+    half_squares = (centres**2).sum(1) / 2
     for part in _parts(len(own), len(prototypes)):
-        away = distances(prototypes[own[part]], prototypes)
-        away[np.arange(len(away)), own[part]] = np.inf
-        index[part] = away.argmin(1)
-        found[part] = away[np.arange(len(away)), index[part]]
-    return index, found
+        # c·c_j − ‖c_j‖²/2 is largest for the nearest one.
+        scores = centres[own[part]] @ centres.T
+        scores -= half_squares
+        scores[np.arange(len(scores)), own[part]] = -np.inf
+        index[part] = scores.argmax(1)
+    away = np.linalg.norm(centres[own] - centres[index], axis=1)
+    return index, away if len(centres) > 1 else np.full(len(own), np.inf)
 
 
 def _parts(rows: int, columns: int) -> Iterator[slice]:

@@ -1,7 +1,7 @@
 """Retrieval: the training images nearest to a point of the embedding space.
 
-The search is exact up to a million images, where it costs less than the network. A larger gallery
-has an index: see `vector_index`.
+The search is exact up to a million images, fewer in more than 100 dimensions: there it costs less
+than the network. A larger gallery has an index: see `vector_index`.
 """
 
 from __future__ import annotations

@@ -19,10 +19,11 @@ from tests.serving.servers import encode, upload
 
 @dataclass
 class Result:
-    """What came back: answers by status, and the seconds each took, sorted."""
+    """What came back: answers by status, and the seconds of all and of the good ones, sorted."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
+    good: list[float] = field(default_factory=list)
     wall: float = 0.0
     retry_after: int = 0  # answers that carried the header
 
@@ -33,7 +34,15 @@ class Result:
 
     def percentile(self, share: float) -> float:
         """Milliseconds that `share` of the answers took at most."""
-        return 1000 * self.seconds[min(int(len(self.seconds) * share), len(self.seconds) - 1)]
+        return _percentile(self.seconds, share)
+
+    def good_percentile(self, share: float) -> float:
+        """Milliseconds that `share` of the good answers took at most."""
+        return _percentile(self.good, share)
+
+
+def _percentile(seconds: list[float], share: float) -> float:
+    return 1000 * seconds[min(int(len(seconds) * share), len(seconds) - 1)]
 
 
 def picture(side: int = 32) -> bytes:
@@ -70,6 +79,7 @@ async def _load(url: str, request: bytes, connections: int, seconds: float) -> R
     )
     result.wall = time.perf_counter() - start
     result.seconds.sort()
+    result.good.sort()
     return result
 
 
@@ -88,8 +98,11 @@ async def _client(host: str, port: int, request: bytes, end: float, result: Resu
             result.statuses[0] += 1  # cut
             reader = None
             continue
-        result.statuses[int(head[9:12])] += 1
-        result.seconds.append(time.perf_counter() - begin)
+        status, seconds = int(head[9:12]), time.perf_counter() - begin
+        result.statuses[status] += 1
+        result.seconds.append(seconds)
+        if status == 200:
+            result.good.append(seconds)
         result.retry_after += b"\r\nretry-after: " in lower
         if b"\r\nconnection: close" in lower:
             writer.close()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -104,6 +105,23 @@ def epoch(config: TrainConfig, data: DataSet, workers: int) -> float:
 
 def bare_loop(config: TrainConfig, data: DataSet, device: torch.device, steps: int) -> float:
     """Images per second of forward, loss, backward and step on one batch."""
+    step = bare_step(config, data, device)
+
+    def run(count: int) -> float:
+        start = time.perf_counter()
+        for _ in range(count):
+            step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    with freed_memory_kept():
+        run(2)
+        return steps * config.batch_size / run(steps)
+
+
+def bare_step(config: TrainConfig, data: DataSet, device: torch.device) -> Callable[[], object]:
+    """What does one step of forward, loss, backward and update on one fixed batch."""
     batch, size = config.batch_size, config.image_size or data.image_size
     classes = len(data.class_names)
     network = build_network(config, classes, size, ([128.0] * 3, [64.0] * 3))
@@ -122,21 +140,14 @@ def bare_loop(config: TrainConfig, data: DataSet, device: torch.device, steps: i
     for group in optimizer.param_groups:
         group["lr"] = 1e-6  # nothing is to be learned
 
-    def run(count: int) -> float:
-        start = time.perf_counter()
-        for _ in range(count):
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16), quick_gradients(device):
-                terms, _ = network_and_loss(pixels, targets, config.lambda_pos)
-            terms["loss"].backward()
-            optimizer.step()
-            optimizer.zero_grad()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - start
+    def step() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16), quick_gradients(device):
+            terms, _ = network_and_loss(pixels, targets, config.lambda_pos)
+        terms["loss"].backward()
+        optimizer.step()
+        optimizer.zero_grad()
 
-    with freed_memory_kept():
-        run(2)
-        return steps * batch / run(steps)
+    return step
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ def test_nearest_rivals(prototypes: np.ndarray):
     some = np.array([7, 3])
     index, found = nearest_rivals(prototypes, some)
     np.testing.assert_array_equal(index, between[some].argmin(1))
+    index, found = nearest_rivals(prototypes[:1])
+    assert (index.tolist(), found.tolist()) == ([0], [np.inf])
 
 
 def test_nearest_angles_and_pairs(prototypes: np.ndarray):

@@ -61,9 +61,24 @@ def test_very_many_points_are_moved_apart(count: int, dim: int):
     np.testing.assert_array_equal(points, packing.__wrapped__(count, dim))
 
 
+def test_points_compared_in_cells_move_as_far_apart(monkeypatch: pytest.MonkeyPatch):
+    start = random_directions(2000, 6, 0)
+    exact = nearest_angles(packing_module._moved_apart(start, 20))
+    right, _ = packing_module._nearest(start)
+    found, cosines = packing_module._nearest_by_cells(start, 1)
+    assert (found != np.arange(2000)).all()
+    assert (found == right).mean() > 0.9
+    np.testing.assert_allclose(cosines, (start * start[found]).sum(1), atol=1e-6)
+    monkeypatch.setattr(packing_module, "_ALL_PAIRS", 1000)
+    moved = nearest_angles(packing_module._moved_apart(start, 20))
+    assert moved.mean() > 0.98 * exact.mean()
+    assert moved.min() > 0.9 * exact.min()
+
+
 def test_the_work_on_very_many_points_is_bounded(monkeypatch: pytest.MonkeyPatch):
-    rounds = [packing_module._rounds(count, 10) for count in (1000, 10_000, 30_000, 100_000)]
-    assert rounds == [100, 50, 5, 0]
+    counts = (1000, 10_000, 30_000, 100_000, 1_000_000)
+    rounds = [packing_module._rounds(count, 10) for count in counts]
+    assert rounds == [100, 50, 100, 24, 0]
     monkeypatch.setattr(packing_module, "_rounds", lambda count, dim: 0)
     np.testing.assert_allclose(packing.__wrapped__(501, 4), random_directions(501, 4, 0))
 

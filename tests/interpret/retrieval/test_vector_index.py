@@ -42,6 +42,8 @@ def brute_force(queries: np.ndarray, stored: np.ndarray, k: int) -> tuple[np.nda
     ("rows", "dim", "kind"),
     [
         (1_000_000, 10, None),
+        (200_000, 500, None),
+        (200_001, 500, "IVF512,PQ125np"),
         (1_000_001, 10, "IVF1024,Flat"),
         (10_000_000, 10, "IVF4096,Flat"),
         (100_000_000, 10, "IVF16384,Flat"),
@@ -98,6 +100,21 @@ def test_twice_the_fewest_probes_that_are_enough():
 
     assert found.probes % 2 == 0
     assert recall(found.probes // 2) >= 0.99 > recall(found.probes // 2 - 1)
+
+
+def test_more_candidates_where_codes_are_coarse():
+    # In so many dimensions all neighbours are nearly equally far: codes cannot tell them apart.
+    stored, ids = clusters(256), np.arange(ROWS)
+    index = build(stored, ids, "IVF16,PQ16np")
+    found = measured(index, stored, ids, kind="IVF16,PQ16np", rows=ROWS, changed=0)
+    assert found.candidates > 8
+    assert found.recall >= 0.99
+    queries = clusters(256, 50) + 0.1
+    search = CellSearch(
+        index, stored, RowsOf(ids), probes=found.probes, candidates=found.candidates
+    )
+    _, truth = brute_force(queries, stored, 10)
+    assert (search(queries, 10)[1] <= truth[:, -1:] * 1.00001).mean() > 0.98
 
 
 def test_rows_of_one_embedding_do_not_lower_the_recall():

@@ -65,7 +65,10 @@ async def soak(
 
     async def good(number: int) -> None:
         generator = random.Random(number)
-        async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+        # A connection for each request: uvicorn ends those that are idle for five seconds, and when
+        # the machine stands still for as long, it ends them although a request has just been sent.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(base_url=url, timeout=120, limits=fresh) as client:
             while time.monotonic() < end:
                 image = picture(generator.choice([8, 32, 200, 900]))
                 response = await client.send(good_request(client, generator, model, image))

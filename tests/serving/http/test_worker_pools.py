@@ -145,10 +145,10 @@ def test_free_threads_share_what_waits() -> None:
     pool = WorkerPool(2, 99, 10, row=lambda: 16)
     together = threading.Barrier(2)
 
-    async def both() -> None:
-        async with anyio.create_task_group() as tasks:
-            for _ in range(2):
-                tasks.start_soon(pool.run, lambda: together.wait(10))
+    async def often() -> None:
+        for _ in range(20):  # in one thread the first piece would wait for the second in vain
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(pool.run, lambda: together.wait(10))
 
-    for _ in range(20):  # in one thread the first piece would wait for the second in vain
-        asyncio.run(both())
+    asyncio.run(often())

@@ -30,27 +30,30 @@ from interpret.trust.calibration import (
 )
 from interpret.trust.verdict import verdict
 
-_ALIKE = 1e-3  # relative: prototypes whose distances spread less are corners of a simplex
+_ALIKE = 1e-3  # relative: prototypes whose nearest rivals' distances spread less are packed
+_TINY = 1e-6  # a smaller probability says no more
 _HALVES = 10
 _NAMED = 4  # members that a node's name tells, at most
 
 
 def built_nodes(
-    prototypes: NDArray[np.floating], means: NDArray[np.floating], names: Sequence[str]
+    prototypes: NDArray[np.floating], mistaken: NDArray[np.floating], names: Sequence[str]
 ) -> tuple[list[GroupNode], str]:
     """The inner nodes of a tree by average linkage of the prototypes' distances, and its source.
 
-    Corners of a simplex are all as far from each other: then the distances of the classes' mean
-    embeddings (M, d) on held-out pictures count.
+    Packed prototypes all have a rival at the same distance, which says nothing of the classes. Then
+    it counts how probable each class is for pictures of the others: see `mistaken_for` (M, M).
     """
     from scipy.cluster.hierarchy import linkage  # here: the service does not need SciPy
 
     upper = np.triu_indices(len(names), 1)
-    between = distances(prototypes, prototypes)[upper]
-    source = "average linkage of the prototypes' distances"
-    if between.std() <= _ALIKE * between.mean():
-        between = distances(means, means)[upper]
-        source = "average linkage of the classes' mean embeddings: their prototypes are equidistant"
+    away = distances(prototypes, prototypes)
+    nearest = np.where(np.eye(len(names), dtype=bool), np.inf, away).min(1)
+    between, source = away[upper], "average linkage of the prototypes' distances"
+    if nearest.std() <= _ALIKE * nearest.mean():
+        between = -np.log((mistaken + mistaken.T)[upper] / 2 + _TINY)
+        between = between - between.min()  # linkage takes distances
+        source = "average linkage of how probable classes are for each other's pictures"
     members: list[list[int]] = [[index] for index in range(len(names))]
     for first, second, *_ in linkage(between, "average").tolist():
         members.append(sorted(members[int(first)] + members[int(second)]))
@@ -93,11 +96,12 @@ def given_nodes(document: Any, names: Sequence[str]) -> list[GroupNode]:
     return _sorted(nodes)
 
 
-def class_means(prediction: Prediction, labels: Labels, prototypes: Array) -> Array:
-    """The mean embedding (M, d) of each class; its prototype where it has no picture."""
-    means = prototypes.astype(np.float64)
+def mistaken_for(prediction: Prediction, labels: Labels) -> Array:
+    """The mean probabilities (M, M) of pictures of each class; 0 for a class without a picture."""
+    classes = prediction.probabilities.shape[1]
+    means = np.zeros((classes, classes))
     for index in np.unique(labels).tolist():
-        means[index] = prediction.embedding[labels == index].mean(0, dtype=np.float64)
+        means[index] = prediction.probabilities[labels == index].mean(0, dtype=np.float64)
     return means
 
 

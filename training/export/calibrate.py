@@ -91,8 +91,8 @@ def calibrate_model(
     repeated = np.tile(labels, copies)
     found = calibration.calibrate(whole, repeated, class_names, split, coverage, copies)
     if tree is None:
-        means = groups.class_means(prediction, labels, prototypes.astype(np.float64))
-        tree = Tree(*groups.built_nodes(prototypes, means, class_names))
+        mistaken = groups.mistaken_for(prediction, labels)
+        tree = Tree(*groups.built_nodes(prototypes, mistaken, class_names))
     grouped = groups.find_groups(whole, repeated, class_names, found, *tree)
     return CalibratedModel(
         with_temperature(model, found.temperature),

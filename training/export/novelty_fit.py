@@ -25,7 +25,7 @@ from training.data.batches import in_order
 from training.data.benign_changes import randomly_changed
 from training.data.splits import Split
 
-PICTURES = 10_000  # of the training split, at most
+PICTURES = 20_000  # of the training split, at most
 CENTRES = 1_000  # that stand for them, in all: one for ten pictures, at most
 _ROUNDS = 8  # of k-means
 _BLOCK = 2_048  # rows that are compared with centres at a time

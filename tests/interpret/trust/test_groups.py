@@ -8,7 +8,14 @@ from interpret.bundle.calibration_record import GroupNode, Groups
 from interpret.bundle.errors import DpnpError
 from interpret.model.predictor import Prediction
 from interpret.trust.calibration import calibrate
-from interpret.trust.groups import GroupShares, built_nodes, find_groups, given_nodes, group_of
+from interpret.trust.groups import (
+    GroupShares,
+    built_nodes,
+    find_groups,
+    given_nodes,
+    group_of,
+    mistaken_for,
+)
 from tests.conftest import toy_manifest
 
 NAMES = ["cat", "dog", "car", "van"]
@@ -50,13 +57,22 @@ def test_the_smallest_node_that_holds_the_set():
 
 
 def test_a_tree_of_distances():
-    nodes, source = built_nodes(CENTRES, CENTRES, NAMES)
+    spread = CENTRES * [[1, 1], [1, 0.9], [1, 1.2], [1, 1]]
+    nodes, source = built_nodes(spread, np.eye(4), NAMES)
     assert [node.name for node in nodes] == ["cat, dog", "car, van"]
     assert source == "average linkage of the prototypes' distances"
-    simplex = np.eye(4)
-    nodes, source = built_nodes(simplex, CENTRES, NAMES)  # equidistant: the means decide
+    simplex, mistaken = np.eye(4), np.eye(4)
+    mistaken[0, 1], mistaken[3, 2] = 0.2, 0.1
+    nodes, source = built_nodes(simplex, mistaken, NAMES)  # equidistant: mistakes decide
     assert {node.name for node in nodes} == {"cat, dog", "car, van"}
-    assert "equidistant" in source
+    assert "probable" in source
+
+
+def test_how_probable_classes_are_for_each_other_s_pictures():
+    probabilities = np.array([[0.8, 0.2, 0], [0.6, 0.4, 0], [0, 0.1, 0.9]], np.float32)
+    prediction = Prediction(*[probabilities] * 2, probabilities, None, np.zeros(3, np.float32))
+    found = mistaken_for(prediction, np.array([0, 0, 2]))
+    np.testing.assert_allclose(found, [[0.7, 0.3, 0], [0, 0, 0], [0, 0.1, 0.9]], atol=1e-6)
 
 
 def test_a_tree_that_is_given():

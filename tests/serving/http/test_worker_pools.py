@@ -143,12 +143,13 @@ def test_pictures_that_are_read_do_not_wait_for_many_slow_ones(asked: Asked) -> 
 
 def test_free_threads_share_what_waits() -> None:
     pool = WorkerPool(2, 99, 10, row=lambda: 16)
-    together = threading.Barrier(2)
+    together, met = threading.Barrier(2), list[int]()
 
     async def often() -> None:
         for _ in range(20):  # in one thread the first piece would wait for the second in vain
             async with anyio.create_task_group() as tasks:
                 for _ in range(2):
-                    tasks.start_soon(pool.run, lambda: together.wait(10))
+                    tasks.start_soon(pool.run, lambda: met.append(together.wait(10)))
 
     asyncio.run(often())
+    assert sorted(met) == [0] * 20 + [1] * 20

@@ -13,7 +13,7 @@ from training import train_classifier
 
 FLOWERS = Path(__file__).parents[2] / "shared" / "data" / "flowers102-64px.zip"
 CLASSES = 4
-SIZE = 96
+SIZE, SEEN = 64, 96  # pixels of a picture, and as the network sees them: the graph enlarges
 
 pytestmark = pytest.mark.skipif(
     not FLOWERS.exists(), reason="the Flowers-102 pictures are not on this machine"
@@ -40,7 +40,7 @@ def explainer(flowers: Path, tmp_path_factory: pytest.TempPathFactory) -> Explai
         run=out.with_name("run"),
         recipe="finetune",
         backbone="timm:tf_efficientnet_lite0",
-        image_size=SIZE,
+        image_size=SEEN,
         epochs=1,
     )
     assert bundle is not None

@@ -74,7 +74,7 @@ def test_no_part_drowns_the_others(calibrated: Bundle, digits: DataSet):
     assert found.novelty is not None
     train = digits.splits["train"]
     assert found.novelty.pictures == len(train)
-    assert found.novelty.centres == 1_000
+    assert found.novelty.centres == 120  # one for ten pictures, as many for each class
     model = calibrated.read("model.onnx")
     constants = {
         each.name.removeprefix("novelty."): numpy_helper.to_array(each).astype(np.float64)

@@ -10,7 +10,7 @@ from tests.training.conftest import quick_config
 from training.config.errors import CheckpointError, ConfigError
 from training.data.splits import DataSet
 from training.run.accelerator import accelerator_for
-from training.run.distillation import distilled_terms, load_teachers
+from training.run.distillation import distilled_terms, load_network, load_teachers
 from training.run.loop import train
 from training.run.preparation import assign_prototypes, prepare
 from training.run.step import NetworkAndLoss, Targets
@@ -24,8 +24,8 @@ def pixels_of(digits: DataSet, count: int) -> torch.Tensor:
 
 
 def test_soft_targets_are_the_mean_of_the_teachers_probabilities(uninterrupted, digits: DataSet):
-    network, folder = uninterrupted
-    pixels = pixels_of(digits, 20)
+    folder = uninterrupted[1]  # the network itself may have been exported, and so scaled
+    network, pixels = load_network(folder, 10, 16), pixels_of(digits, 20)
     teachers = load_teachers((str(folder), str(folder)), 10, 16, CPU)
     with torch.no_grad():
         own = network.head.logits(network(pixels).embedding).softmax(1)

@@ -25,7 +25,7 @@ def pixels_of(digits: DataSet, count: int) -> torch.Tensor:
 
 def test_soft_targets_are_the_mean_of_the_teachers_probabilities(uninterrupted, digits: DataSet):
     folder = uninterrupted[1]  # the network itself may have been exported, and so scaled
-    network, pixels = load_network(folder, 10, 16), pixels_of(digits, 20)
+    network, pixels = load_network(folder, 10, 16).eval(), pixels_of(digits, 20)
     teachers = load_teachers((str(folder), str(folder)), 10, 16, CPU)
     with torch.no_grad():
         own = network.head.logits(network(pixels).embedding).softmax(1)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from interpret.batch.answered import Answered
+from interpret.batch.class_names import composed
 from interpret.bundle.errors import ImageError
 from interpret.bundle.gallery_table import pixel_hash
 from interpret.model.picture_files import as_text
@@ -88,7 +89,8 @@ def batch_of(
     columns = {name: base.column(name) for name in _SCHEMA.names}
     if OWN_LABEL in wanted.names:
         own = [each.picture.label for each in pictures]
-        columns[OWN_LABEL] = pa.array([n if n in classes else None for n in own], pa.string())
+        found = [None if name is None else composed(name) for name in own]
+        columns[OWN_LABEL] = pa.array([n if n in classes else None for n in found], pa.string())
     if "embedding" in wanted.names:
         columns["embedding"] = _embeddings(pictures, wanted.field("embedding").type.list_size)
         hashes = [None if each.pixels is None else pixel_hash(each.pixels) for each in pictures]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from interpret.batch.parquet_columns import picture_columns
+from interpret.batch.class_names import named, read_names
+from interpret.batch.parquet_columns import class_names, label_of, picture_columns
 from interpret.batch.places import absolute, opened, opened_parquet, read_place
-from interpret.batch.sources import Part, is_picture
-from interpret.batch.webdataset import LARGEST_LABEL, label_in, may_hold_label, sample_key
+from interpret.batch.sources import Part
+from interpret.batch.webdataset import samples_in
 from interpret.bundle.errors import BrokenImageError, ImageError
 
 _ROWS = 256  # of a Parquet file, read together
@@ -65,39 +65,32 @@ def _raise(error: ImageError) -> bytes:
 def _archive(part: Part, folder: str) -> Iterator[GivenPicture]:
     """The pictures of a WebDataset shard. A label that cannot be read is none."""
     [place] = part.places
+    names = None if part.classes is None else read_names(absolute(part.classes, folder))
     with (
         opened(absolute(place, folder)) as file,
         tarfile.open(fileobj=file, mode="r|*") as archive,
     ):
-        for _, sample in groupby(_members(archive), lambda member: sample_key(member[0])):
-            members = list(sample)
+        for sample in samples_in(archive, read=True):
             try:
-                label = label_in(each for each in members if may_hold_label(each[0]))
+                label = named(sample.label(), names)
             except ValueError:
                 label = None
-            for name, content in members:
-                if is_picture(name):
-                    full = f"{place}/{name}"
-                    yield GivenPicture(full, partial(bytes, content), label)
-
-
-def _members(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
-    for member in archive:
-        label = may_hold_label(member.name) and member.size <= LARGEST_LABEL
-        if member.isfile() and (is_picture(member.name) or label):
-            file = archive.extractfile(member)
-            assert file is not None  # a regular file has content
-            yield member.name, file.read()
+            for picture in sample.pictures:
+                content = picture.content or b""
+                yield GivenPicture(f"{place}/{picture.name}", partial(bytes, content), label)
 
 
 def _rows(part: Part, folder: str) -> Iterator[GivenPicture]:
     [place] = part.places
     with opened_parquet(absolute(place, folder)) as table:
         columns = picture_columns(place, table.schema_arrow)
-        names = [n for n in (columns.picture, columns.name, columns.label) if n is not None]
+        read = [n for n in (columns.picture, columns.name, columns.label) if n is not None]
+        names = class_names(table.schema_arrow, columns.label)
+        if part.classes is not None:
+            names = read_names(absolute(part.classes, folder))
         row = part.first
         for batch in table.iter_batches(
-            _ROWS, row_groups=_groups(table, part), columns=names, use_threads=False
+            _ROWS, row_groups=_groups(table, part), columns=read, use_threads=False
         ):
             pictures = batch.column(columns.picture).to_pylist()
             given = _column(batch, columns.name)
@@ -106,9 +99,15 @@ def _rows(part: Part, folder: str) -> Iterator[GivenPicture]:
                 content = picture
                 if columns.struct:
                     content, name = _unpacked(picture, name)
-                shown = f"{place}#{row}" if name is None else str(name)
-                yield GivenPicture(shown, partial(bytes, content or b""), label)
+                shown = row_address(place, row) if name is None else str(name)
+                own = named(label_of(label), names)
+                yield GivenPicture(shown, partial(bytes, content or b""), own)
                 row += 1
+
+
+def row_address(place: str, row: int) -> str:
+    """What stands for a row of a Parquet file."""
+    return f"{place}#{row}"
 
 
 def _column(batch: pa.RecordBatch, name: str | None) -> list[Any]:
@@ -123,10 +122,14 @@ def _unpacked(picture: dict[str, Any] | None, name: Any) -> tuple[bytes | None, 
 
 
 def _groups(table: pq.ParquetFile, part: Part) -> list[int]:
-    """The row groups of a part: it begins and ends with them."""
-    groups, row = [], 0
+    """The row groups of a part: it begins and ends with them. Raises OSError where it does not."""
+    groups, row, taken = [], 0, 0
     for i in range(table.metadata.num_row_groups):
+        rows = table.metadata.row_group(i).num_rows
         if part.first <= row < part.first + (part.count or 0):
             groups.append(i)
-        row += table.metadata.row_group(i).num_rows
+            taken += rows
+        row += rows
+    if taken != part.count:
+        raise OSError("its row groups have changed since it was listed")
     return groups

@@ -17,6 +17,7 @@ _SCHEMA = pa.schema(
         ("label", pa.string()),
         ("first", pa.int64()),
         ("count", pa.int64()),
+        ("classes", pa.binary()),
     ]
 )
 
@@ -27,12 +28,14 @@ def write_parts(path: Path, parts: Sequence[Part]) -> None:
         for part in parts:
             places = [os.fsencode(place) for place in part.places]
             rows = len(places)
+            classes = None if part.classes is None else os.fsencode(part.classes)
             columns = [
                 [part.kind] * rows,
                 places,
                 list(part.labels) or [None] * rows,
                 [part.first] * rows,
                 [part.count] * rows,
+                [classes] * rows,
             ]
             arrays = [pa.array(c, kind) for c, kind in zip(columns, _SCHEMA.types, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
@@ -43,10 +46,12 @@ def read_part(path: Path, number: int) -> Part:
     with pa.OSFile(str(path)) as file:
         rows = pa.ipc.open_file(file).get_batch(number).to_pylist()
     first = rows[0]
+    classes = first.get("classes")  # not in jobs of before it was written
     return Part(
         first["kind"],
         tuple(os.fsdecode(row["place"]) for row in rows),
         tuple(row["label"] for row in rows) if first["kind"] == "files" else (),
         first["first"],
         first["count"],
+        None if classes is None else os.fsdecode(classes),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -17,9 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from interpret.batch import places
-from interpret.batch.parquet_columns import PictureColumns, picture_columns
+from interpret.batch.class_names import CLASSES, named, read_names
+from interpret.batch.parquet_columns import (
+    PictureColumns,
+    class_names,
+    label_of,
+    picture_columns,
+)
 from interpret.bundle.errors import DpnpError
-from interpret.bundle.file_suffixes import SUFFIXES, has_suffix
+from interpret.bundle.file_suffixes import SUFFIXES
 from interpret.model.picture_files import Folder, scan
 
 Kind = Literal["files", "parquet", "tar"]
@@ -39,6 +45,7 @@ class Part:
     labels: tuple[str | None, ...] = ()  # of files: their own, where a table gives it
     first: int = 0  # row of a Parquet file
     count: int | None = None  # pictures; None for an archive, which does not tell
+    classes: str | None = None  # of shards: the file with the names of labels that are numbers
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class _Entry(NamedTuple):
     stamp: str
     label: str | None = None
     groups: tuple[int, ...] = ()  # rows of each row group
+    classes: str | None = None  # see Part
 
 
 def list_sources(sources: Sequence[str]) -> Listing:
@@ -73,7 +81,9 @@ def list_sources(sources: Sequence[str]) -> Listing:
     entries = [entry for source in sources for entry in _entries(source)]
     digest = hashlib.sha256()
     for entry in entries:
-        line = (entry.kind, entry.place, entry.stamp, entry.label, entry.groups)
+        line: tuple[object, ...] = entry[:-1]
+        if entry.classes is not None:
+            line += (entry.classes, places.stamp(entry.classes))
         digest.update(repr(line).encode())
     return Listing(list(_cut(entries)), digest.hexdigest())
 
@@ -87,9 +97,9 @@ def _entries(source: str) -> Iterator[_Entry]:
             if line.lower().endswith(LISTS):
                 raise DpnpError(f"{source}: names the list {line}; a list of lists is not read")
             in_folder = not places.is_remote(line) and Path(line).is_dir()
-            yield from _in_folder(line) if in_folder else _file(line, places.stamp(line))
+            yield from _in_folder(line) if in_folder else _alone(line)
     else:
-        yield from _file(source, places.stamp(source))
+        yield from _alone(source)
 
 
 def _in_folder(folder: str) -> Iterator[_Entry]:
@@ -104,10 +114,12 @@ def _in_folder(folder: str) -> Iterator[_Entry]:
                 yield _Entry("files", place, places.stamp(place))
             return
         found = [places.Stored(file, places.stamp(file)) for file in _other_files(inside)]
+    beside = f"{folder.rstrip('/')}/{CLASSES}"
+    classes = beside if any(file.place == beside for file in found) else None
     for suffixes in (SUFFIXES["pictures"], ARCHIVES, (".parquet",)):
         chosen = [file for file in found if file.place.lower().endswith(suffixes)]
         for place, stamp in chosen:
-            yield from _file(place, stamp)
+            yield from _file(place, stamp, classes)
         if chosen:
             return
     suffixes = (*SUFFIXES["pictures"], ".tar", ".parquet")
@@ -118,13 +130,20 @@ def _other_files(inside: Folder) -> list[str]:
     return [str(each.file) for each in inside.all_left_out()]
 
 
-def _file(place: str, stamp: str) -> Iterator[_Entry]:
+def _alone(place: str) -> Iterator[_Entry]:
+    """A file that is named itself. Beside an address nothing is looked for."""
+    beside = Path(place).parent / CLASSES
+    there = not places.is_remote(place) and beside.is_file()
+    yield from _file(place, places.stamp(place), str(beside) if there else None)
+
+
+def _file(place: str, stamp: str, classes: str | None) -> Iterator[_Entry]:
     if place.lower().endswith(ARCHIVES):
         if stamp == places.MISSING:
             raise DpnpError(f"{place}: No such file or directory")
-        yield _Entry("tar", place, stamp)
+        yield _Entry("tar", place, stamp, classes=classes)
     elif place.lower().endswith(".parquet"):
-        yield from _parquet(place, stamp)
+        yield from _parquet(place, stamp, classes)
     else:
         yield _Entry("files", place, stamp)
 
@@ -139,29 +158,33 @@ def _lines(place: str) -> Iterator[str]:
             yield os.fsdecode(line.strip())
 
 
-def _parquet(place: str, stamp: str) -> Iterator[_Entry]:
+def _parquet(place: str, stamp: str, classes: str | None) -> Iterator[_Entry]:
     try:
         with places.opened_parquet(place) as table:
             columns = picture_columns(place, table.schema_arrow)
             if columns.holds == "paths":
-                yield from _paths_in(place, table, columns)
+                yield from _paths_in(place, table, columns, classes)
                 return
             metadata = table.metadata
             groups = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
     except (OSError, pa.ArrowException) as error:
         raise DpnpError(f"{place}: cannot be read ({error})") from error
-    yield _Entry("parquet", place, stamp, groups=groups)
+    yield _Entry("parquet", place, stamp, groups=groups, classes=classes)
 
 
-def _paths_in(place: str, table: pq.ParquetFile, columns: PictureColumns) -> Iterator[_Entry]:
-    names = [name for name in (columns.picture, columns.label) if name is not None]
-    for batch in table.iter_batches(columns=names, use_threads=False):
+def _paths_in(
+    place: str, table: pq.ParquetFile, columns: PictureColumns, classes: str | None
+) -> Iterator[_Entry]:
+    read = [name for name in (columns.picture, columns.label) if name is not None]
+    names = class_names(table.schema_arrow, columns.label)
+    names = names if classes is None else read_names(classes)
+    for batch in table.iter_batches(columns=read, use_threads=False):
         paths = batch.column(columns.picture).to_pylist()
         labels = batch.column(columns.label).to_pylist() if columns.label else [None] * len(paths)
         for path, label in zip(paths, labels, strict=True):
             if path is None:
                 raise DpnpError(f"{place}: a row has no {columns.picture}")
-            yield _Entry("files", path, places.stamp(path), label)
+            yield _Entry("files", path, places.stamp(path), named(label_of(label), names))
 
 
 def _cut(entries: Sequence[_Entry]) -> Iterator[Part]:
@@ -180,9 +203,9 @@ def _cut(entries: Sequence[_Entry]) -> Iterator[Part]:
             yield _of_files(files)
             files = []
         if entry.kind == "tar":
-            yield Part("tar", (entry.place,))
+            yield Part("tar", (entry.place,), classes=entry.classes)
         else:
-            yield from _of_rows(entry.place, entry.groups, size)
+            yield from _of_rows(entry, size)
     if files:
         yield _of_files(files)
 
@@ -196,18 +219,11 @@ def _of_files(files: Sequence[_Entry]) -> Part:
     )
 
 
-def _of_rows(place: str, groups: Iterable[int], size: int) -> Iterator[Part]:
+def _of_rows(entry: _Entry, size: int) -> Iterator[Part]:
     """Whole row groups, some of them together: a cut within one would read it twice."""
     first = rows = 0
-    for group in groups:
+    for i, group in enumerate(entry.groups, 1):
         rows += group
-        if rows >= size:
-            yield Part("parquet", (place,), first=first, count=rows)
+        if rows >= size or (rows and i == len(entry.groups)):
+            yield Part("parquet", (entry.place,), (), first, rows, entry.classes)
             first, rows = first + rows, 0
-    if rows:
-        yield Part("parquet", (place,), first=first, count=rows)
-
-
-def is_picture(name: str) -> bool:
-    """Whether a name in an archive is that of a picture."""
-    return has_suffix(Path(name), "pictures")

@@ -112,11 +112,6 @@ def _digits(seed: int) -> DataSet:
     return DataSet("digits", [str(i) for i in range(10)], splits, image_size=32, flip=False)
 
 
-def folder_of(spec: str) -> Path | None:
-    """The folder that `folder:PATH` names; None for a set of another kind."""
-    return _path_of(spec) if spec.startswith("folder:") else None
-
-
 def _kind_of(spec: str) -> str:
     kind, colon, _ = spec.partition(":")
     return kind if colon else ""

@@ -34,6 +34,7 @@ def folder_as_it_is(path: Path, strict: bool, *, to_train: bool) -> DataSet:
         found.image_size,
         left_out=found.left_out,
         notes=found.notes,
+        root=path,
     )
 
 

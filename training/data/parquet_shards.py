@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -12,13 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from interpret.batch.parquet_columns import PictureColumns, picture_columns
+from interpret.batch.parquet_columns import (
+    LABELS,
+    PictureColumns,
+    class_names,
+    label_of,
+    picture_columns,
+)
 from interpret.bundle.errors import DpnpError
 from interpret.model.picture_files import as_text
 from training.config.errors import DataError
 from training.data.shard_rows import ShardRows
 
-_LABELS = ("label", "labels", "class", "cls")  # the first that is there
 LARGE_GROUP = 64_000_000  # bytes: for each picture that is read, so much may be read
 _KEPT = 2  # row groups in the memory of a process
 _LOCK = threading.Lock()  # threads that want one row group read it once
@@ -34,22 +38,24 @@ def index_parquet(file: Path) -> ShardRows:
             _, label = _columns(file, table.schema_arrow)
             found = table.read([label], use_threads=False).column(label)
             counts = [table.metadata.row_group(i).num_rows for i in range(table.num_row_groups)]
-            class_names = _class_names(table.schema_arrow, label)
+            names = class_names(table.schema_arrow, label)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{as_text(file)}: unreadable ({error})") from error
     if not sum(counts):
         raise DataError(f"{as_text(file)}: no rows in it")
-    labels = found.to_pylist()
-    for row, value in enumerate(labels):
-        if value is None or not str(value).strip() or (isinstance(value, int) and value < 0):
+    values, labels = found.to_pylist(), []
+    for row, value in enumerate(values):
+        own = label_of(value)
+        if own is None:
             raise DataError(f"{as_text(file)}: row {row} has no label ({label} is {value!r})")
+        labels.append(own)
     groups = np.repeat(np.arange(len(counts)), counts)
     rows = np.concatenate([np.arange(count) for count in counts])
     return ShardRows(
         np.stack([groups, rows], 1).astype(np.int64),
-        [str(value).strip() for value in labels],
+        labels,
         [str(row) for row in range(len(labels))],
-        class_names,
+        names,
     )
 
 
@@ -89,30 +95,9 @@ def _columns(file: Path, schema: pa.Schema) -> tuple[PictureColumns, str]:
         raise DataError(
             f"{as_text(file)}: the column {columns.picture!r} has paths, not the pictures' bytes"
         )
-    label = next((name for name in _LABELS if name in schema.names), None)
-    kind = schema.field(label).type if label else None
-    if isinstance(kind, pa.DictionaryType):
-        kind = kind.value_type
-    if kind is None or not any(
-        is_kind(kind) for is_kind in (pa.types.is_integer, pa.types.is_string, _is_large_string)
-    ):
+    if columns.label is None:
         raise DataError(
             f"{as_text(file)}: no column of labels, text or integers, named "
-            f"{', '.join(_LABELS)}; it has {', '.join(schema.names)}"
+            f"{', '.join(LABELS)}; it has {', '.join(schema.names)}"
         )
-    assert label is not None
-    return columns, label
-
-
-def _is_large_string(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_large_string(kind))
-
-
-def _class_names(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
-    """The names of number labels that the `datasets` library keeps in a file."""
-    try:
-        told = json.loads((schema.metadata or {})[b"huggingface"])
-        names = told["info"]["features"][label]["names"]
-    except (KeyError, ValueError, TypeError):
-        return None
-    return tuple(map(str, names))
+    return columns, columns.label

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from interpret.batch.class_names import CLASSES, composed, is_number, read_names
 from interpret.model.picture_files import as_text
 from training.config.errors import DataError
 from training.data.shard_rows import ShardRows
-
-CLASSES = "classes.txt"  # beside the shards: the names of number labels, a line each
 
 
 def classes_of(
@@ -26,11 +24,11 @@ def classes_of(
     train shards do not have.
     """
     found = {
-        split: [unicodedata.normalize("NFC", label) for rows in parts for label in rows.labels]
+        split: [composed(label) for rows in parts for label in rows.labels]
         for split, parts in index.items()
     }
     texts = {label for labels in found.values() for label in labels}
-    if all(text.isascii() and text.isdigit() for text in texts):
+    if all(map(is_number, texts)):
         order = sorted({int(text) for text in texts})
         names = _names(root, order, [rows for parts in index.values() for rows in parts])
         places = {text: order.index(int(text)) for text in texts}
@@ -58,10 +56,9 @@ def _names(root: Path, numbers: Sequence[int], shards: Sequence[ShardRows]) -> l
     if len(told) > 1:
         raise DataError(f"{as_text(root)}: the shards name the classes in different ways")
     if file.is_file():
-        names = [unicodedata.normalize("NFC", n.strip()) for n in file.read_text().splitlines()]
-        names = [name for name in names if name]
+        names = read_names(str(file))
     elif told:
-        names = [unicodedata.normalize("NFC", name) for name in told.pop() or ()]
+        names = list(told.pop() or ())
     else:
         return [str(number) for number in numbers]
     if numbers[-1] >= len(names):

@@ -15,4 +15,4 @@ class ShardRows(NamedTuple):
     places: NDArray[np.int64]  # (n, 2): offset and size in an archive; row group and row in Parquet
     labels: Sequence[str]
     names: Sequence[str]
-    class_names: tuple[str, ...] | None = None  # of labels that are numbers, where the shard tells
+    class_names: Sequence[str] | None = None  # of labels that are numbers, where the shard tells

@@ -116,6 +116,7 @@ def shards_as_they_are(kind: str, path: Path, strict: bool, *, to_train: bool) -
         notes=[
             f"no readable picture of the {n} split, so there is none" for n in files.keys() - splits
         ],
+        root=root,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -123,6 +124,7 @@ class DataSet:
     """A data set: class names in order, its splits (train, and valid and test where it has them),
     the picture size it suggests, and whether a mirrored picture keeps its class.
 
+    `root` is the folder that the sources are told from, where these are files or lie in files;
     `left_out` are the files of a folder that are in no split, `notes` tell how it was read.
     """
 
@@ -133,6 +135,7 @@ class DataSet:
     flip: bool = True
     left_out: Sequence[LeftOut] = field(default=(), repr=False)
     notes: Sequence[str] = ()
+    root: Path | None = None
 
     def with_fit(self, fit: Fit) -> DataSet:
         """The same data set, its pictures fitted into squares in this way."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from interpret.batch.stored import StoredAnswers
 from interpret.bundle.bundle import Bundle
+from interpret.model.picture_files import as_text
 from interpret.model.predictor import Prediction, Predictor, concatenated
 from training.config.errors import DataError
 from training.evaluate.labelled import LabelledData, predict_split
@@ -29,20 +30,24 @@ class Embedder:
         """Raises DpnpError for a folder that is of no use."""
         self._bundle, self._data, self._answers = bundle, data, answers
         self._stored = None if answers is None else StoredAnswers(answers, bundle)
-        if answers is not None and data.folder is None:
-            raise DataError(f"--from {answers}: goes with --data folder:PATH")
+        if answers is not None and data.data.root is None:
+            raise DataError(
+                f"--from {answers}: goes with pictures in files, --data "
+                "folder:PATH, webdataset:PATH or parquet:PATH"
+            )
 
     def __call__(self, name: str) -> Prediction:
         """The prediction of a split, without evidence."""
-        split, root = self._data.splits[name], self._data.folder
+        split, root = self._data.splits[name], self._data.data.root
         if self._stored is None or root is None:
             return self._computed(name, np.arange(len(split)))
-        rows = self._stored.rows_of(root, split.sources)
+        folder = as_text(root.absolute())
+        rows = self._stored.rows_of([f"{folder}/{source}" for source in split.sources])
         missing, held = np.flatnonzero(rows < 0), np.flatnonzero(rows >= 0)
         if len(missing) == len(split):
             raise DataError(
                 f"--from {self._answers}: has no picture of {self._data.name}, {name}, such as "
-                f"{root / split.sources[0]}"
+                f"{folder}/{split.sources[0]}"
             )
         found = self._stored.prediction(rows[held])
         if not len(missing):

@@ -14,7 +14,7 @@ from interpret.model.predictor import Pixels, Prediction, concatenated
 from interpret.model.progress import progress
 from training.config.errors import DataError
 from training.data.batches import in_order
-from training.data.datasets import folder_of, load_data, load_to_measure
+from training.data.datasets import load_data, load_to_measure
 from training.data.decisions import Decision, check_present, obeyed
 from training.data.inspection import inspect, log_problems
 from training.data.splits import DataSet, Split
@@ -38,7 +38,6 @@ class LabelledData:
 
     data: DataSet
     labels: dict[str, NDArray[np.int64]]  # of each split
-    folder: Path | None = None  # where its pictures are files
 
     @property
     def name(self) -> str:
@@ -73,7 +72,7 @@ def load_labelled(bundle: Bundle, source: DataSource) -> LabelledData:
 
     Raises DataError, and UnknownLabelError for a class that the model does not have.
     """
-    return _in_the_bundles_order(bundle, _load_as_trained(bundle, source), source)
+    return _in_the_bundles_order(bundle, _load_as_trained(bundle, source))
 
 
 def load_to_audit(
@@ -89,7 +88,7 @@ def load_to_audit(
     if decisions:
         check_present(data, decisions)
         data = obeyed(data, decisions, bundle.manifest.class_names)
-    return _in_the_bundles_order(bundle, data, source)
+    return _in_the_bundles_order(bundle, data)
 
 
 def load_to_evaluate(bundle: Bundle, source: DataSource, split: str | None) -> LabelledData:
@@ -107,7 +106,7 @@ def load_to_evaluate(bundle: Bundle, source: DataSource, split: str | None) -> L
         download=source.download,
         valid_share=float(training.get("valid_share", 0.0)),
     )
-    return _in_the_bundles_order(bundle, data, source)
+    return _in_the_bundles_order(bundle, data)
 
 
 def _load_as_trained(bundle: Bundle, source: DataSource) -> DataSet:
@@ -124,12 +123,12 @@ def _seed(bundle: Bundle, source: DataSource) -> int:
     return int(bundle.manifest.training.get("seed", 0) if source.seed is None else source.seed)
 
 
-def _in_the_bundles_order(bundle: Bundle, data: DataSet, source: DataSource) -> LabelledData:
+def _in_the_bundles_order(bundle: Bundle, data: DataSet) -> LabelledData:
     log_problems(inspect(data))
     index = np.array([bundle.class_index(name) for name in data.class_names])
     fitted = data.with_fit(bundle.manifest.fit)
     labels = {name: index[split.labels] for name, split in data.splits.items()}
-    return LabelledData(fitted, labels, folder_of(source.spec))
+    return LabelledData(fitted, labels)
 
 
 def predict_split(

@@ -1,8 +1,7 @@
 """Sources of pictures for batch jobs."""
 
 import io
-import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,6 @@ def png(colour: str) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4), COLOURS[colour]).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def write_tar(path: Path, files: Sequence[tuple[str, bytes]]) -> None:
-    with tarfile.open(path, "w") as archive:
-        for name, content in files:
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from interpret.bundle.errors import DpnpError
 from interpret.bundle.gallery_table import pixel_hash
 from interpret.edit.gallery_update import update_gallery
 from tests.conftest import write_toy_bundle
-from tests.interpret.batch.conftest import COLOURS, png, write_tar
+from tests.interpret.batch.conftest import COLOURS, png
+from tests.shards_made import write_tar
 
 ALL = Extras(embeddings=True, thumbnails=True)
 

@@ -8,7 +8,8 @@ import pytest
 from interpret.batch import job_progress
 from interpret.batch.run import run_job
 from interpret.bundle.bundle import Bundle
-from tests.interpret.batch.conftest import png, write_tar
+from tests.interpret.batch.conftest import png
+from tests.shards_made import write_tar
 
 
 @pytest.fixture

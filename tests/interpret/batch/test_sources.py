@@ -14,7 +14,8 @@ from interpret.batch.contents import GivenPicture, pictures_of
 from interpret.batch.parts_file import read_part, write_parts
 from interpret.batch.sources import LARGEST_PART, list_sources
 from interpret.bundle.errors import DpnpError, ImageError
-from tests.interpret.batch.conftest import png, write_tar
+from tests.interpret.batch.conftest import png
+from tests.shards_made import write_parquet, write_tar
 
 
 def given(*sources: object) -> list[GivenPicture]:
@@ -70,11 +71,35 @@ def test_parquet_of_bytes(tmp_path: Path) -> None:
     found = given(tmp_path / "b.parquet")
     file = tmp_path / "b.parquet"
     assert [(p.name, p.label) for p in found] == [
-        ("1.png", None),
-        (f"{file}#1", None),
-        (f"{file}#2", None),
+        ("1.png", "0"),
+        (f"{file}#1", "1"),
+        (f"{file}#2", "2"),
     ]
     assert [p.read() for p in found] == [red, green, b""]
+
+
+def test_numbers_get_their_names_as_in_training(tmp_path: Path) -> None:
+    """From the file, where the `datasets` library put them, or from classes.txt."""
+    labels = pa.array([0, 1, -1, None, 7])
+    file = write_parquet(tmp_path / "p" / "a.parquet", [png("red")] * 5, labels, names=("a", "b"))
+    assert [p.label for p in given(file)] == ["a", "b", None, None, None]
+    write_tar(tmp_path / "t" / "in" / "0.tar", [("0.png", png("red")), ("0.cls", b"01")])
+    pq.write_table(pa.table({"path": ["a.png"], "class": [1]}), tmp_path / "paths.parquet")
+    before = list_sources([str(tmp_path / "t")])
+    assert [p.label for p in given(tmp_path / "t", tmp_path / "paths.parquet")] == ["1", "1"]
+    for folder in ("p", "t", "."):
+        (tmp_path / folder / "classes.txt").write_text(f"none\n\ncafe\u0301{folder}\n")
+    assert [p.label for p in given(file)] == ["none", "cafép", None, None, None]
+    assert [p.label for p in given(f"file://{tmp_path}/p")][1] == "cafép"
+    assert [p.label for p in given(tmp_path / "t", tmp_path / "paths.parquet")] == [
+        "cafét",
+        "café.",
+    ]
+    assert [p.label for p in given(tmp_path / "t" / "in")] == ["1"]  # told of the folder itself
+    assert list_sources([str(tmp_path / "t")]).digest != before.digest
+    (tmp_path / "t" / "classes.txt").write_bytes(b"\xff")
+    with pytest.raises(DpnpError, match=r"classes\.txt: cannot be read"):
+        given(tmp_path / "t")
 
 
 def test_parquet_of_paths(tmp_path: Path) -> None:
@@ -196,16 +221,20 @@ def test_row_groups_are_not_cut(tmp_path: Path) -> None:
     [part] = list_sources([str(tmp_path / "a.parquet")]).parts
     assert (part.first, part.count) == (0, 10_000)
     assert LARGEST_PART < 10_000
-    assert [p.name for p in pictures_of(parts[1])][::199] == []  # no row group begins there now
+    [bad] = pictures_of(parts[1])
+    with pytest.raises(ImageError, match="its row groups have changed since it was listed"):
+        bad.read()
 
 
 def test_parts_come_back_from_disk(pictures: Callable[[int], Path], tmp_path: Path) -> None:
     odd = os.fsdecode(b"red\xff.png")  # a name that is no text
     pq.write_table(pa.table({"image": [b"x"] * 3}), tmp_path / "a.parquet")
     write_tar(tmp_path / "a.tar", [])
+    (tmp_path / "classes.txt").write_text("red")
     sources = [str(pictures(3)), odd, str(tmp_path / "a.parquet"), str(tmp_path / "a.tar")]
     parts = list_sources(sources).parts
     assert [part.kind for part in parts] == ["files", "parquet", "tar"]
     assert parts[0].places[3] == odd
+    assert [part.classes for part in parts[1:]] == [str(tmp_path / "classes.txt")] * 2
     write_parts(tmp_path / "parts.arrow", parts)
     assert [read_part(tmp_path / "parts.arrow", i) for i in range(3)] == parts

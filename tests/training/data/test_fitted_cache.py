@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.shards_made import jpeg
 from tests.training.conftest import quick_config
-from tests.training.data.shards_made import jpeg
 from tests.training.run.whole_and_cut import same_weights
 from training.config.errors import ConfigError
 from training.data import batches

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from interpret.model.images import decode
+from tests.shards_made import jpeg, samples, write_parquet, write_tar
 from tests.training.conftest import quick_config
-from tests.training.data.shards_made import jpeg, samples, write_parquet, write_tar
 from tests.training.run.whole_and_cut import interrupt_after, same_weights
 from training.config.errors import CheckpointError, DataError
 from training.data import batches

@@ -2,20 +2,27 @@
 
 import logging
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from interpret.batch.columns import Extras
 from interpret.batch.run import run_job
+from interpret.batch.stored import StoredAnswers
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
+from interpret.edit.gallery_update import update_gallery
 from tests.conftest import write_toy_bundle
+from tests.shards_made import write_tar
 from tests.training.commands.command_line import dpnp, run
 from training.config.errors import DataError
+from training.data.datasets import load_data
 from training.evaluate.embedder import Embedder
 from training.evaluate.labelled import DataSource, LabelledData, load_to_evaluate
 
@@ -113,7 +120,97 @@ def test_evaluate_and_audit_say_the_same(
     assert "error: --from and --explanations: give one of them" in capsys.readouterr().err
 
 
+@pytest.fixture
+def shards(folder: Path, tmp_path: Path) -> dict[str, Path]:
+    """The same pictures in shards of both kinds, their labels numbers; every other one has a name
+    of its own in the Parquet files.
+    """
+    files = sorted(folder.rglob("*.png"), key=lambda file: file.name)
+    kinds = {kind: tmp_path / kind for kind in ("webdataset", "parquet")}
+    numbers = [list(COLOURS).index(file.parent.name) for file in files]
+    for shard in range(2):
+        own, labels = files[shard::2], numbers[shard::2]
+        pairs = zip(own, labels, strict=True)
+        members = [
+            member
+            for file, label in pairs
+            for member in (
+                (f"./{file.stem}.png", file.read_bytes()),
+                (f"./{file.stem}.cls", str(label).encode()),
+            )
+        ]
+        write_tar(kinds["webdataset"] / "in" / f"{shard}.tar", members)
+        table = {
+            "image": [file.read_bytes() for file in own],
+            "path": [None if i % 2 else file.name for i, file in enumerate(own)],
+            "cls": labels,
+        }
+        out = kinds["parquet"] / f"{shard}.parquet"
+        out.parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table(table), out, row_group_size=4)
+    for place in kinds.values():
+        (place / "classes.txt").write_text("\n".join(COLOURS))
+    return kinds
+
+
+@pytest.mark.parametrize("kind", ["webdataset", "parquet"])
+def test_pictures_in_shards_are_found(
+    kind: str,
+    toy_bundle: Bundle,
+    shards: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "answers"
+    run_job(toy_bundle.path, [kind], out, Extras(embeddings=True))  # a relative path
+    data = load_to_evaluate(toy_bundle, DataSource(f"{kind}:{shards[kind]}"), None)
+    computed, embedder = Embedder(toy_bundle, data)("all"), Embedder(toy_bundle, data, out)
+    monkeypatch.setattr(embedder, "_computed", None)  # nothing is left to compute
+    for own, other in zip(computed, embedder("all"), strict=True):
+        np.testing.assert_array_equal(own, other)
+    later = (out / "part-000000.parquet").stat().st_mtime + 60
+    [first, second] = sorted(file for file in shards[kind].rglob("*") if file.stem in "01")
+    os.utime(second, (later, later))
+    stored = StoredAnswers(out, toy_bundle)
+    rows = stored.rows_of([f"{shards[kind]}/{source}" for source in data.splits["all"].sources])
+    assert (rows[:15] >= 0).all()
+    assert (rows[15:] == -1).all()
+    first.unlink()
+    with pytest.raises(DataError, match=f"has no picture of {kind}:{kind}, all, such as .*/0"):
+        Embedder(toy_bundle, data, out)("all")
+
+
+@pytest.mark.parametrize("kind", ["webdataset", "parquet"])
+def test_a_gallery_from_shards_has_the_labels_that_training_reads(
+    kind: str, toy_bundle: Bundle, shards: dict[str, Path], tmp_path: Path
+) -> None:
+    run_job(toy_bundle.path, [str(shards[kind])], tmp_path / "answers", Extras(embeddings=True))
+    done = update_gallery(toy_bundle, {}, [], tmp_path / "new", shards=tmp_path / "answers")
+    assert (done.only_answered, done.unrecognised) == (0, 0)
+    before, data = len(toy_bundle.gallery.ids), load_data(f"{kind}:{shards[kind]}")
+    labels = np.concatenate([split.labels for split in data.splits.values()])
+    names = [done.bundle.manifest.class_names[i] for i in done.bundle.gallery.labels[before:]]
+    assert Counter(names) == Counter(data.class_names[label] for label in labels)
+
+
+def test_pictures_of_lists_are_found(toy_bundle: Bundle, folder: Path, tmp_path: Path) -> None:
+    files = sorted(str(file) for file in folder.rglob("*.png"))
+    (tmp_path / "list.txt").write_text("\n".join(files[:20]))
+    pq.write_table(pa.table({"path": files[20:]}), tmp_path / "list.parquet")
+    sources = [str(tmp_path / "list.txt"), str(tmp_path / "list.parquet")]
+    run_job(toy_bundle.path, sources, tmp_path / "answers", Extras(embeddings=True))
+    stored = StoredAnswers(tmp_path / "answers", toy_bundle)
+    assert sorted(stored.rows_of(files).tolist()) == list(range(30))
+    run_job(toy_bundle.path, sources[:1], tmp_path / "gone", Extras(embeddings=True))
+    for file in (tmp_path / "gone").glob("part-*"):
+        file.unlink()
+    with pytest.raises(DpnpError, match="its shards are gone; run the same dpnp predict again"):
+        StoredAnswers(tmp_path / "gone", toy_bundle)
+
+
 def test_only_files_are_found_in_a_job(toy_bundle: Bundle, folder: Path, answers: Path) -> None:
-    data = replace(labelled(toy_bundle, folder), folder=None)
-    with pytest.raises(DataError, match=r"--from .*: goes with --data folder:PATH"):
+    data = labelled(toy_bundle, folder)
+    data = replace(data, data=replace(data.data, root=None))
+    with pytest.raises(DataError, match=r"--from .*: goes with pictures in files, --data folder:P"):
         Embedder(toy_bundle, data, answers)

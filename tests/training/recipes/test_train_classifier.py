@@ -10,8 +10,8 @@ import pytest
 import training
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import BundleError
+from tests.shards_made import samples, write_tar
 from tests.training.commands.command_line import dpnp
-from tests.training.data.shards_made import samples, write_tar
 from training import train_classifier
 from training.config.errors import CheckpointError, ConfigError
 from training.recipes.train_classifier import OPTIONS

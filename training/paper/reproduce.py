@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from interpret.bundle.atomic_files import write_atomically
@@ -18,6 +20,7 @@ from training.config.errors import ConfigError
 from training.config.method_names import METHOD_NAMES
 from training.config.train_config import TrainConfig
 from training.paper import tables as comparison
+from training.paper.paired_tests import paired_tables
 from training.paper.protocol import TARGETS, Preset, Setting, configuration, setting_of
 from training.paper.runs import Arrays, Cell, Result, loader, read, run_cells, stored
 from training.paper.tables import Results
@@ -88,6 +91,7 @@ def reproduce(
     run_cells(cells, runs, loader(data_root, download, any(cell.holdout for cell in cells)))
     results: dict[Setting, dict[str, list[Result]]] = {}
     drawn: dict[Setting, dict[str, tuple[Result, Arrays]]] = {}
+    answers: dict[Setting, dict[str, dict[int, NDArray[np.bool_]]]] = {}
     for cell in cells:
         folder = stored(cell, runs)
         if folder is None:  # another process than the main one trained it
@@ -95,12 +99,19 @@ def reproduce(
         result, arrays = read(folder)
         results.setdefault(cell.setting, {}).setdefault(cell.method, []).append(result)
         drawn.setdefault(cell.setting, {}).setdefault(cell.method, (result, arrays))  # first seed
+        if arrays.right is not None:
+            methods = answers.setdefault(cell.setting, {})
+            methods.setdefault(cell.method, {})[cell.seed] = arrays.right
     made = Reproduced([], [])
     for name in _members(target):
         if TARGETS[name].measures:
             made.tables.extend(write_tables(name, results, out))
         else:
             made.figures.extend(write_figures(name, results, drawn, out))
+    if "accuracy" in TARGETS[target].measures:
+        text, tables = paired_tables(answers)
+        write_atomically(out / "paired.md", text.encode())
+        made.tables.extend(tables)
     return made
 
 

@@ -86,13 +86,14 @@ class Result(BaseModel):
 
 
 class Arrays(NamedTuple):
-    """The arrays of a run. `embeddings` only in 3-D, for the sphere."""
+    """The arrays of a run. `embeddings` only in 3-D, for the sphere; `right` not in older runs."""
 
     centres: NDArray[np.float32]  # (M, d)
     weights: NDArray[np.float32]  # (M, d), the classifier's
     intra_class_angles: NDArray[np.float32]  # (N,) of the measured training pictures, degrees
     labels: NDArray[np.int64]  # (N,)
-    embeddings: NDArray[np.float32] | None  # (N, 3)
+    embeddings: NDArray[np.float32] | None = None  # (N, 3)
+    right: NDArray[np.bool_] | None = None  # (T,): which test pictures are answered right
 
 
 def run_cells(cells: Sequence[Cell], folder: Path, load: Callable[[str], DataSet]) -> None:
@@ -126,7 +127,7 @@ def read(folder: Path) -> tuple[Result, Arrays]:
     """The result of a finished run."""
     result = Result.model_validate_json((folder / RESULT).read_text())
     tensors: dict[str, Any] = load_file(folder / ARRAYS)
-    return result, Arrays(**{"embeddings": None} | tensors)
+    return result, Arrays(**tensors)
 
 
 def loader(data_root: Path, download: bool, holdout: bool) -> Callable[[str], DataSet]:
@@ -207,6 +208,11 @@ def evaluate_network(
     measured = evaluation.measure_geometry(embeddings, shown.labels, centres, "train")
     angles = geometry.intra_class_angles(embeddings, shown.labels, centres).astype(np.float32)
     arrays = Arrays(
-        centres, weights, angles, shown.labels, embeddings if network.embedding_dim == 3 else None
+        centres,
+        weights,
+        angles,
+        shown.labels,
+        embeddings if network.embedding_dim == 3 else None,
+        scored.right,
     )
     return evaluation.metrics(scored, final, measured, data.class_names), arrays

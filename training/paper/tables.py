@@ -52,6 +52,12 @@ def title(setting: Setting, results: Mapping[str, Sequence[Result]]) -> str:
     return f"{name}, {runs[0].dim}-D ({config.backbone}, {config.epochs} epochs, {told})"
 
 
+def setting_name(setting: Setting) -> str:
+    """A setting without its runs: CIFAR-10, 3-D."""
+    network = f"{setting.dim}-D" if setting.reduced else "standard network"
+    return f"{DATA_NAMES.get(setting.data, setting.data)}, {network}"
+
+
 def entry(setting: Setting, method: str, measure: str, results: Sequence[Result]) -> Entry:
     """The mean over the seeds, and how far they scatter."""
     values = [measured(result, measure) for result in results]
@@ -107,27 +113,36 @@ def cells(
 
 def markdown(results: Results, measures: Sequence[str]) -> str:
     """A table for each setting."""
-    parts = []
-    for setting, own in results.items():
-        heading, rows = cells(setting, own, measures)
-        lines = [f"**{title(setting, own)}**", "", _line(heading)]
-        lines.append(_line(["---", *["---:"] * (len(heading) - 1)]))
-        parts.append("\n".join([*lines, *map(_line, rows)]))
+    parts = [
+        markdown_table(title(setting, own), *cells(setting, own, measures))
+        for setting, own in results.items()
+    ]
     return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(name: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table under its name: text on the left, numbers on the right."""
+    lines = [f"**{name}**", "", _line(heading)]
+    lines.append(_line(["---", *["---:"] * (len(heading) - 1)]))
+    return "\n".join([*lines, *map(_line, rows)])
 
 
 def rich_tables(results: Results, measures: Sequence[str]) -> list[Table]:
     """The same for a terminal."""
-    tables = []
-    for setting, own in results.items():
-        heading, rows = cells(setting, own, measures)
-        table = Table(title=title(setting, own), title_justify="left")
-        for i, name in enumerate(heading):
-            table.add_column(name, justify="right" if i else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*row)
-        tables.append(table)
-    return tables
+    return [
+        terminal_table(title(setting, own), *cells(setting, own, measures))
+        for setting, own in results.items()
+    ]
+
+
+def terminal_table(name: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table under its name: text on the left, numbers on the right."""
+    table = Table(title=name, title_justify="left")
+    for i, column in enumerate(heading):
+        table.add_column(column, justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def comma_separated(results: Results, measures: Sequence[str]) -> str:

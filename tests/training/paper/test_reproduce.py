@@ -70,6 +70,7 @@ def test_all_of_it_on_digits(everything: Path):
             lines = list(csv.DictReader(file))
         assert len(lines) == len(target.networks) * len(METHOD_NAMES) * len(target.measures)
         assert (out / f"{name}.md").read_text().count("| DPNP |") == len(target.networks)
+    assert (out / "paired.md").read_text().count(" | 1 |\n") == 2 * (len(METHOD_NAMES) - 1)
     for name in ("fig3", "fig4", "fig5-digits-3d", "fig5-digits-3d-sphere"):
         with Image.open(out / f"{name}.png") as picture:
             assert picture.getextrema() != ((255, 255),) * len(picture.getbands())

@@ -61,7 +61,7 @@ def paired_tables(answers: Mapping[Setting, Mapping[str, Answers]]) -> tuple[str
     return "\n\n".join(parts) + "\n", tables
 
 
-def _rows(methods: Mapping[str, Answers]) -> list[Sequence[str]]:
+def _rows(methods: Mapping[str, Answers]) -> list[list[str]]:
     rows = []
     for rival in (m for m in METHOD_NAMES if m in methods and m != OURS):
         found = paired(methods.get(OURS, {}), methods[rival])

@@ -20,9 +20,9 @@ from interpret.bundle.gallery_columns import (
     ThumbnailFile,
     Thumbnails,
 )
-from interpret.bundle.gallery_table import GalleryPart, GalleryTable
+from interpret.bundle.gallery_table import GalleryPart, GalleryTable, ascending, blocks
 from interpret.bundle.manifest import FileEntry
-from interpret.bundle.verified_files import Content, HashedFile, entry_of
+from interpret.bundle.verified_files import Content, HashedFile, entry_of, release
 
 THUMBNAILS = "thumbnails.bin"  # the first file; others are thumbnails-001.bin and so on
 THUMBNAILS_SIZE = 256 * 2**20  # bytes of a file, but for its last picture
@@ -74,9 +74,10 @@ def read_gallery(
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, OverflowError) as error:
         raise BundleError(f"{file}: not a gallery ({error})") from error
     ids = numbers["id"]
-    if not (np.diff(ids) > 0).all() and len(np.unique(ids)) != len(ids):
+    if not ascending(ids) and len(np.unique(ids)) != len(ids):
         raise BundleError(f"{file}: ids are not unique")
     thumbnails = _thumbnails(file, pictures, numbers)
+    release(content)
     return GalleryTable(
         ids,
         labels,
@@ -89,7 +90,7 @@ def read_gallery(
 
 def _numbers(
     table: pq.ParquetFile, class_names: Sequence[str]
-) -> tuple[dict[str, Integers], NDArray[np.int32]]:
+) -> tuple[dict[str, Integers], Integers]:
     """The columns of numbers, by name, in the smallest type that holds them, and the labels."""
     rows = table.metadata.num_rows
     wanted = ["id", "thumbnail_start", "thumbnail_end"]
@@ -97,7 +98,8 @@ def _numbers(
         wanted.append("thumbnail_file")
     index = {name: i for i, name in enumerate(class_names)}
     found: dict[str, Integers] = {name: np.zeros(rows, np.int32) for name in wanted}
-    labels, start = np.empty(rows, np.int32), 0
+    labels: Integers = np.empty(rows, np.int16 if len(index) < 2**15 else np.int32)
+    start = 0
     for number in range(table.metadata.num_row_groups):
         part = table.read_row_group(number, [*wanted, "label"], use_threads=False)
         end = start + part.num_rows
@@ -142,15 +144,16 @@ def _thumbnails(
     file: Path, files: Sequence[ThumbnailFile], numbers: Mapping[str, Integers]
 ) -> Sequence[bytes]:
     starts, ends = numbers["thumbnail_start"], numbers["thumbnail_end"]
-    which = numbers.get("thumbnail_file", np.zeros(1, np.int32))
-    sizes = np.array([len(each) for each in files])
-    known = (which >= 0) & (which < len(files))
-    most = sizes[np.where(known, which, 0)]
-    if not (known & (starts >= 0) & (starts <= ends) & (ends <= most)).all():
-        raise BundleError(f"{file}: a thumbnail lies outside thumbnails.bin")
-    if (starts == ends).all():
-        return Repeated(b"", len(starts))
-    return Thumbnails(files, np.broadcast_to(which, starts.shape), starts, ends)
+    which = np.broadcast_to(numbers.get("thumbnail_file", np.zeros(1, np.int32)), starts.shape)
+    sizes, blank = np.array([len(each) for each in files]), True
+    for rows in blocks(len(starts)):
+        number, start, end = which[rows], starts[rows], ends[rows]
+        known = (number >= 0) & (number < len(files))
+        most = sizes[np.where(known, number, 0)]
+        if not (known & (start >= 0) & (start <= end) & (end <= most)).all():
+            raise BundleError(f"{file}: a thumbnail lies outside thumbnails.bin")
+        blank &= bool((start == end).all())
+    return Repeated(b"", len(starts)) if blank else Thumbnails(files, which, starts, ends)
 
 
 class GalleryWriter:

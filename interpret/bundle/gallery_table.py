@@ -17,12 +17,24 @@ SAMPLE = 100_000  # rows that figures of a large gallery are taken from
 Value = TypeVar("Value")
 
 
+def blocks(count: int) -> Iterator[slice]:
+    """All rows, few at a time: what is computed of them takes little memory."""
+    for start in range(0, count, ROW_GROUP):
+        yield slice(start, start + ROW_GROUP)
+
+
+def ascending(ids: Integers) -> bool:
+    """Whether each id is larger than the one before."""
+    before, after = ids[:-1], ids[1:]
+    return all((after[rows] > before[rows]).all() for rows in blocks(len(after)))
+
+
 class RowsOf:
     """Finds the rows (n,) of ids (n,); −1 for an id that the gallery does not have."""
 
     def __init__(self, ids: Integers) -> None:
         self._ids, self._order = ids, None
-        if not (np.diff(ids) > 0).all():  # all galleries are written in the order of their ids
+        if not ascending(ids):  # all galleries are written in the order of their ids
             self._order = np.argsort(ids)
             self._ids = ids[self._order]
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from interpret.bundle.errors import BundleError
 from interpret.bundle.manifest import FileEntry
 
-MAPPED_FROM = 64 * 2**20  # bytes
+MAPPED_FROM = 32 * 2**20  # bytes
 CHUNK = 2**24  # bytes looked at together; a multiple of any page size
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

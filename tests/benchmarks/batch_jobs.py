@@ -1,10 +1,13 @@
 """Pictures a second of a batch job, here and on Ray, against a bare ONNX Runtime loop.
 
     python -m tests.benchmarks.batch_jobs models/cifar10-dpnp-9d [--pictures 20000] [--side 256]
+    python -m tests.benchmarks.batch_jobs models/cifar10-dpnp-9d --source PHOTOS --rounds 1
 
-The pictures are JPEG files. The bare loop reads, decodes and fits them in threads, batch by batch,
-and keeps nothing. The job writes shards with embeddings. Ray's time counts from its workers' start.
-Leave the machine idle otherwise.
+The pictures are JPEG files that are made, or those of a folder: `photograph_folder` makes one of
+10,000 photographs. The bare loop reads, decodes and fits them in threads, batch by batch, and keeps
+nothing. The job is that of `dpnp predict SOURCE --out DIR --embeddings`, which writes shards. Ray's
+time counts from its workers' start. The ways take turns; a rate is the median of the rounds. Leave
+the machine idle otherwise.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -31,37 +35,44 @@ from interpret.bundle.bundle import Bundle
 from interpret.explain.explainer import BATCH
 from interpret.model.devices import cpu_count
 from interpret.model.images import Preprocessing, open_image
+from interpret.model.picture_files import pictures_in
 from interpret.model.predictor import Predictor
 
 
 def main(
     bundle: Annotated[Path, typer.Argument(help="models/NAME")],
-    pictures: int = 20_000,
-    side: Annotated[int, typer.Option(help="pixels of the longer side")] = 256,
+    source: Annotated[Path | None, typer.Option(help="folder of pictures")] = None,
+    pictures: Annotated[int, typer.Option(help="that are made without --source")] = 20_000,
+    side: Annotated[int, typer.Option(help="of theirs, the longer one in pixels")] = 256,
     workers: Annotated[int, typer.Option(help="of Ray")] = cpu_count(),
     rounds: int = 3,
 ) -> None:
     console = Console()
-    console.print(f"{cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; {bundle}, {side} pixels")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        write_pictures(folder / "pictures", pictures, side)
-        files = sorted((folder / "pictures").iterdir())
+        if source is None:
+            source = folder / "pictures"
+            write_pictures(source, pictures, side)
+        files = pictures_in(source)
+        size = sum(file.stat().st_size for file in files) / len(files)
+        console.print(
+            f"{cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; {bundle}; {len(files):,} pictures "
+            f"of {size / 1000:.0f} kB on average"
+        )
         ray_engine.connect()
         rates: dict[str, list[float]] = {}
         for number in range(rounds):
             ways: dict[str, Callable[[], object]] = {
                 "bare loop": lambda: bare_loop(bundle, files),
-                "local": lambda n=number: job(bundle, folder, f"local-{n}", "local", None),
-                f"Ray, {workers} workers": lambda n=number: job(
-                    bundle, folder, f"ray-{n}", "ray", workers
+                "local": partial(job, bundle, source, folder / f"local-{number}", "local", None),
+                f"Ray, {workers} workers": partial(
+                    job, bundle, source, folder / f"ray-{number}", "ray", workers
                 ),
             }
             for name, way in ways.items():
                 start = time.perf_counter()
                 way()
-                rate = pictures / (time.perf_counter() - start)
-                rates.setdefault(name, []).append(rate)
+                rates.setdefault(name, []).append(len(files) / (time.perf_counter() - start))
     console.print(table(rates))
 
 
@@ -85,11 +96,9 @@ def bare_loop(bundle: Path, files: list[Path]) -> None:
             predictor(np.stack(list(pool.map(lambda file: fitted(open_image(file)), batch))))
 
 
-def job(bundle: Path, folder: Path, name: str, engine: Engine, workers: int | None) -> None:
+def job(bundle: Path, source: Path, out: Path, engine: Engine, workers: int | None) -> None:
     """A whole batch job."""
-    source = [str(folder / "pictures")]
-    pool = Workers(workers)
-    run_job(bundle, source, folder / name, Extras(True), engine=engine, workers=pool)
+    run_job(bundle, [str(source)], out, Extras(True), engine=engine, workers=Workers(workers))
 
 
 def table(rates: dict[str, list[float]]) -> Table:

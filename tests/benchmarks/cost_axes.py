@@ -103,9 +103,10 @@ def batch_job(size: int, options: Options) -> Row:
 
     with tempfile.TemporaryDirectory(dir=options.place) as place:
         folder = Path(place)
-        write_pictures(folder / "pictures", size, 256)
+        source = folder / "pictures"
+        write_pictures(source, size, 256)
         start = time.perf_counter(), time.process_time()
-        job(options.bundle, folder, "answers", "local", None)
+        job(options.bundle, source, folder / "answers", "local", None)
         seconds, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": seconds, "CPU seconds": cpu, "peak MB": peak}

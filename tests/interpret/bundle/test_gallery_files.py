@@ -163,8 +163,12 @@ def test_a_picture_in_a_file_that_is_not_there(toy_bundle: Bundle):
             read_gallery(Path("g"), buffer.getvalue(), pictures, NAMES)
 
 
-def test_numbers_take_eight_bytes_only_where_they_must(toy_bundle: Bundle, tmp_path: Path):
-    assert toy_bundle.gallery.labels.dtype == toy_bundle.gallery.ids.dtype == np.int32
+def test_numbers_take_as_few_bytes_as_they_can(toy_bundle: Bundle, tmp_path: Path):
+    assert (toy_bundle.gallery.labels.dtype, toy_bundle.gallery.ids.dtype) == (np.int16, np.int32)
+    many = [*NAMES, *(f"class {i}" for i in range(2**15))]
+    content = (toy_bundle.path / "gallery.parquet").read_bytes()
+    pictures = thumbnail_files(toy_bundle.path, toy_bundle.manifest.files)
+    assert read_gallery(Path("g"), content, pictures, many).labels.dtype == np.int32
     path = shutil.copytree(toy_bundle.path, tmp_path / "toy")
     table, buffer = pq.read_table(path / "gallery.parquet"), io.BytesIO()
     ids = [1, 2, 3, 4, 5, 2**40]

@@ -20,7 +20,8 @@ from interpret.bundle.gallery_columns import (
     ThumbnailFile,
     Thumbnails,
 )
-from interpret.bundle.gallery_table import GalleryPart, GalleryTable, ascending, blocks
+from interpret.bundle.gallery_ids import ascending, blocks, compact
+from interpret.bundle.gallery_table import GalleryPart, GalleryTable
 from interpret.bundle.manifest import FileEntry
 from interpret.bundle.verified_files import Content, HashedFile, entry_of, release
 
@@ -79,7 +80,7 @@ def read_gallery(
     thumbnails = _thumbnails(file, pictures, numbers)
     release(content)
     return GalleryTable(
-        ids,
+        compact(ids),
         labels,
         texts["split"],  # type: ignore[arg-type]
         texts["source"],  # type: ignore[arg-type]

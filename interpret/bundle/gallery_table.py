@@ -12,41 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle.gallery_columns import ROW_GROUP, Column, Integers, Thumbnails
+from interpret.bundle.gallery_ids import Ids, RowsOf
 
 SAMPLE = 100_000  # rows that figures of a large gallery are taken from
 Value = TypeVar("Value")
-
-
-def blocks(count: int) -> Iterator[slice]:
-    """All rows, few at a time: what is computed of them takes little memory."""
-    for start in range(0, count, ROW_GROUP):
-        yield slice(start, start + ROW_GROUP)
-
-
-def ascending(ids: Integers) -> bool:
-    """Whether each id is larger than the one before."""
-    before, after = ids[:-1], ids[1:]
-    return all((after[rows] > before[rows]).all() for rows in blocks(len(after)))
-
-
-class RowsOf:
-    """Finds the rows (n,) of ids (n,); −1 for an id that the gallery does not have."""
-
-    def __init__(self, ids: Integers) -> None:
-        self._ids, self._order = ids, None
-        if not ascending(ids):  # all galleries are written in the order of their ids
-            self._order = np.argsort(ids)
-            self._ids = ids[self._order]
-
-    def __call__(self, wanted: Integers) -> NDArray[np.int64]:
-        """See the class."""
-        if not len(self._ids):
-            return np.full(len(wanted), -1)
-        # Of the ids' own type: NumPy would otherwise make a copy of all ids in the wider one.
-        narrow = wanted.astype(self._ids.dtype)
-        places = np.minimum(np.searchsorted(self._ids, narrow), len(self._ids) - 1)
-        rows = places if self._order is None else self._order[places]
-        return np.where(self._ids[places] == wanted, rows, -1)
 
 
 @dataclass(frozen=True)
@@ -56,7 +25,7 @@ class GalleryTable:
     A bundle's table leaves its texts and thumbnails on disk until they are asked for.
     """
 
-    ids: Integers  # (G,), unique and stable: they survive additions and deletions
+    ids: Ids  # (G,), unique and stable: they survive additions and deletions
     labels: Integers  # (G,), indices into the class names
     splits: Sequence[str]
     sources: Sequence[str]  # where the picture came from, relative to its data set

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.bundle.bundle import Bundle, IndexWriter
-from interpret.bundle.gallery_table import RowsOf
+from interpret.bundle.gallery_ids import RowsOf
 from interpret.bundle.missing_parts import named_parts
 from interpret.bundle.search_index import SearchIndex
 from interpret.bundle.verified_files import HashedFile, HeldFile
@@ -223,7 +223,7 @@ def _kept(parent: Bundle, embeddings: Floats, ids: Ids) -> tuple[Any, int, int] 
     """The parent's index with other rows: the rows that its cells were found from, and how many
     have changed since. None when there is none, or too much has changed.
     """
-    own, old = parent.manifest.search, parent.gallery.ids
+    own, old = parent.manifest.search, np.asarray(parent.gallery.ids)
     if own is None or parent.index is None or parent.embeddings.shape[1] != embeddings.shape[1]:
         return None
     gone = old[RowsOf(ids)(old) < 0].astype(np.int64)

@@ -5,7 +5,7 @@ differences are taken picture by picture: that is sharper than two intervals sid
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np

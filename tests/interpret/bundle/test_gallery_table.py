@@ -1,11 +1,10 @@
 """Gallery rows taken, and found by their ids."""
 
 import hashlib
-import tracemalloc
 
 import numpy as np
 
-from interpret.bundle.gallery_table import RowsOf, parts_of, pixel_hash
+from interpret.bundle.gallery_table import parts_of, pixel_hash
 from tests.conftest import toy_gallery
 
 
@@ -27,23 +26,6 @@ def test_parts_of_a_gallery_are_all_of_its_rows():
     [part] = parts_of(table, embeddings, np.array([5, 2]))
     assert part.table.sources == ["f.png", "c.png"]
     np.testing.assert_array_equal(part.embeddings, embeddings[[5, 2]])
-
-
-def test_rows_are_found_by_ids_in_any_order():
-    assert RowsOf(np.array([3, 5, 9]))(np.array([9, 4, 3, 10])).tolist() == [2, -1, 0, -1]
-    assert RowsOf(np.array([9, 3, 5]))(np.array([9, 4, 3, 10])).tolist() == [0, -1, 1, -1]
-    assert RowsOf(np.empty(0, np.int64))(np.array([1])).tolist() == [-1]
-    narrow = RowsOf(np.arange(5, dtype=np.int32))
-    assert narrow(np.array([3, 2**32 + 3, -1])).tolist() == [3, -1, -1]
-
-
-def test_finding_rows_copies_no_ids():
-    rows_of, wanted = RowsOf(np.arange(1_000_000, dtype=np.int32)), np.array([7, 999_999])
-    tracemalloc.start()
-    assert rows_of(wanted).tolist() == [7, 999_999]
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert most < 100_000
 
 
 def test_the_hash_is_of_the_pixels_in_their_order():

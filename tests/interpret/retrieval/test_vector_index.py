@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from interpret.bundle.errors import BundleError
-from interpret.bundle.gallery_table import RowsOf
+from interpret.bundle.gallery_ids import RowsOf
 from interpret.bundle.verified_files import HashedFile, HeldFile
 from interpret.retrieval.vector_index import (
     CellSearch,

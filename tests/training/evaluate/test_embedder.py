@@ -101,25 +101,6 @@ def test_a_folder_that_is_of_no_use_is_refused(
         Embedder(toy_bundle, labelled(toy_bundle, folder), tmp_path / "reds")("all")
 
 
-def test_evaluate_and_audit_say_the_same(
-    toy_bundle: Bundle,
-    folder: Path,
-    answers: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    for package in ("training", "interpret"):  # the commands' log is not left behind
-        monkeypatch.setattr(logging.getLogger(package), "handlers", [])
-        monkeypatch.setattr(logging.getLogger(package), "level", logging.NOTSET)
-    source = (toy_bundle.path, "--data", f"folder:{folder}")
-    for command in (("evaluate", *source, "--json"), ("audit", *source)):
-        computed = run(*command, monkeypatch=monkeypatch, capsys=capsys)
-        assert run(*command, "--from", answers, monkeypatch=monkeypatch, capsys=capsys) == computed
-    words = ("evaluate", *source, "--explanations", "--from", answers)
-    assert dpnp(*words, monkeypatch=monkeypatch) == 2
-    assert "error: --from and --explanations: give one of them" in capsys.readouterr().err
-
-
 @pytest.fixture
 def shards(folder: Path, tmp_path: Path) -> dict[str, Path]:
     """The same pictures in shards of both kinds, their labels numbers; every other one has a name
@@ -151,6 +132,30 @@ def shards(folder: Path, tmp_path: Path) -> dict[str, Path]:
     for place in kinds.values():
         (place / "classes.txt").write_text("\n".join(COLOURS))
     return kinds
+
+
+@pytest.mark.parametrize("kind", ["folder", "webdataset", "parquet"])
+def test_evaluate_and_audit_say_the_same(
+    kind: str,
+    toy_bundle: Bundle,
+    folder: Path,
+    shards: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for package in ("training", "interpret"):  # the commands' log is not left behind
+        monkeypatch.setattr(logging.getLogger(package), "handlers", [])
+        monkeypatch.setattr(logging.getLogger(package), "level", logging.NOTSET)
+    place, answers = {"folder": folder, **shards}[kind], tmp_path / "answers"
+    run_job(toy_bundle.path, [str(place)], answers, Extras(embeddings=True))
+    source = (toy_bundle.path, "--data", f"{kind}:{place}")
+    for command in (("evaluate", *source, "--json"), ("audit", *source)):
+        computed = run(*command, monkeypatch=monkeypatch, capsys=capsys)
+        assert run(*command, "--from", answers, monkeypatch=monkeypatch, capsys=capsys) == computed
+    words = ("evaluate", *source, "--explanations", "--from", answers)
+    assert dpnp(*words, monkeypatch=monkeypatch) == 2
+    assert "error: --from and --explanations: give one of them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["webdataset", "parquet"])

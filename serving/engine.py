@@ -30,9 +30,10 @@ from serving.telemetry.logs import LOG, REQUEST_ID
 from serving.telemetry.metrics import metrics
 
 WATCH_SECONDS = 1.0
-# Pixels of one inference on CPUs: larger batches of large pictures are no faster, and the memory
-# that they take is never given back.
-CPU_BATCH_PIXELS = 16 * 64**2
+# Pixels that the network computes on in one inference on CPUs. What the layers hand on of larger
+# batches no longer fits a CPU's own cache: eight pictures of 128 pixels a side take 7 % less time
+# each than sixteen, of 160 pixels 20 % less. And the memory that they take is never given back.
+CPU_BATCH_PIXELS = 8 * 128**2
 MAP_POINTS = 2000  # of the gallery, at most: what a browser draws without effort
 _DECIMALS = 3  # of the map
 
@@ -54,12 +55,15 @@ class Engine:
         size = predictor.input_size
         batch = settings.max_batch
         if predictor.provider == "CPUExecutionProvider":
-            batch = max(1, min(batch, CPU_BATCH_PIXELS // size**2))
+            batch = max(1, min(batch, CPU_BATCH_PIXELS // bundle.manifest.network_size**2))
         # The first inference allocates memory and picks kernels: no client has to wait for it.
         blank = np.zeros((batch, size, size, 3), np.uint8)
         for pictures in (blank[:1], blank):
             predictor(pictures, evidence=True)
         self.batch = batch  # pictures of one inference, at most
+        # Pictures of a row of requests, at most: two inferences, because a row begins with Python
+        # code that the inference before has driven out of the caches.
+        self.row = min(settings.max_batch, 2 * batch)
         self._batching = BatchingPredictor(predictor, batch)
         answering: AnyPredictor = self._batching
         self._remembering: RememberingPredictor | None = None

@@ -104,13 +104,13 @@ class Dpnp:
         # A row at a time for each CPU; while a GPU infers, one more is read.
         rows = SETTINGS.process_threads + (self.holder.engine.about.device == "cuda")
         self.pools = {
-            "predict": WorkerPool(rows, room, wait, lambda: self.holder.engine.batch),
+            "predict": WorkerPool(rows, room, wait, lambda: self.holder.engine.row),
             # Rows half as long, so a flood of both leaves most to predictions.
             "explain": WorkerPool(
                 min(rows, max(1, quick // 4)),
                 room,
                 wait,
-                lambda: self.holder.engine.batch // 2 or 1,
+                lambda: self.holder.engine.row // 2 or 1,
             ),
             "quick": WorkerPool(quick, room, wait),
             # A finer map takes up to 17 inferences: few at once, and those that wait leave most of

@@ -190,6 +190,14 @@ class Manifest(Strict):
         )
 
     @property
+    def network_size(self) -> int:
+        """Pixels of a side of what the network computes on: some enlarge their input themselves, to
+        the size that they were trained at.
+        """
+        trained = self.training.get("image_size")
+        return max(trained, self.input_size) if isinstance(trained, int) else self.input_size
+
+    @property
     def groups(self) -> Groups | None:
         """Groups of classes for ambiguous answers."""
         return None if self.calibration is None else self.calibration.groups

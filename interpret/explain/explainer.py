@@ -18,21 +18,18 @@ from interpret.explain.answers import (
     Example,
     Explanation,
     Group,
-    Limits,
-    ModelInfo,
     PrototypeDistance,
     PrototypeSummary,
 )
+from interpret.explain.classify import Classifier
 from interpret.explain.evidence import evidence_map, group_evidence
 from interpret.explain.evidence_answer import evidence_answer
 from interpret.explain.examples import Examples
 from interpret.explain.notebook import NotebookView
-from interpret.geometry.geometry import angles, nearest_rivals, paired_angles, smallest
+from interpret.geometry.geometry import nearest_rivals, paired_angles
 from interpret.model.images import PICTURE_TYPES, Picture, Preprocessing, as_image
 from interpret.model.predictor import AnyPredictor, Device, Pixels, Prediction, Predictor
 from interpret.retrieval.projection import Projection
-from interpret.trust.groups import group_of
-from interpret.trust.verdict import PASSED, verdict
 
 NEAREST_SHOWN = 5  # prototypes listed with each answer
 BATCH = 64  # pictures of a list, read and classified at a time
@@ -54,7 +51,8 @@ class Explainer:
         self.projection = Projection(
             np.concatenate([bundle.prototypes, sampled(bundle.embeddings)])
         )
-        self.model = ModelInfo(name=bundle.manifest.name, fingerprint=bundle.manifest.fingerprint)
+        self._classifier = Classifier(bundle)
+        self.model = self._classifier.model
 
     @classmethod
     def load(
@@ -134,8 +132,7 @@ class Explainer:
         self, prediction: Prediction, *, top: int = NEAREST_SHOWN, probabilities: bool = False
     ) -> list[Classification]:
         """The answers that follow from a prediction; `top` and `probabilities` as in `classify`."""
-        rows = range(len(prediction.distances))
-        return [self._classification(prediction, row, top, probabilities) for row in rows]
+        return self._classifier(prediction, top, probabilities)
 
     def explain_pixels(
         self,
@@ -172,7 +169,7 @@ class Explainer:
         """As `explain_pixels`, from the picture's prediction with `evidence`; `asked` are
         `positive` and `negative`.
         """
-        answer = self._classification(prediction, 0, top, probabilities)
+        [answer] = self._classifier(prediction, top, probabilities)
         if asked != (None, None):
             answer = self._asked(answer, prediction, *asked)
         centres = self.bundle.prototypes[[answer.positive.index, answer.negative.index]]
@@ -211,61 +208,6 @@ class Explainer:
             for i, j, away, angle in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
-    def _classification(
-        self, prediction: Prediction, row: int, top: int, probabilities: bool
-    ) -> Classification:
-        away = prediction.distances[row]
-        index = int(prediction.probabilities[row].argmax())
-        novelty = float(prediction.novelty[row])
-        nearest = smallest(away, max(top, 2) + 1).tolist()
-        # On the sphere the predicted class comes first by construction, but for a rounding tie. A
-        # method without a sphere (CE, CL) may answer a class whose prototype is not the nearest.
-        order = [index, *(i for i in nearest if i != index)][: max(top, 2)]
-        shown = self._at(prediction, row, order)
-        positive, negative = shown[:2]
-        margin, score = negative.distance - positive.distance, positive.distance + novelty
-        manifest = self.bundle.manifest
-        limits = manifest.limits(index)
-        found = verdict(score, margin, limits)
-        every = prediction.probabilities[row].tolist() if probabilities else ()
-        return Classification(
-            label=positive.label,
-            index=index,
-            probability=float(prediction.probabilities[row, index]),
-            verdict=found,
-            group=self._group(away) if found == "ambiguous" else None,
-            limits=Limits(
-                ood_score=score,
-                max_distance=limits.max_distance,
-                margin=margin,
-                min_margin=limits.min_margin,
-                passed=PASSED[found],
-            ),
-            positive=positive,
-            negative=negative,
-            margin=margin,
-            novelty=novelty,
-            prototypes=shown[:top],
-            probabilities=dict(zip(manifest.class_names, every, strict=True)) if every else None,
-            model=self.model,
-        )
-
-    def _group(self, away: NDArray[np.float32]) -> Group | None:
-        groups = self.bundle.manifest.groups
-        node = group_of(away, groups, self.bundle.manifest.class_names)
-        if node is None or groups is None:
-            return None
-        return Group(**node.model_dump(), coverage=groups.measured_coverage)
-
-    def _at(self, prediction: Prediction, row: int, order: list[int]) -> list[PrototypeDistance]:
-        """The prototypes of the classes in `order`, seen from one picture."""
-        away, names = prediction.distances[row], self.bundle.manifest.class_names
-        degrees = angles(prediction.embedding[row : row + 1], self.bundle.prototypes[order])[0]
-        return [
-            PrototypeDistance(label=names[i], index=i, distance=float(away[i]), angle_deg=angle)
-            for i, angle in zip(order, degrees.tolist(), strict=True)
-        ]
-
     def _asked(
         self,
         answer: Classification,
@@ -282,7 +224,7 @@ class Explainer:
         if taken == rival:
             name = self.bundle.manifest.class_names[taken]
             raise OwnRivalError(f"{name!r} against itself: give two different classes")
-        near, far = self._at(prediction, 0, [taken, rival])
+        [[near, far]] = self._classifier.seen(prediction, np.array([[taken, rival]]))
         margin = far.distance - near.distance
         return answer.model_copy(update={"positive": near, "negative": far, "margin": margin})
 

@@ -80,13 +80,34 @@ def angles(points: NDArray[np.floating], others: NDArray[np.floating]) -> Array:
 
 def paired_angles(points: NDArray[np.floating], others: NDArray[np.floating]) -> Array:
     """The angle (N,) between each of the points (N, d) and the other (N, d) in its row."""
-    return _degrees((_unit(points) * _unit(others)).sum(1))
+    return _degrees((_unit(points) * _unit(others)).sum(-1))
+
+
+def chosen_angles(
+    points: NDArray[np.floating], others: NDArray[np.floating], chosen: NDArray[np.integer]
+) -> Array:
+    """Angles (N, k) between each of the points (N, d) and those of the others (M, d) that its row
+    of `chosen` (N, k) names.
+    """
+    result = np.empty(chosen.shape)
+    for rows in _parts(len(points), chosen.shape[1] * points.shape[1]):
+        result[rows] = paired_angles(points[rows, None], others[chosen[rows]])
+    return result
 
 
 def smallest(values: NDArray[np.floating], count: int) -> NDArray[np.int64]:
-    """The indices of the smallest of values (M,), smallest first; of equal ones the first."""
-    if len(values) <= max(count, _FEW):
-        return np.argsort(values, kind="stable")[:count]
+    """The indices of the smallest in each row of values (N, M), smallest first; of equal ones the
+    first.
+    """
+    if values.shape[1] <= max(count, _FEW):
+        return np.argsort(values, axis=1, kind="stable")[:, :count]
+    found = np.empty((len(values), count), np.int64)
+    for row, own in enumerate(values):
+        found[row] = _smallest(own, count)
+    return found
+
+
+def _smallest(values: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     candidates = np.flatnonzero(values <= np.partition(values, count - 1)[count - 1])
     return candidates[np.argsort(values[candidates], kind="stable")[:count]]
 
@@ -138,6 +159,6 @@ def _degrees(cosines: Array) -> Array:
 
 def _unit(vectors: NDArray[np.floating]) -> Array:
     wide: Array = vectors.astype(np.float64)
-    norms = np.sqrt(np.add.reduce(wide * wide, axis=1, keepdims=True))
+    norms = np.sqrt(np.add.reduce(wide * wide, axis=-1, keepdims=True))
     unit: Array = np.divide(wide, norms, out=np.zeros_like(wide), where=norms > 0)
     return unit

@@ -94,6 +94,9 @@ def test_calls_of_several_pictures_share_inferences_too(slow: Slow) -> None:
         assert answer.evidence is not None
         assert answer.evidence.shape == (count, 3, 4, 4)
 
+    ask(20)
+    assert slow.sizes == [7, 7, 6]  # no small one at the end
+    slow.sizes.clear()
     counts = [1, 3, 8, 20, 5, 1] * 8
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, counts))

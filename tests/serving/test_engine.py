@@ -34,6 +34,17 @@ def test_an_engine_answers_in_batches(settings: Settings) -> None:
     assert [p.label for p in made.prototypes().prototypes] == ["red", "green", "blue"]
 
 
+@pytest.mark.parametrize(
+    ("side", "batch", "row"), [(None, 16, 16), (96, 14, 16), (160, 5, 10), (500, 1, 2)]
+)
+def test_batches_follow_the_size_that_the_network_computes_on(
+    tmp_path: Path, side: int | None, batch: int, row: int
+) -> None:
+    write_toy_bundle(tmp_path / "bundle", training={"image_size": side})
+    made = Engine(Settings(bundle=tmp_path / "bundle", threads=1, device="cpu"))
+    assert (made.batch, made.row) == (batch, row)
+
+
 def test_the_map_shows_a_part_of_a_large_gallery(
     toy_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,3 +52,10 @@ def test_an_earlier_bundle_shows_its_model_the_centred_square():
     assert bundle.manifest.fit == "crop"
     assert bundle.manifest.preprocessing == in_words("crop")
     assert bundle.manifest.fingerprint == document["fingerprint"]
+
+
+@pytest.mark.parametrize(("trained", "expected"), [(None, 4), (4, 4), (16, 16)])
+def test_a_network_may_enlarge_its_input(trained: int | None, expected: int) -> None:
+    manifest = toy_manifest(training={"image_size": trained})
+    assert (manifest.input_size, manifest.network_size) == (4, expected)
+    assert toy_manifest().network_size == 4  # the configuration is not recorded

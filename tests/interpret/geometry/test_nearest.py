@@ -6,6 +6,7 @@ import pytest
 from interpret.geometry import geometry
 from interpret.geometry.geometry import (
     angles,
+    chosen_angles,
     distances,
     nearest_angles,
     nearest_rivals,
@@ -60,6 +61,20 @@ def test_nearest_angles_and_pairs(prototypes: np.ndarray):
 
 @pytest.mark.parametrize("count", [1, 2, 6, 9, 10, 50])
 def test_the_smallest_are_those_of_a_stable_sort(count: int):
-    values = np.array([3, 1, 2, 1, 5, 1, 2, 2, 0, 9], np.float32)
-    expected = np.argsort(values, kind="stable")[:count]
+    values = np.array([[3, 1, 2, 1, 5, 1, 2, 2, 0, 9], [2, 2, 2, 0, 0, 0, 1, 1, 1, 1]], np.float32)
+    expected = np.argsort(values, kind="stable")[:, :count]
     np.testing.assert_array_equal(smallest(values, count), expected)
+
+
+def test_the_smallest_of_many_values_are_those_of_a_stable_sort():
+    values = np.random.default_rng(0).integers(0, 50, (3, 1000))  # each value about 20 times
+    expected = np.argsort(values, kind="stable")[:, :30]
+    np.testing.assert_array_equal(smallest(values, 30), expected)
+    assert smallest(values[:0], 30).shape == (0, 30)
+
+
+def test_chosen_angles_are_those_of_the_chosen(prototypes: np.ndarray):
+    chosen = np.array([[3, 0, 7], [1, 1, 29]])
+    found = chosen_angles(prototypes[:2], prototypes, chosen)
+    expected = np.take_along_axis(angles(prototypes[:2], prototypes), chosen, 1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

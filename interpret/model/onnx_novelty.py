@@ -12,10 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from interpret.bundle.errors import BundleError
 from interpret.model.onnx_graph import model_bytes, needed_nodes
-from interpret.model.onnx_maps import early_maps, mean_of_map, pooled_maps
+from interpret.model.onnx_maps import early_maps, late_maps, mean_of_map
 
 EARLY = "features"  # the output with the means of the early maps
-LATE = ("pooled_means", "pooled_spreads", "previous_spreads")  # outputs, see `with_features`
+# Outputs, see `with_features`.
+LATE = ("pooled_spreads", "previous_means", "previous_spreads", "narrow_means")
 _TINY = 1e-12
 
 
@@ -38,14 +39,16 @@ def with_features(model: bytes) -> tuple[bytes, list[str]] | None:
 
     `features` (N, F) has the means of the early maps. They tell colours and textures apart, but
     not yet classes. A model that pools maps at its end has three more outputs, of late features:
-    `pooled_means` and `pooled_spreads` of the maps that it pools, and `previous_spreads` of those
-    that the last convolution reads. A spread is a channel's standard deviation over the picture.
+    `pooled_spreads` of the maps that it pools, and `previous_means` and `previous_spreads` of those
+    that the last convolution reads; and `narrow_means` where maps further back are narrower still,
+    see `late_maps`. A mean or spread is a channel's, over the picture; a spread is its standard
+    deviation. The means of the pooled maps are not among them: the distance says what they say.
     """
     proto = onnx.load_from_string(model)
     if not (maps := early_maps(proto)):
         return None
     _without_novelty(proto.graph)
-    nodes, late = _late_nodes(proto.graph)
+    nodes, late = _late_nodes(proto)
     _append(proto.graph, [*_early_nodes(maps), *nodes], _AXES)
     for name in (EARLY, *late):
         _add_output(proto.graph, name, 2)
@@ -59,14 +62,14 @@ def with_novelty(
     distances of the late features, each put on the unit sphere, to the nearest of their centres,
     less `usual`.
 
-    `late` is in the order of `LATE`, or empty; an earlier `novelty` is replaced. Raises BundleError
-    for a model without the maps.
+    `late` is in the order that `with_features` names the features in, or empty; an earlier
+    `novelty` is replaced. Raises BundleError for a model without the maps.
     """
     proto = onnx.load_from_string(model)
     if not (maps := early_maps(proto)):
         raise BundleError("model.onnx: it has no early activation maps to measure novelty on")
     _without_novelty(proto.graph)
-    nodes, names = _late_nodes(proto.graph) if late else ([], [])
+    nodes, names = _late_nodes(proto) if late else ([], [])
     if len(names) != len(late):
         raise BundleError("model.onnx: it has no pooled maps to measure novelty on")
     steps: list[_Step] = [
@@ -157,25 +160,34 @@ def _early_nodes(maps: Sequence[str]) -> list[onnx.NodeProto]:
     return [*nodes, helper.make_node("Concat", means, [EARLY], name="features.node", axis=1)]
 
 
-def _late_nodes(graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], list[str]]:
+def _late_nodes(proto: onnx.ModelProto) -> tuple[list[onnx.NodeProto], list[str]]:
     """The nodes that make the outputs `LATE`, and their names; none without pooled maps."""
-    found = pooled_maps(graph)
+    found = late_maps(proto)
     if found is None:
         return [], []
-    means, nodes = LATE[0], []
-    nodes.append(
-        helper.make_node(
-            "ReduceMean", [found.last, "novelty.space"], [means], name=f"{means}.node", keepdims=0
-        )
-    )
-    for name, sources in zip(LATE[1:], ([found.last], found.previous), strict=True):
-        spreads = []
-        for number, source in enumerate(sources):
-            made, spread = _spread_nodes(source, f"novelty.{name}_{number}")
+    nodes, names = [], []
+    sources = ([found.last], found.previous, found.previous, found.narrow)
+    for name, maps in zip(LATE, sources, strict=True):
+        if not maps:
+            continue
+        columns = []
+        for number, source in enumerate(maps):
+            make = _spread_nodes if name.endswith("spreads") else _mean_nodes
+            made, column = make(source, f"novelty.{name}_{number}")
             nodes += made
-            spreads.append(spread)
-        nodes.append(helper.make_node("Concat", spreads, [name], name=f"{name}.node", axis=1))
-    return nodes, list(LATE)
+            columns.append(column)
+        nodes.append(helper.make_node("Concat", columns, [name], name=f"{name}.node", axis=1))
+        names.append(name)
+    return nodes, names
+
+
+def _mean_nodes(source: str, name: str) -> tuple[list[onnx.NodeProto], str]:
+    """The mean over the picture of each channel of a map (N, C, h, w)."""
+    made = f"{name}.mean"
+    node = helper.make_node(
+        "ReduceMean", [source, "novelty.space"], [made], name=f"{made}.node", keepdims=0
+    )
+    return [node], made
 
 
 def _spread_nodes(source: str, name: str) -> tuple[list[onnx.NodeProto], str]:

@@ -7,9 +7,10 @@ separate such pictures. Two things tell them apart:
   training pictures, and the Mahalanobis distance to its centre is large for another kind of picture
   (Lee et al. 2018, arXiv:1807.03888).
 - Late maps: the distance to the nearest training picture, in direction (Sun et al. 2022,
-  arXiv:2204.06507), is large for things that look like none of the classes. It is measured on the
-  pooled features, and on the spread over the picture of the last two maps, to centres of the
-  training pictures instead of all.
+  arXiv:2204.06507), is large for things that look like none of the classes. It is measured to
+  centres of the training pictures instead of all, and not on the very last maps' means: training
+  leaves little there but what tells the classes apart. A few layers earlier, where the maps are
+  narrow, the network still knows more of the picture.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def test_no_part_drowns_the_others(calibrated: Bundle, digits: DataSet):
     pixels = randomly_changed(train, 0, np.arange(len(train)) % 2 == 1).pixels(32, "")
     early, *late = Predictor(extended[0]).run(extended[1], pixels)
     parts = [np.linalg.norm((early - constants["mean"]) @ constants["whitening"], axis=1)]
-    for name, features in zip(LATE, late, strict=True):
+    for name, features in zip(LATE[:3], late, strict=True):  # it has no narrow maps
         points = constants[f"{name}.points"].T / -2
         parts.append(to_nearest(on_unit_sphere(features), points) * constants[f"{name}.scale"])
     prediction = Predictor(calibrated)(pixels)

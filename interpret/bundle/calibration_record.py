@@ -93,7 +93,7 @@ class Calibration(Strict):
     accepted: float = Field(description="share of pictures with the verdict accept, same halves")
     accuracy_of_accepted: float | None
     # Bundles of earlier releases were calibrated on pictures as they are.
-    changes: int = Field(0, description="random benign changes that each picture was also under")
+    changes: int = Field(0, description="benign changes that each picture was also under")
     temperature: float = Field(description="the graph's logits are divided by it")
     expected_calibration_error: float = Field(description="with the temperature, on those pictures")
     expected_calibration_error_before: float

@@ -11,8 +11,8 @@ Two limits for each class guard an answer. Both are found on held-out pictures:
 
 The class of a new picture is kept when it is in the set and the answer is not `none_of_these`. The
 chance of that is at least the stated coverage for every network, if new pictures are like the
-held-out ones. So the held-out pictures come in copies: as they are, and under random benign
-changes (another format, light, a small shift). `max_distance` may lose half of the share that the
+held-out ones. So the held-out pictures come in copies: as they are, and under benign changes
+(another format, light, a small shift). `max_distance` may lose half of the share that the
 coverage leaves, and `min_margin` as much of it as `max_distance` does not use.
 """
 

@@ -29,7 +29,7 @@ from training.evaluate.under_changes import in_copies
 from training.export.novelty_fit import add_novelty
 
 GIVEN = "given"  # the source of a tree that a person wrote
-CHANGES = 3  # random benign changes of each held-out picture that limits are found on, too
+CHANGES = 3  # benign changes of each held-out picture that limits are found on, too
 
 
 class CalibratedModel(NamedTuple):
@@ -39,7 +39,7 @@ class CalibratedModel(NamedTuple):
     calibration: Calibration
     untempered: Predictor  # the graph with novelty and without the temperature
     prediction: Prediction  # of `untempered`, for the held-out pictures
-    copies: Prediction  # the same, then for them under random benign changes
+    copies: Prediction  # the same, then for them under benign changes
 
 
 class Tree(NamedTuple):

@@ -23,7 +23,7 @@ from interpret.model.onnx_novelty import Centres, Gaussian, with_features, with_
 from interpret.model.predictor import Predictor
 from interpret.model.progress import progress
 from training.data.batches import in_order
-from training.data.benign_changes import randomly_changed
+from training.data.benign_changes import STRONGEST, changed, randomly_changed
 from training.data.splits import Split
 
 PICTURES = 20_000  # of the training split, at most
@@ -35,7 +35,8 @@ _BLOCK = 2_048  # rows that are compared with centres at a time
 def add_novelty(model: bytes, train: Split) -> tuple[bytes, NoveltyFit | None]:
     """The model with an output `novelty`, in units of distance, from the training pictures.
 
-    Every second picture is taken under a random benign change. Each part is scaled to vary on the
+    Every second picture is taken under a benign change, in turn the strongest one and a random one.
+    Each part is scaled to vary on the
     pictures as the distance to the answer's prototype does, so that none drowns the others in
     their sum; the median novelty is 0. A network without early maps stays as it is. Held-out
     pictures are not used, so that limits found on them keep their coverage.
@@ -45,7 +46,7 @@ def add_novelty(model: bytes, train: Split) -> tuple[bytes, NoveltyFit | None]:
         return model, None
     predictor, names = Predictor(extended[0]), extended[1]
     rows = np.unique(np.linspace(0, len(train) - 1, PICTURES).astype(np.int64))
-    pictures = randomly_changed(train.subset(rows), 0, np.arange(len(rows)) % 2 == 1)
+    pictures = half_changed(train.subset(rows))
     parts = []
     with progress() as bar:
         task = bar.add_task("novelty", total=len(rows))
@@ -75,6 +76,14 @@ def add_novelty(model: bytes, train: Split) -> tuple[bytes, NoveltyFit | None]:
     )
     early_fit = Gaussian(mean, scale * whitening)
     return with_novelty(model, early_fit, found, float(np.median(whole))), fitted
+
+
+def half_changed(split: Split) -> Split:
+    """The pictures of a split, every fourth under the strongest benign change, and every fourth
+    under a random one.
+    """
+    turn = np.arange(len(split)) % 4
+    return changed(randomly_changed(split, 0, turn == 1), STRONGEST, turn == 3)
 
 
 def _scale(away: NDArray[np.floating], part: NDArray[np.floating]) -> float:

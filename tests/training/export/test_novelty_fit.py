@@ -22,7 +22,7 @@ from interpret.trust.calibration import accepted, find_limits, kept
 from interpret.trust.ood_scores import noise, verdict_shares
 from interpret.trust.verdict import verdict
 from tests.conftest import TOY_MODEL
-from training.data.benign_changes import randomly_changed
+from training.data.benign_changes import STRONGEST, randomly_changed
 from training.data.datasets import load_data
 from training.data.splits import DataSet
 from training.evaluate.labelled import DataSource, load_labelled
@@ -32,6 +32,7 @@ from training.export.novelty_fit import (
     add_novelty,
     class_centres,
     gaussian,
+    half_changed,
     on_unit_sphere,
     to_nearest,
 )
@@ -83,7 +84,7 @@ def test_no_part_drowns_the_others(calibrated: Bundle, digits: DataSet):
     }
     extended = with_features(model)
     assert extended is not None
-    pixels = randomly_changed(train, 0, np.arange(len(train)) % 2 == 1).pixels(32, "")
+    pixels = half_changed(train).pixels(32, "")
     early, *late = Predictor(extended[0]).run(extended[1], pixels)
     parts = [np.linalg.norm((early - constants["mean"]) @ constants["whitening"], axis=1)]
     for name, features in zip(LATE[:3], late, strict=True):  # it has no narrow maps
@@ -96,6 +97,18 @@ def test_no_part_drowns_the_others(calibrated: Bundle, digits: DataSet):
     expected = np.sum(parts, axis=0) - constants["usual"]
     np.testing.assert_allclose(prediction.novelty, expected, atol=0.1 * spread)  # float32
     assert np.median(prediction.novelty) == pytest.approx(0, abs=0.05 * float(spread))
+
+
+def test_every_second_picture_is_changed(digits: DataSet):
+    some = digits.splits["train"].subset(np.arange(8))
+    found = half_changed(some)
+    for row in range(8):
+        picture = some.open_picture(row)
+        if row % 4 == 1:
+            picture = randomly_changed(some, 0).open_picture(row)
+        if row % 4 == 3:
+            picture = STRONGEST(picture)
+        np.testing.assert_array_equal(found.open_picture(row), picture)
 
 
 def test_centres_of_two_classes():

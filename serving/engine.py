@@ -6,21 +6,22 @@ import ctypes
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from interpret import __version__
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
-from interpret.explain.answers import Explanation
+from interpret.explain.answers import Classification, Explanation
 from interpret.explain.evidence_answer import with_fine_evidence
-from interpret.explain.explainer import Explainer
-from interpret.figures.palette import class_colours
+from interpret.explain.explainer import NEAREST_SHOWN, Explainer
 from interpret.model.devices import cuda_device_count
-from interpret.model.predictor import CUDA, AnyPredictor, Pixels, Prediction, Predictor
-from serving.answers import Coverage, Map, Model, Prototypes, RequestLimits
+from interpret.model.predictor import AnyPredictor, Pixels, Prediction, Predictor
+from serving.about import about_model, gallery_map
+from serving.answers import Prototypes
 from serving.batching import BatchingPredictor, Wanted
 from serving.feedback import Answered, Feedback, RememberingPredictor
 from serving.schemas import PAGE_LIMIT
@@ -34,8 +35,15 @@ WATCH_SECONDS = 1.0
 # batches no longer fits a CPU's own cache: eight pictures of 128 pixels a side take 7 % less time
 # each than sixteen, of 160 pixels 20 % less. And the memory that they take is never given back.
 CPU_BATCH_PIXELS = 8 * 128**2
-MAP_POINTS = 2000  # of the gallery, at most: what a browser draws without effort
-_DECIMALS = 3  # of the map
+
+
+class _Asked(NamedTuple):
+    """The picture of a request, and what is wanted of its answer."""
+
+    pixels: Pixels  # (S, S, 3)
+    request_id: str
+    top: int = NEAREST_SHOWN
+    probabilities: bool = False
 
 
 class Engine:
@@ -72,8 +80,8 @@ class Engine:
         explainer = Explainer(bundle, answering)
         self.explainer, self.model = explainer, explainer.model
         self._first_page = self._page(0, PAGE_LIMIT)
-        self.map = _map(explainer).model_dump_json().encode()
-        self.about = _about(explainer, settings)
+        self.map = gallery_map(explainer).model_dump_json().encode()
+        self.about = about_model(explainer, settings)
         self.count = AnswerCounter(bundle)
         LOG.info(
             "bundle %s (%.12s) is ready on %s, %d threads",
@@ -111,9 +119,36 @@ class Engine:
             return self._batching(pixels, evidence=evidence)
         return self._remembering.of_pictures(pixels, request_ids, evidence=evidence)
 
-    def wanted(self, pixels: Pixels, evidence: bool = False) -> Wanted:
-        """The question for the prediction of one request's picture (S, S, 3)."""
-        return Wanted(self.prediction, pixels, REQUEST_ID.get() or "", evidence)
+    def classification(self, pixels: Pixels, top: int, probabilities: bool) -> Wanted:
+        """The question for the answer about one request's picture (S, S, 3)."""
+        asked = _Asked(pixels, REQUEST_ID.get() or "", top, probabilities)
+        return Wanted(self._classifications, asked)
+
+    def evidence(self, pixels: Pixels) -> Wanted:
+        """The question for the prediction, evidence included, of one request's picture."""
+        return Wanted(self._evidences, _Asked(pixels, REQUEST_ID.get() or ""))
+
+    def _classifications(self, asked: Sequence[_Asked]) -> list[Classification]:
+        prediction = self._of_row(asked, evidence=False)
+        wishes = [(each.top, each.probabilities) for each in asked]
+        found: dict[int, Classification] = {}
+        for top, probabilities in dict.fromkeys(wishes):  # nearly always the same for all
+            rows = [row for row, wish in enumerate(wishes) if wish == (top, probabilities)]
+            part = prediction.part(np.array(rows))
+            answers = self.explainer.answers(part, top=top, probabilities=probabilities)
+            found |= zip(rows, answers, strict=True)
+        return [found[row] for row in range(len(asked))]
+
+    def _evidences(self, asked: Sequence[_Asked]) -> list[Prediction]:
+        prediction = self._of_row(asked, evidence=True)
+        return [prediction.part(slice(row, row + 1)) for row in range(len(asked))]
+
+    def _of_row(self, asked: Sequence[_Asked], evidence: bool) -> Prediction:
+        pixels, start = np.stack([each.pixels for each in asked]), time.perf_counter()
+        prediction = self.prediction(pixels, [each.request_id for each in asked], evidence)
+        for _ in asked[1:]:  # the call counts as one
+            metrics().inference.observe(time.perf_counter() - start)
+        return prediction
 
     def with_fine_evidence(self, explanation: Explanation, pixels: Pixels) -> Explanation:
         """The explanation of a picture (S, S, 3) with its finer map.
@@ -210,47 +245,6 @@ model(numpy.zeros((1, model.input_size, model.input_size, 3), numpy.uint8))
 """
 
 
-def _about(explainer: Explainer, settings: Settings) -> Model:
-    manifest, predictor = explainer.bundle.manifest, explainer.predictor
-    found = manifest.calibration
-    return Model(
-        name=manifest.name,
-        fingerprint=manifest.fingerprint,
-        toolkit=__version__,
-        method=manifest.method,
-        backbone=manifest.backbone,
-        embedding_dim=manifest.embedding_dim,
-        input_size=manifest.input_size,
-        fit=manifest.fit,
-        class_names=manifest.class_names,
-        int8=manifest.quantization is not None,
-        changes=[change.what for change in manifest.changes],
-        accuracy=manifest.metrics.accuracy,
-        balanced_accuracy=manifest.metrics.balanced_accuracy,
-        split=manifest.metrics.split,
-        examples=manifest.metrics.examples,
-        coverage=found
-        and Coverage(
-            stated=found.coverage,
-            measured=found.measured_coverage,
-            accepted=found.accepted,
-            accuracy_of_accepted=found.accuracy_of_accepted,
-            split=found.split,
-            examples=found.examples,
-        ),
-        device="cuda" if predictor.provider == CUDA else "cpu",
-        provider=predictor.provider,
-        threads=settings.process_threads,
-        workers=settings.workers,
-        limits=RequestLimits(
-            max_bytes=settings.max_bytes,
-            max_pixels=settings.max_pixels,
-            max_pictures=settings.max_pictures,
-            max_batch_bytes=settings.max_batch_bytes,
-        ),
-    )
-
-
 def _remembering(
     predictor: AnyPredictor, feedback: Feedback, bundle: Bundle
 ) -> RememberingPredictor:
@@ -277,23 +271,3 @@ def _stamp(path: Path) -> tuple[tuple[str, int, int, int], ...]:
     except OSError:
         return ()
     return tuple((name, stat.st_ino, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
-
-
-def _map(explainer: Explainer) -> Map:
-    bundle, view = explainer.bundle, explainer.projection
-    count = len(bundle.embeddings)
-    rows = np.unique(np.linspace(0, count - 1, min(count, MAP_POINTS)).astype(int))
-    return Map(
-        kept=view.kept,
-        radius=float(np.linalg.norm(bundle.prototypes, axis=1).mean()),
-        class_names=bundle.manifest.class_names,
-        colours=class_colours(len(bundle.prototypes)),
-        prototypes=view(bundle.prototypes).round(_DECIMALS).tolist(),
-        ids=bundle.gallery.ids[rows].tolist(),
-        labels=bundle.gallery.labels[rows].tolist(),
-        points=view(bundle.embeddings[rows]).round(_DECIMALS).tolist(),
-        fit=bundle.manifest.fit,
-        input_size=bundle.manifest.input_size,
-        gallery_mode=bundle.manifest.gallery_mode,
-        model=explainer.model,
-    )

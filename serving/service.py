@@ -171,10 +171,8 @@ class Dpnp:
     def predict(self, form: PredictForm) -> Steps[Classification]:
         """Classify a picture: its nearest prototypes, the margin, and whether to trust it."""
         engine = self.holder.engine
-        prediction = yield engine.wanted(self._pixels(engine, form.image))
-        [answer] = engine.explainer.answers(
-            prediction, top=form.top, probabilities=form.probabilities
-        )
+        pixels = self._pixels(engine, form.image)
+        answer: Classification = yield engine.classification(pixels, form.top, form.probabilities)
         engine.count(answer)
         return answer
 
@@ -209,7 +207,7 @@ class Dpnp:
         pixels = self._pixels(engine, form.image)
         answer = engine.explainer.explained(
             pixels,
-            (yield engine.wanted(pixels, evidence=True)),
+            (yield engine.evidence(pixels)),
             form.k,
             asked=(None, form.rival),
             top=form.top,

@@ -28,6 +28,7 @@ ROOMS = {
             "engine",
             "feedback",
             "batching",
+            "about",
             "answers",
             "schemas",
             "settings",

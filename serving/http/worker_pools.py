@@ -17,7 +17,6 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from interpret.model.predictor import Prediction
 from serving.batching import Steps, Wanted, together
 from serving.http.errors import ServiceError
 
@@ -134,10 +133,8 @@ class WorkerPool:
             asked, asking = asking, []
             found = together([each.wanted for each in asked])
             for (piece, steps, _), answer in zip(asked, found, strict=True):
-                if isinstance(answer, Prediction):
-                    _step(piece, partial(steps.send, answer), steps, ended, asking)
-                else:
-                    _step(piece, partial(steps.throw, answer), steps, ended, asking)
+                go_on = steps.throw if isinstance(answer, Exception) else steps.send
+                _step(piece, partial(go_on, answer), steps, ended, asking)
         try:
             loop.call_soon_threadsafe(self._end, worker, ended, late, loop)
         except RuntimeError:
@@ -167,10 +164,10 @@ class _Piece(NamedTuple):
 
 
 class _Asking(NamedTuple):
-    """Work that goes on when the network has answered."""
+    """Work that goes on when its question is answered."""
 
     piece: _Piece
-    steps: Generator[Wanted, Prediction, Any]
+    steps: Steps[Any]
     wanted: Wanted
 
 
@@ -208,7 +205,7 @@ class _Worker:
 def _step(
     piece: _Piece,
     move: Callable[[], Any],
-    steps: Generator[Wanted, Prediction, Any] | None,
+    steps: Steps[Any] | None,
     ended: list[_Ended],
     asking: list[_Asking],
 ) -> None:

@@ -1,7 +1,6 @@
 """An engine over a real bundle, and its exchange; tests/serving/test_reload.py has the servers."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,9 @@ import pytest
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.calibration_record import Calibration
 from interpret.bundle.errors import BundleError, DpnpError
-from interpret.explain.explainer import Explainer
 from interpret.model.devices import cuda_device_count
 from serving import engine
-from serving.answers import Map
+from serving.batching import together
 from serving.engine import Engine, EngineHolder
 from serving.settings import Settings
 from tests.conftest import write_toy_bundle
@@ -34,6 +32,20 @@ def test_an_engine_answers_in_batches(settings: Settings) -> None:
     assert [p.label for p in made.prototypes().prototypes] == ["red", "green", "blue"]
 
 
+def test_a_row_of_requests_is_answered_as_each_alone(settings: Settings) -> None:
+    made = Engine(settings)
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3), dtype=np.uint8)
+    wishes = [(5, False), (1, False), (2, True), (1, False), (5, False), (3, True)]
+    row = [made.classification(p, *wish) for p, wish in zip(pixels, wishes, strict=True)]
+    explained = made.evidence(pixels[0])
+    *answers, prediction = together([*row, explained])
+    for picture, (top, probabilities), answer in zip(pixels, wishes, answers, strict=True):
+        alone = made.explainer.classify(picture[None], top=top, probabilities=probabilities)
+        assert [answer] == alone
+        assert len(answer.prototypes) == min(top, 3)
+    assert prediction.evidence.shape == (1, 3, 4, 4)
+
+
 @pytest.mark.parametrize(
     ("side", "batch", "row"), [(None, 16, 16), (96, 14, 16), (160, 5, 10), (500, 1, 2)]
 )
@@ -43,31 +55,6 @@ def test_batches_follow_the_size_that_the_network_computes_on(
     write_toy_bundle(tmp_path / "bundle", training={"image_size": side})
     made = Engine(Settings(bundle=tmp_path / "bundle", threads=1, device="cpu"))
     assert (made.batch, made.row) == (batch, row)
-
-
-def test_the_map_shows_a_part_of_a_large_gallery(
-    toy_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "MAP_POINTS", 3)
-    found: Map = engine._map(Explainer(toy_bundle))
-    assert found.ids == [10, 12, 15]
-    assert found.labels == [0, 2, 2]
-    assert found.points == [[1, 0, 0], [0, 0, 1], [0, 0, 0.5]]
-    assert len(found.prototypes) == len(found.colours) == 3
-    assert found.fit == "crop"
-
-
-def test_a_map_of_an_empty_gallery(toy_bundle: Bundle) -> None:
-    table = toy_bundle.gallery
-    empty = replace(
-        toy_bundle,
-        embeddings=toy_bundle.embeddings[:0],
-        gallery=replace(
-            table, ids=table.ids[:0], labels=table.labels[:0], splits=[], sources=[], thumbnails=[]
-        ),
-    )
-    found = engine._map(Explainer(empty))
-    assert (found.ids, found.points, len(found.prototypes)) == ([], [], 3)
 
 
 def test_a_bad_bundle_makes_no_engine(settings: Settings) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from interpret.bundle.bundle import Bundle
-from interpret.model.predictor import Pixels, Prediction, Predictor
+from interpret.model.predictor import Pixels, Predictor
 from serving.batching import Steps, Wanted
 from serving.http.errors import ServiceError
 from serving.http.worker_pools import ROW_SECONDS, WorkerPool
@@ -58,11 +58,12 @@ class Asked:
         self._predictor = Predictor(bundle, threads=1)
         self.calls: list[list[str]] = []
 
-    def __call__(self, pixels: Pixels, request_ids: Sequence[str], evidence: bool) -> Prediction:
-        self.calls.append(list(request_ids))
-        if "fault" in request_ids:
+    def __call__(self, questions: Sequence[tuple[str, Pixels]]) -> list[float]:
+        names, pictures = zip(*questions, strict=True)
+        self.calls.append(list(names))
+        if "fault" in names:
             raise ZeroDivisionError("a fault in the model")
-        return self._predictor(pixels, evidence=evidence)
+        return self._predictor(np.stack(pictures)).embedding[:, 0].tolist()
 
 
 @pytest.fixture
@@ -78,8 +79,8 @@ def level(asked: Asked, grey: int, reading: float = 0.0) -> Steps[tuple[str, flo
     if grey > 255:
         raise ServiceError(415, "not_an_image", "no picture")
     pixels = np.full((4, 4, 3), grey, np.uint8)
-    prediction = yield Wanted(asked, pixels, NAME.get(), evidence=False)
-    return NAME.get(), round(255 * float(prediction.embedding[0, 0]))
+    mean = yield Wanted(asked, (NAME.get(), pixels))
+    return NAME.get(), round(255 * mean)
 
 
 def outcomes(pool: WorkerPool, work: dict[str, Callable[[], Steps[object]]]) -> dict[str, object]:

@@ -42,7 +42,7 @@ from serving.answers import (
     Similar,
 )
 from serving.batching import Steps
-from serving.engine import Engine, EngineHolder, check_device
+from serving.engine import Engine, EngineHolder, check_device, spare_the_collector
 from serving.feedback import picture_ids
 from serving.http.access import Access
 from serving.http.bodies import too_large
@@ -97,6 +97,7 @@ class Dpnp:
 
     def __init__(self) -> None:
         set_formats()
+        spare_the_collector()
         self.settings = SETTINGS
         self.holder = EngineHolder(SETTINGS)
         room, quick = SETTINGS.max_concurrency, min(SETTINGS.max_concurrency, SETTINGS.max_batch)

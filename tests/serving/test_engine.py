@@ -1,6 +1,8 @@
 """An engine over a real bundle, and its exchange; tests/serving/test_reload.py has the servers."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +146,15 @@ def test_the_model_tells_its_coverage(toy_bundle: Bundle, tmp_path: Path) -> Non
         "split": "valid",
         "examples": 100,
     }
+
+
+def test_the_collector_looks_at_new_objects_alone() -> None:
+    code = (
+        "import gc; from serving.engine import GARBAGE, spare_the_collector; "
+        "spare_the_collector(); assert gc.isenabled() and gc.get_threshold()[0] == GARBAGE; "
+        "print(gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    frozen, seen = map(int, done.stdout.split())
+    assert frozen > 50_000
+    assert seen < 1_000

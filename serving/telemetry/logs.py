@@ -79,6 +79,8 @@ def set_formats() -> None:
         for handler in logging.getLogger(name).handlers:
             if isinstance(handler, logging.StreamHandler):
                 handler.setFormatter(_formatter(handler.stream))
+    # Without a handler uvicorn does not put a line together for each request, to be thrown away.
+    logging.getLogger("uvicorn.access").propagate = False
 
 
 def log_request(message: str, fields: dict[str, object], created: float) -> None:

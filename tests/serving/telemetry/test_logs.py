@@ -5,7 +5,9 @@ import logging
 import sys
 from datetime import datetime
 
-from serving.telemetry.logs import REQUEST_ID, JsonFormatter, LineFormatter
+import pytest
+
+from serving.telemetry.logs import REQUEST_ID, JsonFormatter, LineFormatter, set_formats
 
 
 def line(record: logging.LogRecord) -> dict:
@@ -57,3 +59,12 @@ def test_no_path_rewrites_the_terminal() -> None:
     fields = {"method": "GET", "path": "/\x1b[2J\né"}
     text = LineFormatter().format(record("x", levelno=logging.INFO, fields=fields))
     assert text.endswith("  GET /\\x1b[2J\\né")
+
+
+def test_uvicorn_puts_no_line_together_for_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = logging.getLogger("uvicorn.access")
+    monkeypatch.setattr(own, "propagate", True)  # and back afterwards
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler()])
+    assert own.hasHandlers()
+    set_formats()
+    assert not own.hasHandlers()  # what uvicorn asks

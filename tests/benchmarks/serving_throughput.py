@@ -28,6 +28,7 @@ from tests.benchmarks.load import Result, cpu_seconds, load, picture, post_bytes
 from tests.serving.servers import Server, serve
 
 OVERLOAD = 200  # connections
+BATCHES = (1, 8, 16)  # pictures of a bare inference
 
 
 class Cost(NamedTuple):
@@ -45,11 +46,11 @@ def main(
 ) -> None:
     print(cores.told())
     with cores.on(cores.SERVER):
-        single, batched = (bare(bundle, size, min(seconds, 10)) for size in (1, 16))
-    for name, cost in (("one picture    ", single), ("batches of 16  ", batched)):
+        alone = {size: bare(bundle, size, min(seconds, 10)) for size in BATCHES}
+    for size, cost in alone.items():
         print(
-            f"bare loop, {name} {1 / cost.seconds:8.1f} images/s, {1000 * cost.seconds:.2f} ms, "
-            f"{1000 * cost.cpu:.2f} ms of a CPU"
+            f"bare loop, batches of {size:<8} {1 / cost.seconds:8.1f} images/s, "
+            f"{1000 * cost.seconds:.2f} ms, {1000 * cost.cpu:.2f} ms of a CPU"
         )
     for number in workers or [1]:
         print(f"workers: {number}")
@@ -59,12 +60,12 @@ def main(
             with cores.on(cores.SERVER):
                 server = stack.enter_context(serve(folder / "log", **settings))
             with cores.on(cores.LOAD):
-                measure(server, seconds, connections, single, batched)
+                measure(server, seconds, connections, alone)
                 overload(server)
 
 
-def measure(server: Server, seconds: float, connections: int, single: Cost, batched: Cost) -> None:
-    """Rates, latencies and CPU time of /predict and /explain."""
+def measure(server: Server, seconds: float, connections: int, bare: dict[int, Cost]) -> None:
+    """Rates, latencies and CPU time of /predict and /explain; `bare` by the size of a batch."""
     rates, costs = {}, {}
     for route in ("/predict", "/explain"):
         request = post_bytes(server.url, route, picture())
@@ -75,12 +76,12 @@ def measure(server: Server, seconds: float, connections: int, single: Cost, batc
         print(f"{route}, {connections} connections    {told(many)}  {1000 * cost:.2f} ms of a CPU")
         print(f"{route}, one connection     {told(alone)}  {1000 * cost_alone:.2f} ms of a CPU")
         if route == "/predict":
-            share = many.rate * single.seconds
-            extra = alone.percentile(0.5) - 1000 * single.seconds
-            print(f"  throughput over the bare loop    {share:6.2f}")
-            print(f"  … over that in batches           {many.rate * batched.seconds:6.2f}")
-            print(f"  bare loop's CPU over a request's {single.cpu / cost:6.2f}")
-            print(f"  … in batches                     {batched.cpu / cost:6.2f}")
+            for size, own in bare.items():
+                print(
+                    f"  over the bare loop, batches of {size:<2} {many.rate * own.seconds:6.2f} "
+                    f"by rate; its CPU over a request's {own.cpu / cost:.2f}"
+                )
+            extra = alone.percentile(0.5) - 1000 * bare[1].seconds
             print(f"  median over bare inference       {extra:6.2f} ms")
     slower = rates["/predict"] / rates["/explain"]
     more = costs["/explain"] / costs["/predict"]

@@ -218,6 +218,13 @@ class TrainConfig(Configuration):
         panel="Optimisation",
         ge=0,
     )
+    wide_epochs: int = option(
+        0,
+        "epochs before --epochs in one dimension less than there are classes; an embedding of 3 or "
+        "10 dimensions starts from that network",
+        panel="Optimisation",
+        ge=0,
+    )
     prototype_lr: float | None = option(
         None,
         "η_c, the prototypes' learning rate; default: --lr / 20, 0.5 for CL's centres",

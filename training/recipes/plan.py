@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -28,6 +28,9 @@ _FEWEST_DIMENSIONS = 3  # so that the embedding can be looked at
 _START_AND_EXPORT = 15.0  # seconds beside all that grows with the pictures
 _RESERVE = 0.95  # of the budget that the plan uses: what is measured in seconds varies
 _UNEQUAL = 3.0  # ratio of the largest to the smallest class, from which their sizes are balanced
+# Of a narrow embedding: the share of the epochs after those in a wide one, and their pull.
+_NARROW_SHARE = 0.25
+_NARROW = MappingProxyType({"lambda_pos": 0.5, "lambda_pos_start": 0.01})
 _VALID_SHARE = 0.1  # held out where the data has no valid split
 
 
@@ -109,6 +112,8 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
             "epochs": best.most,
             **best.options,
         }
+        if _is_narrow(given, classes):
+            options |= _width_first(round(best.most / (1 - _NARROW_SHARE)))
         return Plan(options | dict(given), _words(data, options | dict(given), found), None)
     for choice in choices:
         sizes = choice.sizes
@@ -127,6 +132,8 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
     size = fitting[-1] if fitting else sizes[0]
     if size != middle:
         rates = measure_rates(_config(options | dict(given), data), size)
+    narrow = _is_narrow(given, classes)
+    cost = replace(cost, starts=2) if narrow else cost
     most = cost.epochs_within(budget, rates)
     if most < 0 and "epochs" not in given:
         raise ConfigError(
@@ -135,10 +142,27 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
         )
     checked = "valid" in data.splits or "valid_share" in options or "valid_share" in given
     # What nothing can be held out from to check would be kept even if training made it worse.
-    epochs = int(given.get("epochs", min(most, choice.most) if checked else 0))
+    limit = round(choice.most / (1 - _NARROW_SHARE)) if narrow else choice.most
+    epochs = int(given.get("epochs", min(most, limit) if checked else 0))
     options |= {"image_size": size, "epochs": epochs}
+    if narrow:
+        options |= _width_first(epochs)
     seconds = cost.fixed(rates) + epochs * cost.epoch(rates)
     return Plan(options | dict(given), _words(data, options | dict(given), found), seconds)
+
+
+def _is_narrow(given: Mapping[str, Any], classes: int) -> bool:
+    """Whether a wide embedding is trained before the narrow one that was asked for."""
+    dim = given.get("embedding_dim")
+    return dim is not None and int(dim) < classes - 1 and not {"epochs", "wide_epochs"} & set(given)
+
+
+def _width_first(epochs: int) -> dict[str, Any]:
+    """The epochs of both stages; nothing where there are too few of them."""
+    narrow = round(_NARROW_SHARE * epochs)
+    if not narrow:
+        return {}
+    return {"wide_epochs": epochs - narrow, "epochs": narrow, **_NARROW}
 
 
 def _choices(side: int, given: Mapping[str, Any]) -> list[_Choice]:
@@ -190,6 +214,7 @@ class _Cost:
     test: int
     decoding: float  # seconds a picture
     spent: float  # seconds
+    starts: int = 1  # heads fitted to the features of all training pictures
 
     @classmethod
     def of(cls, data: DataSet, decoding: float, spent: float) -> _Cost:
@@ -201,7 +226,7 @@ class _Cost:
         features; and what export computes for every split.
         """
         decoded = 3 * self.train + 2 * self.valid + self.test
-        seen = 3 * self.train + 4 * self.valid + self.test
+        seen = (2 + self.starts) * self.train + 4 * self.valid + self.test
         return self.spent + _START_AND_EXPORT + decoded * self.decoding + seen * rates.inference
 
     def epoch(self, rates: Rates) -> float:
@@ -245,6 +270,11 @@ def _can_hold_out(data: DataSet) -> bool:
 def _words(data: DataSet, options: Mapping[str, Any], found: Inspection) -> str:
     epochs = options["epochs"]
     trained = f"{epochs} epochs" if epochs else "its head alone"
+    if wide := options.get("wide_epochs"):
+        trained = (
+            f"{wide} epochs in {len(data.class_names) - 1} dimensions, then {epochs} in "
+            f"{options['embedding_dim']}"
+        )
     balanced = ", classes of unequal size balanced" if options.get("balance") == "logits" else ""
     return (
         f"{_pictures(data, found)}: pretrained {options['backbone']}, {options['image_size']} "

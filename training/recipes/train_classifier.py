@@ -137,15 +137,16 @@ def run_job(
             tensorboard=tensorboard,
         )
     except KeyboardInterrupt:
-        if (run / checkpoint.FILE).exists():
-            _LOG.warning("interrupted; --resume goes on from %s", run / checkpoint.FILE)
+        if (place := checkpoint.begun(run)) is not None:
+            _LOG.warning("interrupted; --resume goes on from %s", place / checkpoint.FILE)
         raise
     if network is None:
         return None
     precision = checkpoint.read(run).config.precision  # of auto, the one that was chosen
     job = replace(job, config=config.model_copy(update={"precision": precision}))
     where = device_name(next(network.parameters()).device)
-    cost = TrainingCost(seconds=seconds_of(run), device=where)
+    stages = (run, run / checkpoint.WIDE) if config.wide_epochs else (run,)
+    cost = TrainingCost(seconds=sum(map(seconds_of, stages)), device=where)
     kept = _in_memory(data, config)
     done = export_and_measure(network, job, kept, out, cost)
     checkpoint.mark_finished(run)
@@ -188,7 +189,9 @@ def _in_memory(data: DataSet, config: TrainConfig) -> DataSet:
 
 def _resumed(given: Mapping[str, object], run: Path) -> TrainingJob:
     """The job of a run that goes on: what was not given now is as it was."""
-    config, file = checkpoint.read(run).config.model_dump(), run / OPTIONS
+    config, file = {}, run / OPTIONS
+    if checkpoint.begun(run) != run / checkpoint.WIDE:  # it has another configuration
+        config = checkpoint.read(run).config.model_dump()
     try:
         options = json.loads(file.read_text()) if file.exists() else {}  # not in runs of before
     except (OSError, ValueError) as error:

@@ -21,6 +21,7 @@ from training.config.train_config import TrainConfig
 from training.data.data_record import DataRecord
 
 FILE = "checkpoint.pt"
+WIDE = "wide"  # the folder, in a run's own, of the wide stage before it: see width_first
 # The data's place does not count, only what lies there; see data_record. The precision of `auto`
 # is the one that the run began with.
 _NOT_COMPARED = {"data", "precision"}
@@ -104,11 +105,17 @@ def mark_finished(run: Path) -> None:
 
 def check_overwrite(run: Path) -> None:
     """Raises CheckpointError when RUN holds an unfinished run that a new one would destroy."""
-    if not (run / FILE).exists():
+    place = begun(run)
+    if place is None:
         return
-    found = read(run)
-    if not found.finished:
+    found = read(place)
+    if not found.finished or place != run:  # a wide stage alone is never the whole
         raise CheckpointError(
-            f"{run / FILE} holds an unfinished run ({found.epoch} epochs done): "
+            f"{place / FILE} holds an unfinished run ({found.epoch} epochs done): "
             "go on with --resume, or delete it"
         )
+
+
+def begun(run: Path) -> Path | None:
+    """The folder of a run's latest checkpoint: its own, or that of its wide stage; None without."""
+    return next((place for place in (run, run / WIDE) if (place / FILE).exists()), None)

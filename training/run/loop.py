@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,7 +26,7 @@ from training.data.splits import DataSet
 from training.model.folded_norms import unfold_norms_
 from training.model.methods import CenterLoss
 from training.model.networks import PrototypeNetwork
-from training.run import checkpoint, metrics_log, stages
+from training.run import checkpoint, metrics_log, stages, width_first
 from training.run.accelerator import accelerator_for, precision_of
 from training.run.checkpoint import Checkpoint
 from training.run.epoch_end import class_means, valid_figures
@@ -64,10 +65,16 @@ def train(
     saved = _saved(config, record, folder, resume)
     precision = precision_of(config) if saved is None else saved.config.precision
     config = config.model_copy(update={"precision": precision})
-    accelerator = accelerator_for(config, folder if tensorboard else None)
-    run = prepare(config, data, accelerator, workers)
+    stage = config
+    if config.wide_epochs:
+        wide = partial(train, workers=workers, tensorboard=tensorboard, on_step=on_step)
+        _train_wide(partial(wide, on_epoch=on_epoch), config, data, record, folder, resume)
+        stage = width_first.narrow_stage(config, folder)
+    accelerator = accelerator_for(stage, folder if tensorboard else None)
+    accelerator.wait_for_everyone()  # for the weights of a wide stage
+    run = prepare(stage, data, accelerator, workers)
     start = stages.start_of(run)
-    done, epochs = 0, config.warmup_epochs + config.epochs
+    done, epochs = 0, stage.warmup_epochs + stage.epochs
     if saved is None and (epochs == 0 or (start is not None and start.needed > 1)):
         done = epochs
         if start is not None and epochs:
@@ -101,6 +108,29 @@ def train(
     return unfold_norms_(run.network).eval() if accelerator.is_main_process else None
 
 
+def _train_wide(
+    run: Callable[..., PrototypeNetwork | None],
+    config: TrainConfig,
+    data: DataSet,
+    record: DataRecord,
+    folder: Path,
+    resume: bool,
+) -> None:
+    """Train the wide stage with `run`, as far as it is not done, and keep its weights."""
+    place, stage = folder / checkpoint.WIDE, width_first.wide_stage(config, len(data.class_names))
+    known = resume and (place / checkpoint.FILE).exists()
+    if known and (saved := checkpoint.read(place)).finished:
+        saved.check_same_run(place, stage, record)
+        return
+    if not resume:  # the finished run that was here would be taken for this one's
+        (folder / checkpoint.FILE).unlink(missing_ok=True)
+    _LOG.info("in %d dimensions first:", stage.embedding_dim)
+    network = run(stage, data, place, resume=known)
+    if network is not None:
+        width_first.keep_weights(network, place)
+    _LOG.info("now in %d dimensions:", config.embedding_dim)
+
+
 def _saved(
     config: TrainConfig, record: DataRecord, folder: Path, resume: bool
 ) -> Checkpoint | None:
@@ -109,6 +139,8 @@ def _saved(
     """
     if not resume:
         checkpoint.check_overwrite(folder)
+        return None
+    if checkpoint.begun(folder) == folder / checkpoint.WIDE:
         return None
     saved = checkpoint.read(folder)
     saved.check_same_run(folder, config, record)

@@ -71,6 +71,23 @@ def test_more_time_gives_larger_pictures_and_more_epochs_up_to_a_bound():
     assert found.seconds < 7200
 
 
+def test_a_narrow_embedding_gets_a_wide_one_first():
+    """8 s of epochs fewer: the second start looks at 800 pictures for 10 ms each."""
+    data = pictures(800, 8, 224)
+    found = planned(data, {"data": "toy", "embedding_dim": 3, "minutes": 10.0})
+    assert (found.options["wide_epochs"], found.options["epochs"]) == (8, 2)  # of 10
+    assert (found.options["lambda_pos_start"], found.options["lambda_pos"]) == (0.01, 0.5)
+    assert found.seconds == pytest.approx(127 + 8 + 10 * 40)
+    assert "8 epochs in 7 dimensions, then 2 in 3" in found.words
+    for given in ({"embedding_dim": 7}, {"embedding_dim": 3, "epochs": 6}, {}):
+        assert "wide_epochs" not in planned(data, {"data": "toy"} | given).options
+    own = planned(data, {"data": "toy", "embedding_dim": 3, "lambda_pos": 0.1}).options
+    assert (own["wide_epochs"], own["lambda_pos"]) == (8, 0.1)
+    short = planned(data, {"data": "toy", "embedding_dim": 3, "minutes": 1.6})
+    assert short.options["epochs"] == 0  # the head alone, by way of no wide one
+    assert "wide_epochs" not in short.options
+
+
 def test_hardly_any_time_leaves_the_head_alone_and_less_is_refused():
     data = pictures(800, 4, 224)
     found = planned(data, {"data": "toy", "minutes": 1.6})

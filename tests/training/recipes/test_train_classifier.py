@@ -15,6 +15,7 @@ from tests.training.commands.command_line import dpnp
 from training import train_classifier
 from training.config.errors import CheckpointError, ConfigError
 from training.recipes.train_classifier import OPTIONS
+from training.run import checkpoint
 from training.run.accelerator import has_bf16
 
 QUICK = {
@@ -95,6 +96,22 @@ def test_a_run_goes_on_with_the_options_that_it_had(tmp_path: Path):
     (run / OPTIONS).write_text("{")
     with pytest.raises(CheckpointError, match=r"options\.json: unreadable"):
         train_classifier("digits", out, run=run, resume=True)
+
+
+def test_a_run_cut_in_its_wide_stage_goes_on(tmp_path: Path):
+    options = {"backbone": "tiny", "embedding_dim": 3, "image_size": 16, "epochs": 1, "lr": 0.02}
+    out, run = tmp_path / "models" / "digits", tmp_path / "run"
+    first = train_classifier("digits", out, run=run, wide_epochs=1, gallery=2, **options)
+    assert first is not None
+    assert first.manifest.training["wide_epochs"] == 1
+    assert first.manifest.embedding_dim == 3
+    (run / checkpoint.FILE).unlink()  # as if it had been cut before the narrow stage's first epoch
+    with pytest.raises(CheckpointError, match="unfinished run"):
+        train_classifier("digits", out, run=run, force=True, **options)
+    again = train_classifier("digits", out, run=run, resume=True)
+    assert again is not None
+    np.testing.assert_array_equal(again.embeddings, first.embeddings)
+    assert again.manifest.training == first.manifest.training
 
 
 def test_shards_become_a_bundle_by_way_of_the_cache(

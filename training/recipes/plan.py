@@ -51,7 +51,11 @@ _CHOICES = (
 )
 # Of small pictures, where there is time for many epochs: enlarged further, and mixed in pairs.
 _SMALL_AND_LONG = _Choice(
-    "timm:tf_efficientnet_lite2", (160,), 14, 26, MappingProxyType({"cutmix": 0.5, "lr": 7e-4})
+    "timm:tf_efficientnet_lite2",
+    (160,),
+    14,
+    26,
+    MappingProxyType({"cutmix": 0.5, "lr": 7e-4, "batch_size": 64}),
 )
 _SMALLEST_ENLARGED = 64  # pixels of a picture's side: 2.5 times as many are 160
 

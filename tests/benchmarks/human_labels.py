@@ -3,6 +3,8 @@ al. 2022), and the errors of its test set that people confirmed (Northcutt et al
 
     python -m tests.benchmarks.human_labels index.csv cifar10 --features lite0.npy
     python -m tests.benchmarks.human_labels index.csv cifar10 --bundle models/cifar10-dpnp-9d
+    python -m tests.benchmarks.human_labels index.csv cifar10 --write-halves halves
+    python -m tests.benchmarks.human_labels index.csv cifar10 --halves models/half0 models/half1
 
 The index has a row for each picture: its path below the folder (`png`, as train/cat/NAME.png), and
 labels that people gave to training pictures in columns whose names start with `human_`. Of test
@@ -12,10 +14,15 @@ both) and `cleanlab` (the ten published probabilities).
 The first command judges human labels by features of a network that has seen neither these pictures
 nor their labels: EfficientNet-lite0 of ImageNet. They are computed once, which takes minutes, and
 kept in the file. The second one judges the test set by a bundle.
+
+The last two are for networks that have learned from such labels. The one links the training
+pictures, in two random halves, into folders by the aggregate label. `dpnp train` makes a bundle of
+each half. The other judges each half by the bundle of the other half, which has not seen it.
 """
 
 import argparse
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +52,18 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="judge every n-th training picture")
     parser.add_argument("--size", type=int, default=128, help="pixels a side")
     parser.add_argument("--bundle", type=Path, help="judge the test set by this one")
+    parser.add_argument("--write-halves", type=Path, help="folder for links to the pictures")
+    parser.add_argument("--halves", type=Path, nargs=2, help="bundles of the two halves")
     arguments = parser.parse_args()
     with arguments.index.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    whole = [row for row in rows if row["png"].startswith("train/")]
+    if arguments.write_halves is not None:
+        write_halves(whole, arguments.pictures, arguments.write_halves)
+    if arguments.halves is not None:
+        by_the_other_half(whole, arguments.halves, arguments.pictures)
     if arguments.features is not None:
-        train = [row for row in rows if row["png"].startswith("train/")][:: arguments.every]
+        train = whole[:: arguments.every]
         files, kept = [arguments.pictures / row["png"] for row in train], arguments.features
         if not kept.exists():
             np.save(kept, frozen_features(files, arguments.size))
@@ -77,6 +91,71 @@ def frozen_features(files: list[Path], size: int) -> np.ndarray:
     return np.concatenate(result)
 
 
+def halves(rows: list[dict[str, str]]) -> np.ndarray:
+    """Which half each picture belongs to: 0 or 1."""
+    return np.random.default_rng(0).permutation(len(rows)) % 2
+
+
+def write_halves(rows: list[dict[str, str]], pictures: Path, folder: Path) -> None:
+    """Each picture as folder/half0/train/LABEL/…, or half1, by the label that people gave."""
+    for row, half in zip(rows, halves(rows), strict=True):
+        source = (pictures / row["png"]).absolute()
+        place = folder / f"half{half}" / "train" / row["human_aggregate"]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{class_of(row)}-{source.name}").symlink_to(source)
+
+
+def by_the_other_half(rows: list[dict[str, str]], bundles: Sequence[Path], pictures: Path) -> None:
+    """A table like that of `human_labels`: each half judged by the bundle of the other."""
+    half, found = halves(rows), []
+    for other, path in enumerate(bundles):
+        bundle, chosen = Bundle.load(path), np.flatnonzero(half != other)
+        seen = predicted(bundle, [pictures / rows[row]["png"] for row in chosen])
+        found.append((bundle, chosen, seen))
+    right = [
+        (seen.answers == [bundle.class_index(class_of(rows[row])) for row in chosen]).mean()
+        for bundle, chosen, seen in found
+    ]
+    table = labels_table(
+        f"average precision, {len(rows):,} training pictures, by networks of the other half, "
+        f"{np.mean(right):.1%} of whose answers are the original label"
+    )
+    for column in [name for name in rows[0] if name.startswith("human_")]:
+        parts = []
+        for bundle, chosen, seen in found:
+            labels = np.array([bundle.class_index(rows[row][column]) for row in chosen])
+            true = np.array([bundle.class_index(class_of(rows[row])) for row in chosen])
+            unknown = np.zeros(len(labels), bool)
+            judged = judge_labels(seen.embedding, seen.probabilities, labels, unknown)
+            parts.append((labels != true, judged, cleanlab(labels, seen.probabilities)))
+        wrong = np.concatenate([part[0] for part in parts])
+        scores = np.concatenate([part[2] for part in parts], axis=1)
+        named = [len(judged.suspects()) for _, judged, _ in parts]
+        hits = [part[judged.suspects()].sum() for part, judged, _ in parts]
+        stated = [judged.suspicion[judged.suspects()].sum() for _, judged, _ in parts]
+        suspicion = np.concatenate([judged.suspicion for _, judged, _ in parts])
+        table.add_row(
+            column.removeprefix("human_"),
+            f"{wrong.mean():.1%}",
+            f"{np.mean([judged.accuracy for _, judged, _ in parts]):.1%}",
+            f"{average_precision_score(wrong, suspicion):.3f}",
+            *(f"{average_precision_score(wrong, -score):.3f}" for score in scores),
+            f"{sum(named):,}",
+            f"{sum(stated) / max(sum(named), 1):.1%}",
+            f"{sum(hits) / max(sum(named), 1):.1%}",
+        )
+    Console(width=130).print(table)
+
+
+def labels_table(title: str) -> Table:
+    """A table with a row for each set of labels that people gave."""
+    table = Table(title=title)
+    for heading in ("labels", "wrong", "cross-validated", "dpnp audit", "self-confidence",
+                    "normalised margin", "named", "expected wrong", "are wrong"):  # fmt: skip
+        table.add_column(heading, justify="left" if heading == "labels" else "right")
+    return table
+
+
 def human_labels(rows: list[dict[str, str]], features: np.ndarray) -> None:
     """A table of average precisions, a row for each set of labels that people gave."""
     names = sorted({class_of(row) for row in rows})
@@ -85,10 +164,7 @@ def human_labels(rows: list[dict[str, str]], features: np.ndarray) -> None:
     axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :COMPONENTS]
     points = (centred @ axes).astype(np.float32)
     points /= points.std(0)
-    table = Table(title=f"average precision, {len(rows):,} training pictures, frozen {NETWORK}")
-    for heading in ("labels", "wrong", "cross-validated", "dpnp audit", "self-confidence",
-                    "normalised margin", "named", "expected wrong", "are wrong"):  # fmt: skip
-        table.add_column(heading, justify="left" if heading == "labels" else "right")
+    table = labels_table(f"average precision, {len(rows):,} training pictures, frozen {NETWORK}")
     for column in [name for name in rows[0] if name.startswith("human_") and rows[0][name]]:
         labels = np.array([names.index(row[column]) for row in rows])
         regression = LogisticRegression(max_iter=200)

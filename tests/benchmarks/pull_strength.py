@@ -45,7 +45,7 @@ from training.model.networks import PrototypeNetwork
 from training.recipes.named_recipes import FINETUNE
 from training.run.loop import train
 
-PULLS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+PULLS = (0.0, 0.01, 0.1, 0.3, 1.0, 3.0)
 SEEDS = 3  # of the wrong labels
 # Column, its name in words, and whether more is better.
 COLUMNS = {

@@ -56,7 +56,7 @@ def test_the_default_model_is_good_enough_to_show():
     (flowers,) = [o for o in manifest.calibration.out_of_distribution if "flowers" in o.data]
     assert flowers.auroc["distance and novelty"] >= max(0.96, *flowers.auroc.values())
     (near,) = [o for o in manifest.calibration.out_of_distribution if "cifar100" in o.data]
-    assert near.auroc["distance and novelty"] >= max(0.92, near.auroc["maximum softmax"] + 0.04)
+    assert near.auroc["distance and novelty"] >= max(0.93, near.auroc["maximum softmax"] + 0.04)
     assert near.verdicts is not None
     assert near.verdicts["accept"] < 0.15
     assert manifest.training_cost is not None
@@ -71,7 +71,7 @@ def test_the_default_model_calls_noise_none_of_these():
 def test_the_default_model_s_limits_hold_under_benign_changes():
     """On 250 original test pictures: `max_distance` may lose half of what the coverage leaves,
     2.5 %; here two points more, and twice the chance error of 250 pictures. JPEG files of low
-    quality, at 32 pixels, are the one change that the network does not see through.
+    quality, at 32 pixels, are the one change that takes accuracy.
     """
     bundle = Bundle.load(Settings().bundle_path)
     predictor, size = Predictor(bundle), bundle.manifest.input_size
@@ -87,7 +87,7 @@ def test_the_default_model_s_limits_hold_under_benign_changes():
         prediction = predictor(pixels)
         shares = verdict_shares(prediction, bundle.manifest)
         lossy = name in ("JPEG 60", "JPEG 75")
-        assert shares["none_of_these"] <= (0.1 if lossy else 0.065), name
+        assert shares["none_of_these"] <= 0.065, name
         assert shares["accept"] >= (0.5 if lossy else 0.65), name
         right = prediction.answers == labels
         assert right.mean() >= (0.8 if lossy else 0.9), name

@@ -15,6 +15,8 @@ from training.data.benign_changes import NAMED, STRONGEST, changed, randomly_cha
 from training.data.splits import Split
 from training.evaluate.labelled import LabelledData, predict_split
 
+STRONGEST_EVERY = 3  # of the changed copies
+
 
 class UnderChange(NamedTuple):
     """Figures of labelled pictures under one benign change, each a share of them."""
@@ -28,17 +30,23 @@ class UnderChange(NamedTuple):
 def in_copies(
     predictor: Predictor, prediction: Prediction, pictures: Split, changes: int, title: str
 ) -> Prediction:
-    """The prediction of pictures as they are, then of them under so many benign `changes`: the
-    strongest one, and random ones.
+    """The prediction of pictures as they are, then of them under so many benign `changes`: every
+    third is the strongest one, the others are random.
 
     Limits that are found on random changes alone are too tight for the one that takes most, for few
-    of the copies are under it. So it has a copy of its own.
+    of the copies are under it.
     """
+    strongest = predict_split(
+        predictor, changed(pictures, STRONGEST), predictor.input_size, f"{title}, changed"
+    )
     parts = [prediction._replace(evidence=None)]
-    for seed in range(changes):
-        # Novelty was fitted with seed 0.
-        other = randomly_changed(pictures, seed) if seed else changed(pictures, STRONGEST)
-        parts.append(predict_split(predictor, other, predictor.input_size, f"{title}, changed"))
+    for number in range(changes):
+        if number % STRONGEST_EVERY == 0:
+            parts.append(strongest)
+        else:
+            # Novelty was fitted with seed 0.
+            other = randomly_changed(pictures, number)
+            parts.append(predict_split(predictor, other, predictor.input_size, f"{title}, changed"))
     return concatenated(parts)
 
 

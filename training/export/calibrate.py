@@ -29,7 +29,7 @@ from training.evaluate.under_changes import in_copies
 from training.export.novelty_fit import add_novelty
 
 GIVEN = "given"  # the source of a tree that a person wrote
-CHANGES = 3  # benign changes of each held-out picture that limits are found on, too
+CHANGES = 6  # benign changes of each held-out picture that limits are found on, too
 
 
 class CalibratedModel(NamedTuple):

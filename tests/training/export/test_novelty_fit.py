@@ -22,7 +22,7 @@ from interpret.trust.calibration import accepted, find_limits, kept
 from interpret.trust.ood_scores import noise, verdict_shares
 from interpret.trust.verdict import verdict
 from tests.conftest import TOY_MODEL
-from training.data.benign_changes import STRONGEST, randomly_changed
+from training.data.benign_changes import STRONGEST, changed, randomly_changed
 from training.data.datasets import load_data
 from training.data.splits import DataSet
 from training.evaluate.labelled import DataSource, load_labelled
@@ -162,6 +162,15 @@ def test_the_limits_are_found_with_it(calibrated: Bundle, digits: DataSet):
     assert kept(prediction, test.labels, limits).mean() > 0.9
     given = verdict_shares(prediction, calibrated.manifest)
     assert given["accept"] == pytest.approx(accepted(prediction, limits).mean())
+
+
+def test_two_of_six_changed_copies_are_the_strongest_change(calibrated: Bundle, digits: DataSet):
+    some, predictor = digits.splits["valid"].subset(np.arange(5)), Predictor(calibrated)
+    whole = in_copies(predictor, predictor(some.pixels(32, "")), some, 6, "valid")
+    assert len(whole.novelty) == 35
+    strongest = predictor(changed(some, STRONGEST).pixels(32, ""))
+    for number, copy in enumerate(np.split(whole.novelty, 7)):
+        assert np.array_equal(copy, strongest.novelty) == (number in (1, 4))
 
 
 def test_a_changed_bundle_keeps_its_novelty(calibrated: Bundle, digits: DataSet, tmp_path: Path):

@@ -64,12 +64,11 @@ def train(
     record = DataRecord.of(data, config.image_size or data.image_size)
     saved = _saved(config, record, folder, resume)
     precision = precision_of(config) if saved is None else saved.config.precision
-    config = config.model_copy(update={"precision": precision})
-    stage = config
+    config = stage = config.model_copy(update={"precision": precision})
     if config.wide_epochs:
-        wide = partial(train, workers=workers, tensorboard=tensorboard, on_step=on_step)
-        _train_wide(partial(wide, on_epoch=on_epoch), config, data, record, folder, resume)
-        stage = width_first.narrow_stage(config, folder)
+        wide = partial(train, data=data, workers=workers, tensorboard=tensorboard, on_step=on_step)
+        classes, wide = len(data.class_names), partial(wide, on_epoch=on_epoch)
+        stage = width_first.after_wide(wide, config, classes, record, folder, resume)
     accelerator = accelerator_for(stage, folder if tensorboard else None)
     accelerator.wait_for_everyone()  # for the weights of a wide stage
     run = prepare(stage, data, accelerator, workers)
@@ -89,11 +88,7 @@ def train(
         metrics = train_epoch(run, epoch, on_step)
         if start is not None and epoch + 1 == epochs:
             stages.keep_better_(run.network, start, metrics)
-        if not all(math.isfinite(v) for v in metrics.values() if v is not None):
-            raise DivergedError(
-                f"the loss became {metrics['loss']} in epoch {epoch + 1}: lower --lr. "
-                f"{folder / checkpoint.FILE} keeps the epoch before"
-            )
+        _check_finite(metrics, folder)
         history.append(metrics)
         _save(run, folder, Checkpoint(config, record, epoch + 1, {}, []), history)
         if accelerator.is_main_process:
@@ -108,27 +103,12 @@ def train(
     return unfold_norms_(run.network).eval() if accelerator.is_main_process else None
 
 
-def _train_wide(
-    run: Callable[..., PrototypeNetwork | None],
-    config: TrainConfig,
-    data: DataSet,
-    record: DataRecord,
-    folder: Path,
-    resume: bool,
-) -> None:
-    """Train the wide stage with `run`, as far as it is not done, and keep its weights."""
-    place, stage = folder / checkpoint.WIDE, width_first.wide_stage(config, len(data.class_names))
-    known = resume and (place / checkpoint.FILE).exists()
-    if known and (saved := checkpoint.read(place)).finished:
-        saved.check_same_run(place, stage, record)
-        return
-    if not resume:  # the finished run that was here would be taken for this one's
-        (folder / checkpoint.FILE).unlink(missing_ok=True)
-    _LOG.info("in %d dimensions first:", stage.embedding_dim)
-    network = run(stage, data, place, resume=known)
-    if network is not None:
-        width_first.keep_weights(network, place)
-    _LOG.info("now in %d dimensions:", config.embedding_dim)
+def _check_finite(metrics: EpochMetrics, folder: Path) -> None:
+    if not all(math.isfinite(v) for v in metrics.values() if v is not None):
+        raise DivergedError(
+            f"the loss became {metrics['loss']} in epoch {metrics['epoch']}: lower --lr. "
+            f"{folder / checkpoint.FILE} keeps the epoch before"
+        )
 
 
 def _saved(

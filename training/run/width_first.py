@@ -9,6 +9,8 @@ slowly, and what blurs the labels is over: a strong pull takes pictures to their
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
@@ -16,8 +18,11 @@ import safetensors.torch
 from interpret.bundle.atomic_files import write_atomically
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
+from training.data.data_record import DataRecord
 from training.model.networks import PrototypeNetwork
 from training.run import checkpoint
+
+_LOG = logging.getLogger(__name__)
 
 WEIGHTS = "weights.safetensors"
 _SLOWER = 3 / 7  # the narrow stage's learning rate over the wide one's
@@ -57,7 +62,33 @@ def narrow_stage(config: TrainConfig, folder: Path) -> TrainConfig:
     )
 
 
-def keep_weights(network: PrototypeNetwork, place: Path) -> None:
+def after_wide(
+    run: Callable[..., PrototypeNetwork | None],
+    config: TrainConfig,
+    classes: int,
+    data: DataRecord,
+    folder: Path,
+    resume: bool,
+) -> TrainConfig:
+    """Train the wide stage with `run`, as far as it is not done, and keep its weights; the
+    configuration of the narrow one. `run` takes a configuration, `folder` and `resume`.
+    """
+    place, stage = folder / checkpoint.WIDE, wide_stage(config, classes)
+    known = resume and (place / checkpoint.FILE).exists()
+    if known and (saved := checkpoint.read(place)).finished:
+        saved.check_same_run(place, stage, data)
+        return narrow_stage(config, folder)
+    if not resume:  # the finished run that was here would be taken for this one's
+        (folder / checkpoint.FILE).unlink(missing_ok=True)
+    _LOG.info("in %d dimensions first:", stage.embedding_dim)
+    network = run(stage, folder=place, resume=known)
+    if network is not None:
+        _keep_weights(network, place)
+    _LOG.info("now in %d dimensions:", config.embedding_dim)
+    return narrow_stage(config, folder)
+
+
+def _keep_weights(network: PrototypeNetwork, place: Path) -> None:
     """Write the wide stage's weights, and mark its run as finished."""
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     write_atomically(place / WEIGHTS, safetensors.torch.save(tensors))

@@ -19,8 +19,8 @@ from training.run.step import freeze_norms, quick_gradients
 
 _WARM_UP, _TIMED = 1, 2  # steps
 _DECODED = 12  # pictures that decoding is timed on
-# What augmentation, the head and the optimizer add to the backbone's time. A run of 4 minutes took
-# 1.28 times as long as was said without it; one of 3 minutes 1.2 times as long with a factor of 1.2.
+# What augmentation, the head and the optimizer add to the backbone's time. Without it a run took
+# 1.28 times the 4 minutes that were said; with 1.2 another took 1.2 times its 3 minutes.
 _BESIDE = 1.3
 
 

@@ -43,6 +43,11 @@ class _Choice(NamedTuple):
     most: int = 20  # epochs, however much time there is
     options: Mapping[str, Any] = MappingProxyType({})
 
+    @property
+    def most_of_both(self) -> int:
+        """The epochs of a wide and a narrow embedding together, at most: `most` of the wide one."""
+        return round(self.most / (1 - _NARROW_SHARE))
+
 
 # The better and slower one first: see docs/photographs.md.
 _CHOICES = (
@@ -117,7 +122,7 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
             **best.options,
         }
         if _is_narrow(given, classes):
-            options |= _width_first(round(best.most / (1 - _NARROW_SHARE)))
+            options |= _width_first(best.most_of_both)
         return Plan(options | dict(given), _words(data, options | dict(given), found), None)
     for choice in choices:
         sizes = choice.sizes
@@ -146,7 +151,7 @@ def _finetune(data: DataSet, given: Mapping[str, Any], found: Inspection, spent:
         )
     checked = "valid" in data.splits or "valid_share" in options or "valid_share" in given
     # What nothing can be held out from to check would be kept even if training made it worse.
-    limit = round(choice.most / (1 - _NARROW_SHARE)) if narrow else choice.most
+    limit = choice.most_of_both if narrow else choice.most
     epochs = int(given.get("epochs", min(most, limit) if checked else 0))
     options |= {"image_size": size, "epochs": epochs}
     if narrow:

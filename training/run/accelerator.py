@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import platform
 from pathlib import Path
 from typing import Literal
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 
 from training.config.train_config import TrainConfig
@@ -29,7 +30,23 @@ def accelerator_for(config: TrainConfig, tensorboard: Path | None = None) -> Acc
     )
     if tensorboard:
         accelerator.init_trackers("tensorboard")
+    _end_group_at_exit()
     return accelerator
+
+
+def end_logs(accelerator: Accelerator) -> None:
+    """Close the logs of a run.
+
+    Accelerate's own end_training ends the group of processes as well, and the next run of the same
+    program would miss it: the stage after a wide one, or the next cell of the paper's comparison.
+    """
+    for tracker in accelerator.trackers:
+        tracker.finish()
+
+
+@functools.cache
+def _end_group_at_exit() -> None:
+    atexit.register(PartialState().destroy_process_group)
 
 
 def precision_of(config: TrainConfig) -> Precision:

@@ -27,7 +27,7 @@ from training.model.folded_norms import unfold_norms_
 from training.model.methods import CenterLoss
 from training.model.networks import PrototypeNetwork
 from training.run import checkpoint, metrics_log, stages, width_first
-from training.run.accelerator import accelerator_for, precision_of
+from training.run.accelerator import accelerator_for, end_logs, precision_of
 from training.run.checkpoint import Checkpoint
 from training.run.epoch_end import class_means, valid_figures
 from training.run.freed_memory import freed_memory_kept
@@ -99,7 +99,7 @@ def train(
         if on_epoch is not None:
             on_epoch(metrics)
     accelerator.wait_for_everyone()
-    accelerator.end_training()
+    end_logs(accelerator)
     return unfold_norms_(run.network).eval() if accelerator.is_main_process else None
 
 

@@ -165,18 +165,20 @@ def test_accumulation_changes_nothing_but_memory(digits: DataSet, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("method", "epochs"),
+    ("method", "epochs", "wide_epochs"),
     [
-        ("dpnp", 1),
-        ("cl", 1),  # centres by a rule over the whole step
-        ("sccl", 2),  # centres are class means over the whole split
+        ("dpnp", 1, 0),
+        ("dpnp", 1, 1),  # the narrow stage waits for the weights of the wide one
+        ("cl", 1, 0),  # centres by a rule over the whole step
+        ("sccl", 2, 0),  # centres are class means over the whole split
     ],
 )
 def test_two_processes_train_the_weights_of_one(
-    method: str, epochs: int, digits: DataSet, tmp_path: Path
+    method: str, epochs: int, wide_epochs: int, digits: DataSet, tmp_path: Path
 ):
     """As above, through `accelerate launch` with two CPU processes."""
     options = {"backbone": "torchvision:vgg11", "image_size": 32, "batch_size": 420}
+    options |= {"embedding_dim": 3, "wide_epochs": wide_epochs}
     config = quick_config(**options, lr=1e-3, method=method, epochs=epochs)
     one = train(config, digits, tmp_path / "one")
     script = tmp_path / "run.py"

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from interpret.model.predictor import AnyPredictor, Pixels, Prediction, concatenated
-from serving.telemetry.later import later
 from serving.telemetry.metrics import metrics
 
 T = TypeVar("T")
@@ -122,7 +121,7 @@ class BatchingPredictor:
         evidence = any(item.evidence for item in batch)
         alone = len(batch) == 1
         pixels = batch[0].pixels if alone else np.concatenate([item.pixels for item in batch])
-        later().put(metrics().batch.observe, len(pixels))
+        metrics().batch.observe(len(pixels))
         outputs = self._predictor(pixels, evidence=evidence)
         if alone:
             batch[0].outcome = outputs

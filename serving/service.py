@@ -50,7 +50,7 @@ from serving.http.endpoint import DirectRouting, Outermost, endpoint, many_pictu
 from serving.http.errors import ErrorSchema, ServiceError, of_input
 from serving.http.openapi import describe
 from serving.http.routes import routes
-from serving.http.worker_pools import WorkerPool
+from serving.http.worker_pools import Tickets, WorkerPool
 from serving.packing import labels
 from serving.schemas import (
     BatchForm,
@@ -121,7 +121,7 @@ class Dpnp:
             "batch": WorkerPool(2, max(2, room // 4), wait),
         }
         # Decoding is heavy too: no more pictures at once than there are CPUs.
-        self._decoding = threading.BoundedSemaphore(SETTINGS.process_threads)
+        self._decoding = Tickets(SETTINGS.process_threads)
         self._decoders = ThreadPoolExecutor(SETTINGS.process_threads)  # of a request of many
         self._stop = threading.Event()
         threading.Thread(target=self.holder.watch, args=(self._stop,), daemon=True).start()

@@ -48,6 +48,8 @@ _UPRIGHT = {  # by the EXIF orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Where Pillow finds an orientation; without any it would look for long.
+_WITH_EXIF = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _SIDEWAYS = {_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 _SCALABLE = ("JPEG", "MPO")  # what Pillow decodes at a half, a quarter or an eighth
 
@@ -218,12 +220,12 @@ def _decoded(image: ImageFile.ImageFile, data: bytes, factor: int) -> Image.Imag
 
     A JPEG that lacks its end marker alone has all its pixels, and viewers show it.
     """
-    whole = _factor(*image.size)
     try:
         return _scaled(image, factor)
     except BrokenImageError:
         ended = with_end_marker(data) if image.format == "JPEG" else []
         # At an eighth of the size, a few missing bytes would not be seen.
+        whole = _factor(*image.size)
         found = [_scaled(open_header(version, "JPEG"), whole) for version in ended]
         if not found or any(other != found[0] for other in found):
             raise
@@ -231,9 +233,11 @@ def _decoded(image: ImageFile.ImageFile, data: bytes, factor: int) -> Image.Imag
 
 
 def _scaled(image: ImageFile.ImageFile, factor: int) -> Image.Image:
+    if factor == 1:
+        return _upright_rgb(image)
     width, height = image.size
     with _LARGE if width * height > WHOLE_PIXELS else nullcontext():
-        if factor > 1 and image.format in _SCALABLE:  # decoded at that size at once
+        if image.format in _SCALABLE:  # decoded at that size at once
             image.draft(None, (max(width // factor, 1), max(height // factor, 1)))
         return _upright_rgb(image, _factor(*image.size))
 
@@ -255,6 +259,8 @@ def _line(error: Exception) -> str:
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
     """How a picture must be turned to stand upright."""
+    if image.info.keys().isdisjoint(_WITH_EXIF):
+        return None
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except _DECODER_ERRORS:  # damaged metadata: the pixels are as good as ever
@@ -277,6 +283,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey: keep the high byte; convert() would clip at 255
         grey = np.asarray(image).astype(np.int64) >> 8
         return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")

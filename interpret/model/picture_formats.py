@@ -10,6 +10,7 @@ import base64
 import io
 import re
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 
 from PIL import ImageFile
@@ -71,14 +72,19 @@ def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
 
     Pillow raises SyntaxError, OSError and others for a header that is damaged.
     """
-    module, decoder = _DECODERS[name]
-    # Imported when the first such picture comes: HEIF's library takes a while to load.
     if name == "PNG":
         data = without_texts(data)
-    factory: Callable[[io.BytesIO, str], ImageFile.ImageFile] = getattr(
+    return _decoder(name)(io.BytesIO(data), "")
+
+
+@cache
+def _decoder(name: str) -> Callable[[io.BytesIO, str], ImageFile.ImageFile]:
+    """Imported when the first such picture comes: HEIF's library takes a while to load."""
+    module, decoder = _DECODERS[name]
+    found: Callable[[io.BytesIO, str], ImageFile.ImageFile] = getattr(
         import_module(module), decoder
     )
-    return factory(io.BytesIO(data), "")
+    return found
 
 
 def without_texts(png: bytes) -> bytes:

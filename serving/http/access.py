@@ -7,8 +7,8 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -17,10 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.http.clients import client_key, refused_without_token, same_origin
 from serving.http.cross_origin import Origins, foreign_origin
 from serving.http.errors import ServiceError
+from serving.http.first_headers import first_headers
 from serving.http.rate_limit import RateLimit
 from serving.settings import Settings
 from serving.telemetry.later import later
-from serving.telemetry.logs import REQUEST_ID, log_request
+from serving.telemetry.logs import REQUEST_ID, log_requests
 from serving.telemetry.metrics import metrics
 
 STABLE = "/v1"  # each address is there below this prefix too, for clients that want it to stay
@@ -74,7 +75,7 @@ class Access:
             return
         if scope["path"].startswith(f"{STABLE}/"):
             scope["path"] = scope["path"].removeprefix(STABLE)
-        headers = _FirstHeaders(scope=scope)
+        headers = first_headers(scope)
         given = headers.get("x-request-id", "")
         request_id = given if _ID.fullmatch(given) else self._new_id()
         REQUEST_ID.set(request_id)
@@ -96,7 +97,7 @@ class Access:
                 await self._app(scope, receive, answer)
         finally:
             seconds = time.perf_counter() - start
-            later().put(_record, scope, request_id, status, seconds, time.time())
+            later().put(_record, _Ended(scope, request_id, status, seconds, time.time()))
             later().schedule()
 
     def _answered_here(self, scope: Scope, headers: Headers) -> Response | None:
@@ -147,22 +148,6 @@ def _too_often(seconds: int) -> ServiceError:
     return ServiceError(429, "rate_limited", message, retry_after=seconds)
 
 
-class _FirstHeaders(Headers):
-    """Headers that are looked up in a dict. Of a name that comes twice the first counts."""
-
-    def __init__(self, scope: Scope) -> None:
-        super().__init__(scope=scope)
-        self._first = dict(reversed(self.raw))
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value of a name in lower case."""
-        value = self._first.get(key.encode("latin-1"))
-        return default if value is None else value.decode("latin-1")
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and key.encode("latin-1") in self._first
-
-
 class _Ids:
     """Random ids for requests: the system is asked for many of them at once."""
 
@@ -179,19 +164,45 @@ class _Ids:
         return found
 
 
-def _record(scope: Scope, request_id: str, status: int, seconds: float, ended: float) -> None:
-    path = scope["path"]
+class _Ended(NamedTuple):
+    """A request that is over."""
+
+    scope: Scope
+    request_id: str
+    status: int  # 0: the client went away before its answer
+    seconds: float
+    time: float  # of the clock, at its end
+
+
+def _record(ended: Sequence[_Ended]) -> None:
+    """Count and log requests."""
+    endpoints = [_endpoint(request.scope["path"]) for request in ended]
+    metrics().ended(
+        [(name, each.status, each.seconds) for name, each in zip(endpoints, ended, strict=True)]
+    )
+    log_requests(
+        [
+            _told(name, each)
+            for name, each in zip(endpoints, ended, strict=True)
+            # 304: the explorer asks whether the bundle changed
+            if name not in _QUIET and each.status != 304
+        ]
+    )
+
+
+def _endpoint(path: str) -> str:
     first = "/" + path.split("/", 2)[1] if path.startswith("/") else path
-    endpoint = next((e for e in (path, first) if e in _COUNTED), "other")
-    metrics().request(endpoint, status, seconds)
-    if endpoint in _QUIET or status == 304:  # 304: the explorer asks whether the bundle changed
-        return
+    return next((e for e in (path, first) if e in _COUNTED), "other")
+
+
+def _told(endpoint: str, request: _Ended) -> tuple[str, dict[str, object], float]:
+    scope = request.scope
     fields = {
-        "request_id": request_id,
+        "request_id": request.request_id,
         "method": scope["method"],
-        "path": path[:200],
-        "status": status,
-        "milliseconds": round(1000 * seconds, 2),
+        "path": scope["path"][:200],
+        "status": request.status,
+        "milliseconds": round(1000 * request.seconds, 2),
         "client": scope["client"][0] if scope.get("client") else None,
     }
-    log_request(f"{scope['method']} {endpoint}", fields | scope["dpnp.log"], ended)
+    return f"{scope['method']} {endpoint}", fields | scope["dpnp.log"], request.time

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import bentoml
+from bentoml import get_current_service  # looked up once: the package finds it anew each time
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +22,7 @@ from serving.engine import EngineHolder
 from serving.http import forms
 from serving.http.bodies import BodyLimits
 from serving.http.errors import ServiceError, refusal
+from serving.http.first_headers import DirectRequest
 from serving.http.worker_pools import WorkerPool
 from serving.schemas import Form
 from serving.settings import Settings
@@ -91,10 +92,12 @@ def endpoint(
                 with threads.place():
                     with metrics().upload.time():
                         fields = await forms.read(request, form, limits(settings))
-                    second = costly(fields)
-                    doing = self.pools[second or pool]
-                    with doing.place() if second else nullcontext():
-                        body = await doing.run(partial(work, fields, time.perf_counter()))
+                    task = partial(work, fields, time.perf_counter())
+                    if (second := costly(fields)) is None:
+                        body = await threads.run(task)
+                    else:
+                        with self.pools[second].place():
+                            body = await self.pools[second].run(task)
                 response = Response(body, media_type="application/json")
             except (ServiceError, DpnpError) as error:
                 response = refusal(error)
@@ -163,5 +166,5 @@ class DirectRouting:
         if handle is None:
             await self._app(scope, receive, send)
             return
-        response = await handle(bentoml.get_current_service(), Request(scope, receive))
+        response = await handle(get_current_service(), DirectRequest(scope, receive))
         await response(scope, receive, send)

@@ -10,10 +10,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from bisect import bisect_left
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
+from types import TracebackType
 
 from prometheus_client import (
     CollectorRegistry,
@@ -31,7 +33,7 @@ from serving.telemetry.later import later
 FOLDER = "DPNP_METRICS_FOLDER"  # set by the parent for its workers, not by users
 _MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own
 
-_FAST = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.5, 1, 2, 5, 10)
+FAST = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.5, 1, 2, 5, 10)
 _SHARES = (0.01, 0.05, *(i / 10 for i in range(1, 10)), 0.95, 0.99, 1.0)
 _PROC = Path("/proc")
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
@@ -48,24 +50,65 @@ def share_folder() -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-class Stage:
-    """The seconds that one stage of a request takes; they are counted a little later."""
+class Observed:
+    """A histogram, or one of its series, whose values are counted a little later, many at once."""
 
     def __init__(self, histogram: Histogram) -> None:
         self._histogram = histogram
 
-    def observe(self, seconds: float) -> None:
-        """Count one request's."""
-        later().put(self._histogram.observe, seconds)
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        later().put(self.count, value)
 
-    @contextmanager
-    def time(self) -> Iterator[None]:
-        """Count the seconds of what is done inside."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.observe(time.perf_counter() - start)
+    def time(self) -> Stopwatch:
+        """Count the seconds of what is done inside of its `with`."""
+        return Stopwatch(self)
+
+    def count(self, values: Sequence[float]) -> None:
+        """Count many values at once, which prometheus_client has no way to do: it would take two
+        locks, and go through the bounds, for each.
+        """
+        own = self._histogram
+        found = Tally(map(partial(bisect_left, own._upper_bounds), values))
+        own._sum.inc(sum(values))
+        for bucket, number in found.items():
+            own._buckets[bucket].inc(number)
+
+
+class Stopwatch:
+    """What `Observed.time` returns. A class: a generator's context manager takes twice as long."""
+
+    def __init__(self, observed: Observed) -> None:
+        self._observed = observed
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._observed.observe(time.perf_counter() - self._start)
+
+
+class ObservedBy:
+    """A histogram with a series for each value of its label."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._series: dict[str, Observed] = {}
+
+    def count(self, labelled: Sequence[tuple[str, float]]) -> None:
+        """Count many values at once, each under its label."""
+        values: dict[str, list[float]] = {}
+        for label, value in labelled:
+            values.setdefault(label, []).append(value)
+        for label, own in values.items():
+            if label not in self._series:
+                self._series[label] = Observed(self._histogram.labels(label))
+            self._series[label].count(own)
 
 
 class Metrics:
@@ -82,29 +125,35 @@ class Metrics:
         counter = partial(Counter, registry=self._registry)
         gauge = partial(Gauge, registry=self._registry)
         histogram = partial(Histogram, registry=self._registry)
-        self.requests = counter("dpnp_requests", "Answered requests", ["endpoint", "status"])
-        self.request_seconds = histogram(
-            "dpnp_request_seconds",
-            "From a request's head to the end of its answer",
-            ["endpoint"],
-            buckets=_FAST,
+        self._requests = counter("dpnp_requests", "Answered requests", ["endpoint", "status"])
+        self._request_seconds = ObservedBy(
+            histogram(
+                "dpnp_request_seconds",
+                "From a request's head to the end of its answer",
+                ["endpoint"],
+                buckets=FAST,
+            )
         )
         stage = histogram(
-            "dpnp_stage_seconds", "Where the time of a request goes", ["stage"], buckets=_FAST
+            "dpnp_stage_seconds", "Where the time of a request goes", ["stage"], buckets=FAST
         )
         self.upload, self.queue, self.decode, self.inference = (
-            Stage(stage.labels(name)) for name in ("upload", "queue", "decode", "inference")
+            Observed(stage.labels(name)) for name in ("upload", "queue", "decode", "inference")
         )
-        self.batch = histogram("dpnp_batch_pictures", "Pictures in an inference", buckets=_SIZES)
+        self.batch = Observed(
+            histogram("dpnp_batch_pictures", "Pictures in an inference", buckets=_SIZES)
+        )
         self._predictions = counter(
             "dpnp_predictions", "Answers by class and verdict", ["label", "verdict"]
         )
         self._distance, self._margin = (
-            histogram(
-                f"dpnp_{name}_rank",
-                f"Share of the class's training images with a smaller {name}",
-                ["label"],
-                buckets=_SHARES,
+            ObservedBy(
+                histogram(
+                    f"dpnp_{name}_rank",
+                    f"Share of the class's training images with a smaller {name}",
+                    ["label"],
+                    buckets=_SHARES,
+                )
             )
             for name in ("distance", "margin")
         )
@@ -132,22 +181,32 @@ class Metrics:
                 self._drift.labels(label).set(0)
         self._workers.labels(new.name, new.fingerprint).set(1)
 
-    def answered(self, answer: Classification, ranks: tuple[float, float] | None) -> None:
-        """Count an answer, with the ranks of its distance and margin if its class has any."""
-        self._predictions.labels(answer.label, answer.verdict).inc()
-        if ranks is not None:
-            self._distance.labels(answer.label).observe(ranks[0])
-            self._margin.labels(answer.label).observe(ranks[1])
+    def answered(
+        self, answers: Sequence[Classification], ranks: Sequence[tuple[float, float] | None]
+    ) -> None:
+        """Count answers, each with the ranks of its distance and margin if its class has any."""
+        kinds = Tally((answer.label, answer.verdict) for answer in answers)
+        for (label, verdict), number in kinds.items():
+            self._predictions.labels(label, verdict).inc(number)
+        ranked = [
+            (answer.label, own)
+            for answer, own in zip(answers, ranks, strict=True)
+            if own is not None
+        ]
+        self._distance.count([(label, distance) for label, (distance, _) in ranked])
+        self._margin.count([(label, margin) for label, (_, margin) in ranked])
 
     def drifted(self, label: str, score: float) -> None:
         """Tell the drift score of a class."""
         self._scored.add(label)
         self._drift.labels(label).set(score)
 
-    def request(self, endpoint: str, status: int, seconds: float) -> None:
-        """Count a request; status 0: the client went away before its answer."""
-        self.requests.labels(endpoint, status or "none").inc()
-        self.request_seconds.labels(endpoint).observe(seconds)
+    def ended(self, requests: Sequence[tuple[str, int, float]]) -> None:
+        """Count requests: endpoint, status (0: the client went away before its answer), seconds."""
+        kinds = Tally((endpoint, status) for endpoint, status, _ in requests)
+        for (endpoint, status), number in kinds.items():
+            self._requests.labels(endpoint, status or "none").inc(number)
+        self._request_seconds.count([(endpoint, seconds) for endpoint, _, seconds in requests])
 
     def text(self) -> bytes:
         """The numbers of all workers in Prometheus's text format.

@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from interpret.bundle.bundle import Bundle
+from serving.telemetry.metrics import FAST, ObservedBy
 from tests.serving.scraping import scrape, value
 from tests.serving.servers import BLACK, GREEN, RED, Server, lines, plain, serve, upload
 
@@ -63,3 +65,19 @@ def test_unknown_paths_make_no_series(pair: Server) -> None:
     assert value(after, "dpnp_requests_total", endpoint="other") >= 41
     assert {name for name, _ in after} == {name for name, _ in before}
     assert len(after) <= len(before) + 40  # the first 404 of each in the other worker
+
+
+def test_many_values_at_once_count_as_one_after_the_other() -> None:
+    values = [0.0005, 0.0006, 0.002, 0.002, 3.0, 11.0]  # on a bound, between two, above the last
+    texts = []
+    for at_once in (True, False):
+        registry = CollectorRegistry()
+        histogram = Histogram("seconds", "of a test", ["stage"], buckets=FAST, registry=registry)
+        if at_once:
+            ObservedBy(histogram).count([("read", value) for value in values])
+        else:
+            for value in values:
+                histogram.labels("read").observe(value)
+        lines = generate_latest(registry).decode().splitlines()
+        texts.append([line for line in lines if "_created" not in line])
+    assert texts[0] == texts[1]

@@ -43,6 +43,17 @@ def read_array(file: Path, content: Content, kind: str) -> NDArray[Any]:
     return result
 
 
+def origin(array: NDArray[Any]) -> object:
+    """What holds the numbers: the mapped file that they lie in, or an array in memory."""
+    held: object = array
+    while isinstance(held, np.ndarray | memoryview):
+        below = held.base if isinstance(held, np.ndarray) else held.obj
+        if below is None:
+            break
+        held = below
+    return held
+
+
 def _mapped_array(content: mmap.mmap) -> NDArray[Any]:
     header = io.BytesIO(content[:4096])
     if np.lib.format.read_magic(header) != (1, 0):

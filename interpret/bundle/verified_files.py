@@ -92,7 +92,7 @@ def check_hash(file: Path, content: Content, entry: FileEntry) -> None:
         raise _changed(file)
 
 
-def release(content: Content) -> None:
+def release(content: object) -> None:
     """Let go of the pages of a mapped file that were touched; they are read again when needed."""
     if isinstance(content, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         content.madvise(mmap.MADV_DONTNEED)

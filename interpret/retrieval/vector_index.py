@@ -1,8 +1,8 @@
 """The FAISS index of a large gallery: chosen by size, built in blocks, its recall measured.
 
-An index of cells (IVF) is searched in the few cells nearest to the query. Up to 32 dimensions the
-cells hold the embeddings themselves. Beyond, they hold codes, and what a search finds is measured
-again by the embeddings.
+An index of cells (IVF) is searched in the few cells nearest to the query. The cells hold codes,
+which take less memory than the embeddings, and what a search finds is measured again by these. Up
+to 128 dimensions a code is a byte for each of them, beyond it is a product quantiser's.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from interpret.bundle.arrays import origin
 from interpret.bundle.bundle import Bundle, IndexWriter
 from interpret.bundle.gallery_ids import RowsOf
 from interpret.bundle.missing_parts import named_parts
 from interpret.bundle.search_index import SearchIndex
-from interpret.bundle.verified_files import HashedFile, HeldFile
+from interpret.bundle.verified_files import HashedFile, HeldFile, release
 
 with named_parts():
     import faiss
@@ -29,12 +30,13 @@ Ids = NDArray[np.int64]
 # 10-D, 195,000 of 512-D.
 EXACT_UP_TO, EXACT_NUMBERS = 1_000_000, 100_000_000
 _CHANGED = 0.2  # of the rows: when more were added and removed, the cells are found anew
-_EXACT_DIMENSIONS, _QUANTISED_DIMENSIONS = 32, 128
+_BYTE_DIMENSIONS = 128
 _PER_CELL = 64  # rows that each cell's centre is found from
 _ROUNDS = 10  # of k-means
-_CANDIDATES = (8, 32, 128, 512)  # for each neighbour, of indices with codes; tried in turn
+_CANDIDATES = (2, 8, 32, 128, 512)  # for each neighbour, of indices with codes; tried in turn
 _GAIN = 0.001  # of recall, by twice the cells
 BLOCK = 131_072  # rows in memory at a time
+_TOUCHED = 512  # rows of mapped embeddings that are measured until their pages are let go
 RECALL, NEIGHBOURS, QUERIES = 0.99, 10, 256  # wanted, and how it is measured
 
 
@@ -46,12 +48,15 @@ def index_kind(rows: int, dim: int) -> str | None:
 
 def cells_kind(rows: int, dim: int) -> str:
     """The kind of index with cells, whatever the size of the gallery."""
-    cells = 2 ** max(2, round(math.log2(1.3 * math.sqrt(max(rows, 1)))))
-    if dim <= _EXACT_DIMENSIONS:
-        return f"IVF{cells},Flat"
-    if dim <= _QUANTISED_DIMENSIONS or dim % 4:
-        return f"IVF{cells},SQ8"
-    return f"IVF{cells},PQ{dim // (4 if dim % 8 else 8)}np"  # np: no slow search for a code order
+    if dim <= _BYTE_DIMENSIONS or dim % 4:
+        return f"IVF{_cells(2.6, rows)},SQ8"
+    # np: no slow search for an order of the codes
+    return f"IVF{_cells(1.3, rows)},PQ{dim // (4 if dim % 8 else 8)}np"
+
+
+def _cells(share: float, rows: int) -> int:
+    """A power of two near `share` times the square root of the rows."""
+    return int(2 ** max(2, round(math.log2(share * math.sqrt(max(rows, 1))))))
 
 
 def index_writer(parent: Bundle | None = None, kind: str | None = None) -> IndexWriter:
@@ -123,6 +128,7 @@ class CellSearch:
     ) -> None:
         self._index, self._embeddings, self._rows_of = index, embeddings, rows_of
         self._probes, self._candidates = min(probes, index.nlist), candidates
+        self._touched = 0
 
     def __call__(self, queries: Floats, k: int) -> tuple[Ids, Floats]:
         """Rows (Q, k) and distances (Q, k), nearest first; k is at most the gallery's size."""
@@ -140,6 +146,11 @@ class CellSearch:
                 for own, query in zip(rows, queries, strict=True)
             ]
         )
+        # The system maps 16 pages for each row that is read: soon all of the file.
+        self._touched += rows.size
+        if self._touched >= _TOUCHED:
+            self._touched = 0
+            release(origin(self._embeddings))
         order = np.argsort(away, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(rows, order, 1), np.take_along_axis(away, order, 1)
 

@@ -23,6 +23,7 @@ import typer
 from tests.robustness.installs import UV, copy_sources, registry, uv
 
 VERSIONS = ("3.11", "3.12", "3.13")
+PARALLEL = ("--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile")  # as make test
 QUICK = (
     "tests/test_architecture.py",
     "tests/interpret/test_imports.py",
@@ -68,7 +69,7 @@ def try_python(version: str, tests: tuple[str, ...]) -> str:
             "PYTHONPATH": str(sources),
             "OMP_NUM_THREADS": "1",
         }
-        words = [env / "bin" / "python", "-m", "pytest", "-q", *tests]
+        words = [env / "bin" / "python", "-m", "pytest", "-q", *PARALLEL, *tests]
         done = subprocess.run(words, cwd=sources, env=os.environ | variables)
         return "passed" if done.returncode == 0 else f"pytest ended with {done.returncode}"
 

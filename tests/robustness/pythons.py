@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from tests.robustness.installs import UV, copy_sources, registry, uv
+from tests.robustness.installs import ROOT, UV, copy_sources, registry, uv
 
 VERSIONS = ("3.11", "3.12", "3.13")
 PARALLEL = ("--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile")  # as make test
@@ -61,8 +61,10 @@ def try_python(version: str, tests: tuple[str, ...]) -> str:
         folder = Path(made)
         sources, env = folder / "sources", folder / "env"
         copy_sources(sources)
+        if (pictures := ROOT.parent / "shared").is_dir():  # some tests need them
+            (folder / "shared").symlink_to(pictures)
         uv("venv", "--python", version, env)
-        uv("pip", "install", "--python", env / "bin" / "python", f"{sources}[train,cpu,dev]")
+        uv("pip", "install", "--python", env / "bin" / "python", f"{sources}[train,cpu,dev,tensorboard]")
         # Tests start servers and run the commands of the environment that they run in.
         variables = {
             "PATH": f"{env / 'bin'}:{os.environ['PATH']}",

@@ -24,6 +24,7 @@ from tests.robustness.installs import ROOT, UV, copy_sources, registry, uv
 
 VERSIONS = ("3.11", "3.12", "3.13")
 PARALLEL = ("--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile")  # as make test
+EXTRAS = "train,cpu,dev,tensorboard"
 QUICK = (
     "tests/test_architecture.py",
     "tests/interpret/test_imports.py",
@@ -64,7 +65,7 @@ def try_python(version: str, tests: tuple[str, ...]) -> str:
         if (pictures := ROOT.parent / "shared").is_dir():  # some tests need them
             (folder / "shared").symlink_to(pictures)
         uv("venv", "--python", version, env)
-        uv("pip", "install", "--python", env / "bin" / "python", f"{sources}[train,cpu,dev,tensorboard]")
+        uv("pip", "install", "--python", env / "bin" / "python", f"{sources}[{EXTRAS}]")
         # Tests start servers and run the commands of the environment that they run in.
         variables = {
             "PATH": f"{env / 'bin'}:{os.environ['PATH']}",

@@ -80,6 +80,7 @@ def set_formats() -> None:
         for handler in logging.getLogger(name).handlers:
             if isinstance(handler, logging.StreamHandler):
                 handler.setFormatter(_formatter(handler.stream))
+                handler.filters.clear()  # BentoML's adds what its own format shows
     # Without a handler uvicorn does not put a line together for each request, to be thrown away.
     logging.getLogger("uvicorn.access").propagate = False
 

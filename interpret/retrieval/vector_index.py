@@ -94,7 +94,8 @@ def open_index(held: HeldFile, *, mapped: bool = True) -> Any:
     flags = faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE
     index: Any = faiss.read_index(held.place, flags | faiss.IO_FLAG_MMAP if mapped else flags)
     if mapped and isinstance(index, faiss.IndexIVF):
-        cells: Any = faiss.downcast_InvertedLists(index.invlists)
+        held_cells: Any = index.invlists
+        cells: Any = faiss.downcast_InvertedLists(held_cells)
         # Threads that FAISS starts for each search, to read its cells ahead from a disk: they take
         # three times as long as the search of cells that are in memory.
         cells.prefetch_nthread = 0

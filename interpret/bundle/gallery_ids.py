@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, overload
 
@@ -29,6 +30,8 @@ class IdRuns:
     def __getitem__(self, rows: slice | Integers) -> NDArray[np.int64]: ...
     def __getitem__(self, rows: int | slice | Integers) -> int | NDArray[np.int64]:
         """The id of a row, or those of several. Raises IndexError for a row that is not there."""
+        if isinstance(rows, int | np.integer):
+            return self._of_row(int(rows))
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(self._count))
         wanted = np.asarray(rows, np.int64)
@@ -37,7 +40,15 @@ class IdRuns:
             raise IndexError(f"a gallery of {self._count} rows has no row {rows}")
         run = np.searchsorted(self._starts, wanted, "right") - 1
         found: NDArray[np.int64] = self._firsts[run] + (wanted - self._starts[run])
-        return found if found.ndim else int(found)
+        return found
+
+    def _of_row(self, row: int) -> int:
+        """The id of one row: without NumPy's functions, which are made for many."""
+        place = row + self._count if row < 0 else row
+        if not 0 <= place < self._count:
+            raise IndexError(f"a gallery of {self._count} rows has no row {row}")
+        run = bisect_right(self._starts, place) - 1
+        return int(self._firsts[run] + (place - self._starts[run]))
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.tolist())

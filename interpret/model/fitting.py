@@ -58,7 +58,7 @@ def fit_square(image: Image.Image, size: int, fit: Fit = "crop") -> NDArray[np.u
     `squash` the whole picture with its shape given up. A square picture is the same by each.
     """
     if image.size == (size, size):
-        return np.asarray(image, dtype=np.uint8)
+        return np.frombuffer(image.tobytes(), np.uint8).reshape(size, size, 3)
     part, inner, corner = _placement(image.size, size, fit)
     shown = image.resize(inner, Image.Resampling.BILINEAR, box=part)
     if inner == (size, size):

@@ -21,7 +21,7 @@ from serving.http.first_headers import first_headers
 from serving.http.rate_limit import RateLimit
 from serving.settings import Settings
 from serving.telemetry.later import later
-from serving.telemetry.logs import REQUEST_ID, log_requests
+from serving.telemetry.logs import REQUEST_ID, Line, log_requests
 from serving.telemetry.metrics import metrics
 
 STABLE = "/v1"  # each address is there below this prefix too, for clients that want it to stay
@@ -195,7 +195,7 @@ def _endpoint(path: str) -> str:
     return next((e for e in (path, first) if e in _COUNTED), "other")
 
 
-def _told(endpoint: str, request: _Ended) -> tuple[str, dict[str, object], float]:
+def _told(endpoint: str, request: _Ended) -> Line:
     scope = request.scope
     fields = {
         "request_id": request.request_id,
@@ -205,4 +205,4 @@ def _told(endpoint: str, request: _Ended) -> tuple[str, dict[str, object], float
         "milliseconds": round(1000 * request.seconds, 2),
         "client": scope["client"][0] if scope.get("client") else None,
     }
-    return f"{scope['method']} {endpoint}", fields | scope["dpnp.log"], request.time
+    return Line(f"{scope['method']} {endpoint}", fields | scope["dpnp.log"], request.time)

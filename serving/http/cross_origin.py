@@ -50,8 +50,9 @@ class Origins:
 
     def preflight(self, method: str, headers: Headers) -> Response | None:
         """The answer to a browser that asks before it lets a page ask; None for other requests."""
-        origin = headers.get("origin")
-        if method != "OPTIONS" or not origin or "access-control-request-method" not in headers:
+        if method != "OPTIONS" or "access-control-request-method" not in headers:
+            return None
+        if not (origin := headers.get("origin")):
             return None
         if not self.allows(origin):
             return foreign_origin(origin).response()

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from bentoml import server_context
 
@@ -21,48 +21,74 @@ REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 LOG = logging.getLogger("bentoml.dpnp")
 
 
-class JsonFormatter(logging.Formatter):
-    """Writes time, level, logger, worker, message, the request's id, and the record's `fields`.
+class Line(NamedTuple):
+    """What a line of the log says."""
+
+    message: str
+    fields: Mapping[str, object]
+    created: float  # seconds of the clock
+    level: str = "info"
+    logger: str = LOG.name
+
+
+class LineFormatter(logging.Formatter):
+    """Writes a line for people: the time of day, the message, what its fields add.
 
     A caller adds fields by `LOG.info(…, extra={"fields": {…}})`.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
-        entry: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "worker": server_context.worker_index,
-            "message": record.getMessage(),
-        }
-        if (request_id := REQUEST_ID.get()) is not None:
-            entry["request_id"] = request_id
-        entry |= getattr(record, "fields", {})
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
-
-
-class LineFormatter(logging.Formatter):
-    """Writes a line for people: the time of day, the message, what its fields add."""
-
-    def format(self, record: logging.LogRecord) -> str:
         """The record as one line; a traceback follows on lines of its own."""
-        fields = dict(getattr(record, "fields", {}))
-        words = [datetime.fromtimestamp(record.created).strftime("%H:%M:%S")]
-        if record.levelno != logging.INFO:
-            words.append(record.levelname.lower())
+        line = self.written(_line_of(record))
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+    def written(self, line: Line) -> str:
+        """The line."""
+        fields = dict(line.fields)
+        words = [datetime.fromtimestamp(line.created).strftime("%H:%M:%S")]
+        if line.level != "info":
+            words.append(line.level)
         fields.pop("request_id", None)
         if "method" in fields:  # a request: its path says more than the counted endpoint
             words.append(f"{fields.pop('method')} {fields.pop('path')}")
         else:
-            words.append(record.getMessage())
+            words.append(line.message)
         if "status" in fields:
             words.append(f"{fields.pop('status')} in {fields.pop('milliseconds')} ms")
         words += [f"{name}={value}" for name, value in fields.items() if value is not None]
-        line = _printable("  ".join(words))
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return _printable("  ".join(words))
+
+
+class JsonFormatter(LineFormatter):
+    """Writes time, level, logger, worker, message, the request's id, and the fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        line = _line_of(record)
+        if record.exc_info:
+            traceback = {"exception": self.formatException(record.exc_info)}
+            line = line._replace(fields={**line.fields, **traceback})
+        return self.written(line)
+
+    def written(self, line: Line) -> str:
+        """The line."""
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(line.created, UTC).isoformat(timespec="milliseconds"),
+            "level": line.level,
+            "logger": line.logger,
+            "worker": server_context.worker_index,
+            "message": line.message,
+        }
+        if (request_id := REQUEST_ID.get()) is not None:
+            entry["request_id"] = request_id
+        entry.update(line.fields)
+        return json.dumps(entry)
+
+
+def _line_of(record: logging.LogRecord) -> Line:
+    fields = getattr(record, "fields", {})
+    level = "info" if record.levelno == logging.INFO else record.levelname.lower()
+    return Line(record.getMessage(), fields, record.created, level, record.name)
 
 
 def _printable(text: str) -> str:
@@ -70,7 +96,7 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _formatter(stream: TextIO) -> logging.Formatter:
+def _formatter(stream: TextIO) -> LineFormatter:
     return LineFormatter() if stream.isatty() else JsonFormatter()
 
 
@@ -85,26 +111,29 @@ def set_formats() -> None:
     logging.getLogger("uvicorn.access").propagate = False
 
 
-def log_requests(requests: Sequence[tuple[str, dict[str, object], float]]) -> None:
-    """Log requests that have ended: a message, its fields, and the end in seconds of the clock.
+def log_requests(lines: Sequence[Line]) -> None:
+    """Log requests that have ended.
 
-    A stream gets their lines at once: one by one they take ten times as long.
+    A stream of ours gets all lines at once, without a record of Python's logging for each: one by
+    one they take ten times as long.
     """
-    if not requests or not LOG.isEnabledFor(logging.INFO):
+    if not lines or not LOG.isEnabledFor(logging.INFO):
         return
-    records = [_record(*each) for each in requests]
     for handler in _handlers():
-        shown = [each for each in records if each.levelno >= handler.level and handler.filter(each)]
-        if isinstance(handler, logging.StreamHandler):
-            _write(handler, shown)
+        if handler.level > logging.INFO:
+            continue
+        formatter = handler.formatter
+        if isinstance(handler, logging.StreamHandler) and isinstance(formatter, LineFormatter):
+            text = "".join([formatter.written(line) + handler.terminator for line in lines])
+            _write(handler, text)
         else:
-            for record in shown:
-                handler.handle(record)
+            for line in lines:
+                handler.handle(_record_of(line))
 
 
-def _record(message: str, fields: dict[str, object], created: float) -> logging.LogRecord:
-    record = logging.LogRecord(LOG.name, logging.INFO, "", 0, message, None, None)
-    record.created, record.fields = created, fields
+def _record_of(line: Line) -> logging.LogRecord:
+    record = logging.LogRecord(line.logger, logging.INFO, "", 0, line.message, None, None)
+    record.created, record.fields = line.created, line.fields
     return record
 
 
@@ -116,8 +145,7 @@ def _handlers() -> Iterator[logging.Handler]:
         logger = logger.parent if logger.propagate else None
 
 
-def _write(handler: logging.StreamHandler[TextIO], records: Sequence[logging.LogRecord]) -> None:
-    text = "".join(handler.format(each) + handler.terminator for each in records)
+def _write(handler: logging.StreamHandler[TextIO], text: str) -> None:
     handler.acquire()
     try:
         handler.stream.write(text)

@@ -25,7 +25,7 @@ from training.run import checkpoint
 _LOG = logging.getLogger(__name__)
 
 WEIGHTS = "weights.safetensors"
-_SLOWER = 3 / 7  # the narrow stage's learning rate over the wide one's
+_SLOWER = 3 / 7  # the narrow stage's learning rates over the wide one's
 
 
 def wide_stage(config: TrainConfig, classes: int) -> TrainConfig:
@@ -56,6 +56,7 @@ def narrow_stage(config: TrainConfig, folder: Path) -> TrainConfig:
             "warmup_epochs": 0,
             "weights": str(folder / checkpoint.WIDE / WEIGHTS),
             "lr": config.lr * _SLOWER,
+            "muon_lr": config.muon_lr * _SLOWER,
             "cutmix": 0.0,
             "label_smoothing": 0.0,
         }

@@ -43,6 +43,7 @@ def test_what_differs_between_the_stages():
     assert (narrow.embedding_dim, narrow.epochs, narrow.wide_epochs) == (3, 2, 0)
     assert (narrow.lambda_pos, narrow.lambda_pos_start) == (0.5, 0.01)
     assert narrow.lr == pytest.approx(0.002 * 3 / 7)
+    assert narrow.muon_lr == pytest.approx(wide.muon_lr * 3 / 7)
     assert (narrow.cutmix, narrow.label_smoothing) == (0, 0)
     assert narrow.weights == f"runs/mine/wide/{WEIGHTS}"
 

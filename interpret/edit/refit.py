@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 EMPHASIS = 3.0  # κ: gallery pictures that one correction weighs as much as
-STIFFNESSES = (10.0, 30.0, 100.0, 300.0)  # λ to choose from, the softest first
+STIFFNESSES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # λ to choose from, the softest first
 _RIDGE = 0.1  # of a feature's mean variance on the gallery, added to each
 _STEPS = 200  # of L-BFGS, at most
 

@@ -44,7 +44,7 @@ def main(path: str, spec: str) -> None:
         "| corrections | learnt | right before | right after | turn right | turn wrong | seconds |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for count in (*COUNTS, len(mistaken)):
+    for count in sorted({min(count, len(mistaken)) for count in (*COUNTS, len(mistaken))}):
         lessons = pool.part(mistaken[:count])
         _row(f"{len(lessons.labels)} mistaken", head, gallery, lessons, valid, rest, scale)
     _row(f"all {len(pool.labels):,} of the pool", head, gallery, pool, valid, rest, scale, 1.0)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 
 import anyio
@@ -14,7 +15,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.model.predictor import Pixels, Predictor
 from serving.batching import Steps, Wanted
 from serving.http.errors import ServiceError
-from serving.http.worker_pools import ROW_SECONDS, WorkerPool
+from serving.http.worker_pools import ROW_SECONDS, Tickets, WorkerPool
 
 NAME: ContextVar[str] = ContextVar("name")
 
@@ -154,3 +155,26 @@ def test_free_threads_share_what_waits() -> None:
 
     asyncio.run(often())
     assert sorted(met) == [0] * 20 + [1] * 20
+
+
+def test_no_more_hold_a_ticket_than_there_are() -> None:
+    tickets, held, most = Tickets(2), 0, list[int]()
+    lock = threading.Lock()
+
+    def work(_: int) -> None:
+        nonlocal held
+        with tickets:
+            with lock:
+                held += 1
+                most.append(held)
+            time.sleep(0.01)
+            with lock:
+                held -= 1
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(12)))
+    assert max(most) == 2
+    with pytest.raises(ValueError, match="inside"), tickets:
+        raise ValueError("inside")
+    with tickets, tickets:  # both came back
+        pass

@@ -84,7 +84,11 @@ class CorrectionsFile:
             self._connection = sqlite3.connect(
                 path, timeout=_WAIT, isolation_level=None, check_same_thread=False
             )
-            self._prepare()
+            try:
+                self._prepare()
+            except sqlite3.Error:
+                self._connection.close()
+                raise
         except sqlite3.Error as error:
             raise DpnpError(f"{path}: not a file of feedback ({error})") from error
 

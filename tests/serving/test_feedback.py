@@ -4,6 +4,7 @@ import base64
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -224,7 +225,7 @@ def test_a_full_file_and_a_kill_at_any_point(toy_bundle: Bundle, tmp_path: Path)
             process.kill()
         for sender in senders:
             sender.join()
-    with sqlite3.connect(path) as raw:
+    with closing(sqlite3.connect(path)) as raw:
         rows = raw.execute("SELECT id, picture FROM corrections").fetchall()
     assert set(accepted) <= {number for number, _ in rows}
     assert {picture for _, picture in rows} == {None}  # no setting asked for pictures

@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_another_file_is_left_alone(tmp_path: Path):
     (tmp_path / "text").write_text("no database at all, but long enough to be looked at " * 9)
     with pytest.raises(DpnpError, match="not a file of feedback"):
         CorrectionsFile(tmp_path / "text", create=True)
-    with sqlite3.connect(tmp_path / "other") as other:
+    with closing(sqlite3.connect(tmp_path / "other")) as other:
         other.execute("CREATE TABLE mine (x)")
     with pytest.raises(DpnpError, match="of another program"):
         CorrectionsFile(tmp_path / "other", create=True)

@@ -86,7 +86,10 @@ def ensemble_of(
         if network.auxiliary is None:
             raise ConfigError("a run without --auxiliary has no softmax on its wide features")
         if not (torch.equal(network.mean, first.mean) and torch.equal(network.std, first.std)):
-            raise ConfigError("the runs were trained on other pictures: their means differ")
+            raise ConfigError(
+                "the runs were trained on other pictures: their means differ. With --valid-share, "
+                "runs of another --seed hold other pictures out: use data with a valid split"
+            )
     statistics = (first.mean.flatten().tolist(), first.std.flatten().tolist())
     branches = Branches(network.backbone for network in networks)
     whole = PrototypeNetwork(branches, image_size, config.embedding_dim, statistics=statistics)

@@ -112,7 +112,8 @@ def as_image(picture: Picture, max_pixels: int | None = None) -> Image.Image:
             )
         return _to_rgb(Image.fromarray(picture))
     if isinstance(picture, Image.Image):
-        return _upright_rgb(picture)
+        upright = _upright_rgb(picture)
+        return upright.copy() if upright is picture else upright
     raise TypeError(
         f"a picture is a path, bytes, a PIL image or an array, not {type(picture).__name__}"
     )
@@ -220,12 +221,12 @@ def _decoded(image: ImageFile.ImageFile, data: bytes, factor: int) -> Image.Imag
 
     A JPEG that lacks its end marker alone has all its pixels, and viewers show it.
     """
+    whole = _factor(*image.size)  # now: to decode a part of it changes the size
     try:
         return _scaled(image, factor)
     except BrokenImageError:
         ended = with_end_marker(data) if image.format == "JPEG" else []
         # At an eighth of the size, a few missing bytes would not be seen.
-        whole = _factor(*image.size)
         found = [_scaled(open_header(version, "JPEG"), whole) for version in ended]
         if not found or any(other != found[0] for other in found):
             raise
@@ -259,7 +260,7 @@ def _line(error: Exception) -> str:
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
     """How a picture must be turned to stand upright."""
-    if image.info.keys().isdisjoint(_WITH_EXIF):
+    if isinstance(image, ImageFile.ImageFile) and image.info.keys().isdisjoint(_WITH_EXIF):
         return None
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
 from queue import SimpleQueue
-from types import GeneratorType, TracebackType
+from types import GeneratorType
 from typing import Any, NamedTuple, TypeVar
 
 from serving.batching import Steps, Wanted, together
@@ -161,12 +161,7 @@ class Tickets:
     def __enter__(self) -> None:
         self._free.get()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._free.put(None)
 
 
@@ -181,12 +176,7 @@ class _Place:
             raise ServiceError(429, "too_many_requests", "too many requests at once; try again")
         self._pool.room -= 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.room += 1
 
 

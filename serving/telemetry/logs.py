@@ -106,7 +106,6 @@ def set_formats() -> None:
         for handler in logging.getLogger(name).handlers:
             if isinstance(handler, logging.StreamHandler):
                 handler.setFormatter(_formatter(handler.stream))
-                handler.filters.clear()  # BentoML's adds what its own format shows
     # Without a handler uvicorn does not put a line together for each request, to be thrown away.
     logging.getLogger("uvicorn.access").propagate = False
 
@@ -115,7 +114,7 @@ def log_requests(lines: Sequence[Line]) -> None:
     """Log requests that have ended.
 
     A stream of ours gets all lines at once, without a record of Python's logging for each: one by
-    one they take ten times as long.
+    one they take ten times as long. BentoML's filters only add what its own format shows.
     """
     if not lines or not LOG.isEnabledFor(logging.INFO):
         return

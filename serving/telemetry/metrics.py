@@ -15,7 +15,6 @@ from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from types import TracebackType
 
 from prometheus_client import (
     CollectorRegistry,
@@ -84,12 +83,7 @@ class Stopwatch:
     def __enter__(self) -> None:
         self._start = time.perf_counter()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._observed.observe(time.perf_counter() - self._start)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from interpret.bundle.errors import (
     BrokenImageError,
@@ -18,7 +18,7 @@ from interpret.bundle.errors import (
     TooManyPixelsError,
 )
 from interpret.model import images
-from interpret.model.images import checked_size, decode, open_image
+from interpret.model.images import as_image, checked_size, decode, open_image
 from interpret.model.picture_formats import FORMATS, data_uri, media_type
 from tests.interpret.model.forged_pictures import png_header
 
@@ -294,3 +294,21 @@ def test_bytes_of_no_picture_have_no_media_type_of_one() -> None:
 def test_a_picture_as_an_address() -> None:
     assert data_uri(b"\x89PNG....") == "data:image/png;base64,iVBORy4uLi4="
     assert data_uri(b"RIFF....WEBP").startswith("data:image/webp;base64,UklGRi4u")
+
+
+def test_a_large_jpeg_without_its_end_marker_is_reduced_as_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(images, "WHOLE_PIXELS", 1000)
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 60).convert("RGB").save(buffer, "JPEG")
+    assert decode(buffer.getvalue()).size == (16, 16)
+    assert decode(buffer.getvalue()[:-2]).size == (16, 16)
+
+
+def test_a_picture_in_memory_is_copied_and_turned_by_what_was_set_on_it() -> None:
+    picture = Image.new("RGB", (4, 2), "red")
+    found = as_image(picture)
+    assert found is not picture
+    picture.getexif()[ExifTags.Base.Orientation] = 6
+    assert as_image(picture).size == (2, 4)

@@ -15,7 +15,11 @@ from training.commands.options import DataRoot, Download, log_to_stderr
 def reproduce(
     target: Annotated[str, typer.Argument(help="table1 to table4, fig3 to fig5, or all")],
     preset: Annotated[
-        str, Option(help="configurations of the paper (section V-B), or of cpu (minutes a run)")
+        str,
+        Option(
+            help="configurations of the paper (section V-B), of cpu (minutes a run, from a "
+            "pretrained network) or of scratch (half an hour a run)"
+        ),
     ] = "paper",
     methods: Annotated[str, Option(help="run these methods alone, as in dpp,dpnp")] = "",
     networks: Annotated[
@@ -31,7 +35,9 @@ def reproduce(
     override: Annotated[
         list[str] | None,
         Option(
-            "--set", help="OPTION=VALUE of dpnp train, for every run; weights=none starts at random"
+            "--set",
+            help="OPTION=VALUE of dpnp train, for every run: embedding_dim=9, or weights=none, "
+            "which starts at random",
         ),
     ] = None,
     holdout: Annotated[

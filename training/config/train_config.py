@@ -32,8 +32,8 @@ class TrainConfig(Configuration):
     )
     backbone: str = option(
         "resnet18",
-        "the network: resnet18, resnet18-reduced, fast, fast-half, small, tiny, timm:NAME or "
-        "torchvision:NAME; NAME+NAME puts networks side by side",
+        "the network: resnet18, resnet18-reduced, fast, fast-half, fast-wide, small, tiny, "
+        "timm:NAME or torchvision:NAME; NAME+NAME puts networks side by side",
         panel="Options",
     )
     weights: str | None = option(
@@ -85,10 +85,10 @@ class TrainConfig(Configuration):
         "a border, squash changes its shape",
         panel="Pictures",
     )
-    augment: Literal["crop", "strong"] = option(
+    augment: Literal["crop", "cutout", "strong"] = option(
         "crop",
-        "crop moves and mirrors the pictures; strong also changes scale and colours and cuts a "
-        "hole",
+        "crop moves and mirrors the pictures; cutout also cuts a hole; strong also changes scale "
+        "and colours",
         panel="Pictures",
     )
     cutmix: float = option(

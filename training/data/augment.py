@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,7 +17,8 @@ from torch import Tensor
 
 SMALLEST_AREA = 0.35  # of a random-resized crop, as a share of the picture
 COLOUR = 0.4  # brightness, contrast and saturation are multiplied by up to 1 ± this
-HOLE = 1 / 4  # side of the square that is cut out, as a share of the picture's
+# Side of the square that is cut out, as a share of the picture's.
+HOLES = {"strong": 1 / 4, "cutout": 3 / 8}
 
 
 def generator(*key: int) -> torch.Generator:
@@ -29,30 +31,33 @@ def generator(*key: int) -> torch.Generator:
 @dataclass(frozen=True)
 class Augmentation:
     """Random crop of `size` with a reflected border of 1/8, or a random-resized crop from larger
-    pictures (`resized`); and a mirror image half of the time (`flip`). `strong`, for few pictures:
-    always a random-resized crop, other colours, and a square hole of the picture's mean colour.
+    pictures (`resized`); and a mirror image half of the time (`flip`). `cutout` adds a square hole
+    of the picture's mean colour (DeVries and Taylor, Improved Regularization of Convolutional
+    Neural Networks with Cutout). `strong`, for few pictures: always a random-resized crop, other
+    colours, and a smaller hole.
     """
 
     size: int
     flip: bool
     resized: bool = False
-    strong: bool = False
+    kind: Literal["crop", "cutout", "strong"] = "crop"
 
     def draw(self, count: int, random: torch.Generator) -> Tensor:
-        """Uniform numbers (count, 5), or (count, 10) if strong, on the CPU, that decide everything
-        for `count` pictures.
+        """Uniform numbers (count, 5 to 10) on the CPU that decide everything for `count` pictures:
+        five for the crop, three for colours, two for the hole.
         """
-        return torch.rand(count, 10 if self.strong else 5, generator=random)
+        columns = {"crop": 5, "cutout": 7, "strong": 10}[self.kind]
+        return torch.rand(count, columns, generator=random)
 
     def __call__(self, pixels: Tensor, numbers: Tensor) -> Tensor:
         """Augment uint8 pixels (N, 3, H, W) on their device to (N, 3, size, size) in [0, 255]."""
         numbers = numbers.to(pixels.device)
-        if self.strong:
-            cropped = self._resized_crop(pixels, numbers)
-            return self._cut_out(_recoloured(cropped, numbers[:, 5:8]), numbers[:, 8:10])
-        if self.resized:
-            return self._resized_crop(pixels, numbers)
-        return self._padded_crop(pixels, numbers)
+        resized = self.resized or self.kind == "strong"
+        crop = self._resized_crop if resized else self._padded_crop
+        cropped = crop(pixels, numbers[:, :5])
+        if self.kind == "strong":
+            cropped = _recoloured(cropped, numbers[:, 5:8])
+        return cropped if self.kind == "crop" else self._cut_out(cropped, numbers[:, -2:])
 
     def whole(self, pixels: Tensor) -> Tensor:
         """The same pictures at `size`, not augmented."""
@@ -61,12 +66,12 @@ class Augmentation:
         return F.interpolate(pixels.float(), self.size, mode="bilinear", antialias=True)
 
     def _cut_out(self, pixels: Tensor, numbers: Tensor) -> Tensor:
-        hole = round(self.size * HOLE)
+        hole = round(self.size * HOLES[self.kind])
         start = (numbers * (self.size - hole + 1)).long()  # (N, 2)
         away = torch.arange(self.size, device=pixels.device) - start[:, :, None]  # (N, 2, size)
         inside = (away >= 0) & (away < hole)
         cut = inside[:, 0, :, None] & inside[:, 1, None, :]
-        return torch.where(cut[:, None], pixels.mean((2, 3), keepdim=True), pixels)
+        return torch.where(cut[:, None], pixels.float().mean((2, 3), keepdim=True), pixels)
 
     def _padded_crop(self, pixels: Tensor, numbers: Tensor) -> Tensor:
         pad = self.size // 8

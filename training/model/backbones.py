@@ -25,10 +25,12 @@ from training.model.timm_backbones import TimmFeatures
 
 SMALL_IMAGE = 64  # up to this size a picture is not shrunk before the first block
 NAMES = (
-    *("resnet18", "resnet18-reduced", "fast", "fast-half", "small", "tiny"),
+    *("resnet18", "resnet18-reduced", "fast", "fast-half", "fast-wide", "small", "tiny"),
     *("timm:NAME", "torchvision:NAME"),
 )
 PRETRAINED = ("pretrained", "imagenet")  # two words for the published weights
+# Filters of the networks for CPUs: of the first stage, and of the two others.
+FAST_WIDTHS = {"fast": (64, 256), "fast-half": (32, 128), "fast-wide": (128, 384)}
 
 
 def backbone(name: str, image_size: int) -> nn.Module:
@@ -41,8 +43,8 @@ def backbone(name: str, image_size: int) -> nn.Module:
         return timm_backbones.timm_backbone(name.removeprefix(timm_backbones.PREFIX), image_size)
     if name.startswith("torchvision:"):
         return without_head(_torchvision_model(name.removeprefix("torchvision:"), image_size))
-    if name in ("fast", "fast-half"):
-        return WhitenedNet(64 if name == "fast" else 32, stride=max(1, image_size // 32))
+    if name in FAST_WIDTHS:
+        return WhitenedNet(*FAST_WIDTHS[name], stride=max(1, image_size // 32))
     if name == "small":
         return SmallResNet(32, stride=1 if image_size <= SMALL_IMAGE else 4)
     if name == "tiny":
@@ -137,24 +139,24 @@ class SmallResNet(nn.Module):
 
 
 class WhitenedNet(nn.Module):
-    """Seven layers of w and 4w filters for pictures of some 32 pixels: a small relative of the
-    networks that hold CIFAR-10's speed records.
+    """Seven layers for pictures of some 32 pixels, two of `first` filters and four of `others`: a
+    small relative of the networks that hold CIFAR-10's speed records.
 
     The first layer is not learned: `whiten_` makes it decorrelate patches of 2×2 pixels, so that
     training need not. The others start as identities as far as their widths allow.
     """
 
-    def __init__(self, width: int, stride: int) -> None:
+    def __init__(self, first: int, others: int, stride: int) -> None:
         super().__init__()
         side = 2 * stride  # of a patch; pictures are taken at 1/stride of their size
         self.whitening = nn.Conv2d(3, 24, side, stride=stride, padding=stride)
         self.whitening.requires_grad_(False)
-        self.stage1 = _halving(24, width)
-        self.stage2 = _halving(width, 4 * width)
-        self.stage3 = _halving(4 * width, 4 * width)
+        self.stage1 = _halving(24, first)
+        self.stage2 = _halving(first, others)
+        self.stage3 = _halving(others, others)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, S, S) to (N, 4w, S/8, S/8), less by the stride."""
+        """(N, 3, S, S) to (N, others, S/8, S/8), less by the stride."""
         features: Tensor = self.stage3(self.stage2(self.stage1(F.relu(self.whitening(x)))))
         return features
 

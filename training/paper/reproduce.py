@@ -44,7 +44,8 @@ def plan(
     """The runs that a target needs, one seed after the other.
 
     `data` holds data sets as `--data` spells them, or NAME=SOURCE for a data set of the paper that
-    lies elsewhere; none: the target's own. So are `networks`. `overrides` are OPTION=VALUE.
+    lies elsewhere; none: the target's own. So are `networks`. `overrides` are OPTION=VALUE; an
+    embedding_dim among them is another column of the tables.
     Raises ConfigError.
     """
     if target not in TARGETS:
@@ -67,7 +68,8 @@ def plan(
                 for method in methods or METHOD_NAMES:
                     own = configuration(cast(Preset, preset), where, method, seed, source, epochs)
                     config = TrainConfig.of(**(own.model_dump() | changes))
-                    cells.append(Cell(where, method, seed, config, holdout))
+                    column = where._replace(dim=config.embedding_dim) if where.reduced else where
+                    cells.append(Cell(column, method, seed, config, holdout))
     return cells
 
 

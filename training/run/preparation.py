@@ -65,9 +65,7 @@ def prepare(config: TrainConfig, data: DataSet, accelerator: Accelerator, worker
     network.to(memory_format=torch.channels_last)
     if config.norms == "frozen":
         fold_norms_(network.backbone, size)
-    augment = Augmentation(
-        size, data.flip, resized=size > RESIDENT_SIZE, strong=config.augment == "strong"
-    )
+    augment = Augmentation(size, data.flip, resized=size > RESIDENT_SIZE, kind=config.augment)
     head_accuracy = None
     if config.head_start == "features":
         head_accuracy = start_from_features_(

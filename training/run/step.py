@@ -145,7 +145,8 @@ class NetworkAndLoss(nn.Module):
             assert counts is not None
             terms["loss"] = terms["loss"] + head.centre_update(embedding, labels, counts)
         if self.network.auxiliary is not None:
-            wide = F.cross_entropy(self.network.auxiliary(features.pooled), labels)
+            logits = self.network.auxiliary(features.pooled)
+            wide = F.cross_entropy(logits, labels, label_smoothing=head.label_smoothing)
             terms |= {"loss": terms["loss"] + self.auxiliary_weight * wide, "auxiliary": wide}
         return terms
 

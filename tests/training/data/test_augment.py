@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -38,7 +40,7 @@ def test_whole_resized_crop_is_a_plain_resize():
 def test_strong_changes_colours_and_cuts_a_hole():
     coloured = torch.stack([PIXELS[:, 0], 255 - PIXELS[:, 0], PIXELS[:, 0] // 2], 1)
     numbers = torch.tensor([[1.0, 0.5, 0.9, 0.5, 0.5] + [0.5] * 3 + [0.0, 0.99]] * 2)
-    augment = Augmentation(16, flip=True, strong=True)
+    augment = Augmentation(16, flip=True, kind="strong")
     out = augment(coloured, numbers)
     hole = out[:, :, :4, 12:]
     assert torch.equal(hole, hole[:, :, :1, :1].expand_as(hole))
@@ -52,9 +54,22 @@ def test_strong_changes_colours_and_cuts_a_hole():
     assert greyer.std(0).mean() < coloured[1, :, 4:].float().std(0).mean()
 
 
-@pytest.mark.parametrize("kind", [None, "resized", "strong"])
-def test_shapes_range_and_determinism(kind: str | None):
-    augment = Augmentation(12 if kind else 16, flip=True, **({kind: True} if kind else {}))
+def test_cutout_is_the_crop_with_a_hole_of_the_mean_colour():
+    numbers = torch.cat([CENTRE, torch.tensor([[0.0, 0.99]] * 2)], 1)
+    out = Augmentation(16, flip=True, kind="cutout")(PIXELS, numbers)
+    hole = out[:, :, :6, 10:]
+    torch.testing.assert_close(
+        hole, PIXELS.float().mean((2, 3), keepdim=True).expand_as(hole), atol=0, rtol=0
+    )
+    assert torch.equal(out[:, :, 6:], PIXELS[:, :, 6:].float())
+    assert torch.equal(out[..., :10], PIXELS[..., :10].float())
+
+
+@pytest.mark.parametrize(
+    "options", [{"size": 16}, {"resized": True}, {"kind": "strong"}, {"size": 16, "kind": "cutout"}]
+)
+def test_shapes_range_and_determinism(options: dict[str, Any]):
+    augment = Augmentation(**({"size": 12, "flip": True} | options))
     numbers = augment.draw(2, torch.Generator().manual_seed(0))
     out = augment(PIXELS, numbers)
     assert out.shape == (2, 3, augment.size, augment.size)
@@ -70,7 +85,7 @@ def test_generators_depend_on_the_whole_key():
 
 
 def test_whole_pictures_are_resized_and_nothing_else():
-    augment = Augmentation(8, flip=True, strong=True)
+    augment = Augmentation(8, flip=True, kind="strong")
     pixels = torch.tensor([[10.0, 30.0], [50.0, 70.0]]).repeat_interleave(8, 0)
     pixels = pixels.repeat_interleave(8, 1).expand(1, 3, 16, 16)
     half = augment.whole(pixels.to(torch.uint8))

@@ -23,7 +23,14 @@ def parameters(module: torch.nn.Module) -> float:
 
 @pytest.mark.parametrize(
     ("name", "dim", "classes", "millions"),
-    [("resnet18", None, 10, 11.17), ("resnet18-reduced", 3, 10, 5.20), ("small", 3, 10, 1.64)],
+    [
+        ("resnet18", None, 10, 11.17),
+        ("resnet18-reduced", 3, 10, 5.20),
+        ("small", 3, 10, 1.64),
+        ("fast", 3, 10, 1.97),
+        ("fast-half", 3, 10, 0.50),
+        ("fast-wide", 3, 10, 4.60),
+    ],
 )
 def test_parameter_counts(name: str, dim: int | None, classes: int, millions: float):
     """The paper: "more than 11 million", and "~5 million" for the reduced network."""

@@ -3,6 +3,7 @@
 import pytest
 
 from training.paper.protocol import configuration, setting_of
+from training.recipes.named_recipes import recipe
 
 SECTION_V_B = {
     "batch_size": 64,
@@ -45,3 +46,15 @@ def test_the_paper_preset_is_section_v_b(data: str, network, expected: dict, lam
 def test_rivals_keep_their_own_papers_rates():
     center = configuration("paper", setting_of("cifar10", "standard"), "cl", 0, "cifar10", None)
     assert (center.lambda_pos, center.prototype_lr) == (0.003, None)  # None: Wen's 0.5
+
+
+def test_from_scratch_is_the_recipe_with_the_pull_of_each_method():
+    setting = setting_of("cifar10", "reduced")
+    ours, center, plain = (
+        configuration("scratch", setting, method, 1, "folder:x", None)
+        for method in ("dpnp", "cl", "ce")
+    )
+    assert {k: v for k, v in recipe("cpu-fast").items() if getattr(ours, k) != v} == {"epochs": 27}
+    assert (ours.embedding_dim, ours.epochs, ours.seed) == (3, 20, 1)
+    assert (center.lambda_pos_start, center.prototype_lr) == (0.01 / 20, None)  # Wen's 0.5
+    assert (plain.lambda_pos, plain.lambda_pos_start) == (0.0, None)

@@ -31,7 +31,7 @@ def test_dry_run_prints_every_configuration(
     ("options", "message"),
     [
         (["table5"], "table5: not one of table1"),
-        (["table1", "--preset", "gpu"], "--preset gpu: not one of paper, cpu"),
+        (["table1", "--preset", "gpu"], "--preset gpu: not one of paper, cpu, scratch"),
         (["table1", "--methods", "dpnp,arcface"], "--methods arcface: not one of ce"),
         (["table1", "--networks", "reduced"], "--networks reduced: table1 is of standard"),
         (["all", "--networks", "wide"], "--networks wide: all is of standard, reduced"),
@@ -58,6 +58,14 @@ def test_a_data_set_of_the_paper_may_lie_elsewhere():
     (cell,) = cells
     assert cell.setting == Setting("cifar10", True, 3)
     assert (cell.config.data, cell.config.seed) == ("folder:x", 3)
+
+
+def test_other_dimensions_are_another_column():
+    options = {"seeds": [0], "methods": ["dpp"], "data": ["cifar10"]}
+    (cell,) = plan("table2", "scratch", overrides=["embedding_dim=9"], **options)
+    assert (cell.setting, cell.config.embedding_dim) == (Setting("cifar10", True, 9), 9)
+    cells = plan("table4", "paper", overrides=["embedding_dim=9"], **options)
+    assert [c.setting.key for c in cells] == ["cifar10-standard", "cifar10-9d"]
 
 
 def test_all_of_it_on_digits(everything: Path):

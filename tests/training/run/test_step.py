@@ -55,6 +55,17 @@ def test_the_loss_of_a_batch_by_hand():
     assert right == 2
 
 
+def test_smoothed_labels_are_smoothed_for_the_wide_softmax_too():
+    smooth = network(label_smoothing=0.5)
+    smooth.auxiliary = nn.Linear(2, 2, bias=False)
+    with torch.no_grad():
+        smooth.auxiliary.weight.copy_(torch.eye(2))
+    terms, _ = NetworkAndLoss(smooth, 1.0)(PIXELS, Targets(LABELS), 0.0)
+    # Logits (2, 0) and (0, 3), and a quarter of each label at the other class.
+    assert terms["auxiliary"].item() == pytest.approx(0.75 * RIGHT + 0.25 * WRONG)
+    assert terms["loss"].item() == pytest.approx(2 * terms["auxiliary"].item())
+
+
 @pytest.mark.parametrize(("share", "right"), [(0.75, 2), (0.25, 0)])
 def test_a_mixed_batch_counts_both_labels_by_their_areas(share: float, right: int):
     targets = Targets(LABELS, others=LABELS.roll(1), share=share)

@@ -17,7 +17,7 @@ kept in the file. The second one judges the test set by a bundle.
 
 The last two are for networks that have learned from such labels. The one links the training
 pictures, in two random halves, into folders by the aggregate label. `dpnp train` makes a bundle of
-each half. The other judges each half by the bundle of the other half, which has not seen it.
+each half, and tests it on the other one. Each half is judged by the bundle that has not seen it.
 """
 
 import argparse
@@ -97,12 +97,15 @@ def halves(rows: list[dict[str, str]]) -> np.ndarray:
 
 
 def write_halves(rows: list[dict[str, str]], pictures: Path, folder: Path) -> None:
-    """Each picture as folder/half0/train/LABEL/…, or half1, by the label that people gave."""
+    """Each picture as folder/half0/train/LABEL/… and folder/half1/test/LABEL/…, or the other way
+    round, by the label that people gave.
+    """
     for row, half in zip(rows, halves(rows), strict=True):
         source = (pictures / row["png"]).absolute()
-        place = folder / f"half{half}" / "train" / row["human_aggregate"]
-        place.mkdir(parents=True, exist_ok=True)
-        (place / f"{class_of(row)}-{source.name}").symlink_to(source)
+        for split, owner in (("train", half), ("test", 1 - half)):
+            place = folder / f"half{owner}" / split / row["human_aggregate"]
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{class_of(row)}-{source.name}").symlink_to(source)
 
 
 def by_the_other_half(rows: list[dict[str, str]], bundles: Sequence[Path], pictures: Path) -> None:

@@ -1,12 +1,8 @@
-import io
 import struct
-import tracemalloc
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
 import pytest
 from PIL import ExifTags, Image
 
@@ -15,24 +11,13 @@ from interpret.bundle.errors import (
     DpnpError,
     ImageError,
     NotAnImageError,
-    TooManyPixelsError,
 )
-from interpret.model import images
 from interpret.model.images import as_image, checked_size, decode, open_image
-from interpret.model.picture_formats import FORMATS, data_uri, media_type
-from tests.interpret.model.forged_pictures import png_header
+from interpret.model.picture_formats import FORMATS
+from tests.interpret.model.encoded_pictures import encode
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
-
-
-def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    if kind == "HEIF":  # not through Pillow's register: decoding must not need it
-        pillow_heif.from_pillow(image).save(buffer, **options)
-        return buffer.getvalue()
-    image.save(buffer, kind, **options)  # type: ignore[arg-type]
-    return buffer.getvalue()
 
 
 def flat(mode: str, colour: object, kind: str, **options: object) -> bytes:
@@ -191,67 +176,6 @@ def test_a_jpeg_without_its_last_pixels_is_corrupt(options: dict[str, object]) -
                 read(data[:-missing])
 
 
-@pytest.mark.parametrize("size", [(13_000, 13_000), (64_001, 1_000), (2**31 - 1, 2**31 - 1)])
-@pytest.mark.parametrize("strict", [False, True])  # whether Pillow's own warning is an error
-def test_a_bomb_is_refused_undecoded(size: tuple[int, int], strict: bool) -> None:
-    data = png_header(*size)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error" if strict else "ignore", Image.DecompressionBombWarning)
-        tracemalloc.start()
-        with pytest.raises(TooManyPixelsError, match="64000000"):
-            decode(data)
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-    assert most < 1_000_000  # bytes: of the smallest of these pictures alone it would be 120 MB
-
-
-@pytest.mark.parametrize(
-    ("mode", "kind", "options"),
-    [
-        ("RGB", "JPEG", {"quality": 95}),
-        ("CMYK", "JPEG", {"quality": 95}),
-        ("RGB", "PNG", {}),
-        ("1", "PNG", {}),
-        ("P", "PNG", {"transparency": 3}),
-        ("LA", "PNG", {}),
-        ("I;16", "PNG", {}),
-        ("RGBA", "WEBP", {"lossless": True}),
-        ("RGB", "HEIF", {}),
-        ("RGB", "AVIF", {}),
-    ],
-)
-@pytest.mark.parametrize("strip", [1, 10**6])
-def test_a_large_picture_is_decoded_at_a_quarter(
-    monkeypatch: pytest.MonkeyPatch, mode: str, kind: str, options: dict[str, object], strip: int
-) -> None:
-    ramp = Image.linear_gradient("L").resize((92, 64))
-    colours = Image.merge("RGB", (ramp, ramp.rotate(180), ramp))
-    picture = Image.fromarray(np.asarray(ramp).astype(np.uint16) * 257)
-    if mode != "I;16":
-        picture = colours.convert(mode)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    data = encode(picture, kind, **({} if kind == "HEIF" else {"exif": exif}), **options)
-    whole = decode(data)
-    monkeypatch.setattr(images, "WHOLE_PIXELS", 500)  # of 5,888: two halvings leave 368
-    monkeypatch.setattr(images, "_STRIP_PIXELS", strip)
-    small = decode(data)
-    assert small.size == tuple(-(-side // 4) for side in whole.size)
-    expected = np.asarray(whole.reduce(4)).astype(int)
-    assert np.abs(np.asarray(small) - expected).max() <= 6
-    assert checked_size(data) == whole.size
-
-
-def test_camera_pictures_and_scans_are_read(tmp_path: Path) -> None:
-    ramp = Image.linear_gradient("L").resize((8064, 6048))
-    phone = encode(ramp, "JPEG")
-    assert decode(phone).size == (4032, 3024)
-    Image.new("1", (20_000, 10_000), 1).save(tmp_path / "scan.png")
-    scan = open_image(tmp_path / "scan.png")
-    assert (scan.mode, scan.size) == ("RGB", (5_000, 2_500))
-    assert scan.getextrema() == ((255, 255),) * 3
-
-
 @pytest.mark.parametrize("size", [(20, 20), (21, 20), (20, 21)])
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 def test_the_checked_size_is_upright(size: tuple[int, int], orientation: int) -> None:
@@ -259,13 +183,6 @@ def test_the_checked_size_is_upright(size: tuple[int, int], orientation: int) ->
     exif[0x0112] = orientation
     data = encode(Image.new("RGB", size), "JPEG", exif=exif)
     assert checked_size(data) == decode(data).size
-
-
-def test_the_limit_is_inclusive() -> None:
-    data = flat("RGB", RED, "PNG")
-    assert decode(data, max_pixels=192).size == (16, 12)
-    with pytest.raises(TooManyPixelsError, match="16×12 pixels; the limit is 191"):
-        decode(data, max_pixels=191)
 
 
 def test_errors_name_the_file(tmp_path: Path) -> None:
@@ -279,31 +196,6 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
         open_image(tmp_path)
     path.write_bytes(flat("RGB", RED, "BMP"))  # the content counts, not the name
     assert open_image(path).getpixel((3, 3)) == RED
-
-
-@pytest.mark.parametrize("kind", FORMATS)
-def test_the_media_type_is_told_from_the_bytes(kind: str) -> None:
-    assert media_type(encode(Image.new("RGB", (4, 4)), kind)) == f"image/{kind.lower()}"
-
-
-def test_bytes_of_no_picture_have_no_media_type_of_one() -> None:
-    for data in (b"", b"RIFF....WAVE", b"<svg/>"):
-        assert media_type(data) == "application/octet-stream"
-
-
-def test_a_picture_as_an_address() -> None:
-    assert data_uri(b"\x89PNG....") == "data:image/png;base64,iVBORy4uLi4="
-    assert data_uri(b"RIFF....WEBP").startswith("data:image/webp;base64,UklGRi4u")
-
-
-def test_a_large_jpeg_without_its_end_marker_is_reduced_as_any(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(images, "WHOLE_PIXELS", 1000)
-    buffer = io.BytesIO()
-    Image.effect_noise((64, 64), 60).convert("RGB").save(buffer, "JPEG")
-    assert decode(buffer.getvalue()).size == (16, 16)
-    assert decode(buffer.getvalue()[:-2]).size == (16, 16)
 
 
 def test_a_picture_in_memory_is_copied_and_turned_by_what_was_set_on_it() -> None:

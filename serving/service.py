@@ -18,6 +18,7 @@ they cost as much as the rest of that work, and every path ever asked for become
 from __future__ import annotations
 
 import os
+import platform
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -276,6 +277,8 @@ class Dpnp:
             return engine.explainer.preprocessing(decode(picture, SETTINGS.max_pixels))
 
 
+_PYTHON = ".".join(platform.python_version_tuple()[:2])  # of who builds, and so of the image
+
 service = bentoml.service(
     name="dpnp",
     labels=labels(SETTINGS.bundle_path),
@@ -286,6 +289,8 @@ service = bentoml.service(
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
     tracing={"excluded_urls": ".*"},
+    # All that is installed comes as wheels. For Debian, BentoML would add compilers and git.
+    image=bentoml.images.Image(base_image=f"python:{_PYTHON}-slim", distro="none"),
 )(Dpnp)
 
 

@@ -1,5 +1,6 @@
 """Starting, building, overload, several workers: the service as a whole."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -99,6 +100,9 @@ def build(project: Path, home: Path, **settings: object) -> tuple[str, list[str]
     assert done.returncode == 0, text
     [bento] = [folder for folder in (home / "bentos" / "dpnp").iterdir() if folder.is_dir()]
     assert (bento / "src" / "serving" / "page" / "index.html").exists()
+    recipe = (bento / "env" / "docker" / "Dockerfile").read_text()
+    assert re.search(r"^FROM python:3\.\d+-slim ", recipe, re.MULTILINE)
+    assert "apt-get" not in recipe  # compilers and git were a third of the slim image
     return text, [folder.name for folder in (bento / "src" / "models").iterdir()]
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -87,7 +89,11 @@ class Calibration(Strict):
     max_distance: list[float] = Field(
         description="for each class: farther, novelty included, is none_of_these"
     )
-    min_margin: list[float] = Field(description="for each class: below is ambiguous")
+    min_margin: list[float] = Field(description="for each class: enough against every rival")
+    # Bundles of earlier releases ask for `min_margin`, whichever rivals are near.
+    rival_margin: list[float] | None = Field(
+        None, description="for each class: it is no rival where it is more than this farther away"
+    )
     pooled: list[str] = Field(description="classes with too few pictures for limits of their own")
     measured_coverage: float = Field(description="on halves that the limits were not found on")
     accepted: float = Field(description="share of pictures with the verdict accept, same halves")
@@ -102,3 +108,37 @@ class Calibration(Strict):
     novelty: NoveltyFit | None = Field(None, description="null: the graph has no such output")
     groups: Groups | None = Field(None, description="null: too few ambiguous pictures, or older")
     out_of_distribution: list[OutOfDistribution] = Field(default_factory=list)
+
+    def margin_needed(self, distances: NDArray[np.floating]) -> float:
+        """The margin below which an answer at these distances (M,) is ambiguous."""
+        if self.rival_margin is None:
+            return self.min_margin[int(distances.argmin())]
+        return float(margins_needed(distances[None], np.array(self.rival_margin))[0])
+
+
+def margins_needed(
+    distances: NDArray[np.floating], rival_margin: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The margins (N,) that answers at distances (N, M) need to be alone in the prediction set.
+
+    A class is in the set unless it is more than its `rival_margin` (M,) farther than the answer.
+    The margin is that of the nearest rival. Another one may ask for more, less what it is farther
+    away than the nearest. The answer's own class must be in the set, too: a negative limit says
+    that it must be clearly the nearest.
+    """
+    rows, own = np.arange(len(distances)), distances.argmin(1)
+    others = distances.astype(np.float64)
+    answer = others[rows, own]
+    others[rows, own] = np.inf
+    nearest = others.min(1)
+    asked: NDArray[np.float64] = np.broadcast_to(rival_margin, others.shape).copy()
+    asked[rows, own] = -np.inf
+    needed = (asked - np.where(np.isinf(others), 0, others - nearest[:, None])).max(1)
+    # Rounding must not decide: who is in the set is told from the distances as they are.
+    crowded = (others - answer[:, None] <= asked).any(1)
+    margins = nearest - answer
+    needed = np.where(
+        crowded, np.maximum(needed, np.nextafter(margins, np.inf)), np.minimum(needed, margins)
+    )
+    result: NDArray[np.float64] = np.maximum(needed, -rival_margin[own])
+    return result

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from interpret.bundle.calibration_record import Calibration, Groups, Strict
@@ -179,13 +181,15 @@ class Manifest(Strict):
     versions: dict[str, str]
     files: dict[str, FileEntry] = Field(default_factory=dict)
 
-    def limits(self, index: int) -> Thresholds:
-        """The thresholds of the answer `index`: its class's own where the bundle is calibrated."""
+    def limits(self, distances: NDArray[np.floating]) -> Thresholds:
+        """The thresholds of a picture at these distances (M,) from the prototypes: those of its
+        classes where the bundle is calibrated.
+        """
         if self.calibration is None:
             return self.thresholds
         return Thresholds(
-            max_distance=self.calibration.max_distance[index],
-            min_margin=self.calibration.min_margin[index],
+            max_distance=self.calibration.max_distance[int(distances.argmin())],
+            min_margin=self.calibration.margin_needed(distances),
             source="calibration",
         )
 
@@ -213,6 +217,9 @@ class Manifest(Strict):
     @model_validator(mode="after")
     def _limits_for_every_class(self) -> Self:
         found = self.calibration
-        if found and {len(found.max_distance), len(found.min_margin)} != {len(self.class_names)}:
+        if found is None:
+            return self
+        limits = (found.max_distance, found.min_margin, found.rival_margin)
+        if {len(each) for each in limits if each is not None} != {len(self.class_names)}:
             raise ValueError("the calibration does not have limits for every class")
         return self

@@ -157,6 +157,8 @@ def _with_class(
         update={
             "max_distance": [*found.max_distance, far],
             "min_margin": [*found.min_margin, near],
+            # As a rival of others it counts as long as any class does.
+            "rival_margin": found.rival_margin and [*found.rival_margin, max(found.rival_margin)],
             "pooled": pooled,
             "groups": None,  # their coverage was measured without the class
         }
@@ -169,6 +171,7 @@ def _without_class(found: Calibration, gone: int, label: str) -> Calibration:
         update={
             "max_distance": np.delete(found.max_distance, gone).tolist(),
             "min_margin": np.delete(found.min_margin, gone).tolist(),
+            "rival_margin": found.rival_margin and np.delete(found.rival_margin, gone).tolist(),
             "pooled": [name for name in found.pooled if name != label],
             "groups": None,  # their coverage was measured with the class
             "confusions": [

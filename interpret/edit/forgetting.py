@@ -183,10 +183,14 @@ def _replaced(
 ) -> dict[str, object]:
     far, close = list(found.max_distance), list(found.min_margin)
     far[index], close[index], pooled = limits
+    rivals = found.rival_margin and list(found.rival_margin)
+    if rivals:
+        rivals[index] = max(rivals)
     others = [each for each in found.pooled if each != name]
     return {
         "max_distance": far,
         "min_margin": close,
+        "rival_margin": rivals,
         "pooled": [*others, name] if pooled else others,
     }
 

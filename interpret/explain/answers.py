@@ -46,12 +46,14 @@ class ModelInfo(_Answer):
 
 
 class Limits(_Answer):
-    """What the verdict compares: two figures of the picture with the limits of its class."""
+    """What the verdict compares: two figures of the picture, and a limit for each."""
 
     ood_score: float = Field(description="distance to the answer's prototype plus novelty")
     max_distance: float = Field(description="an ood_score above it gives none_of_these")
     margin: float = Field(description="to the nearest other prototype, whatever rival is asked for")
-    min_margin: float = Field(description="a margin below it gives ambiguous")
+    min_margin: float = Field(
+        description="a margin below it gives ambiguous; it depends on which classes are near"
+    )
     passed: Limit | None = Field(
         description="the limit that the picture is beyond, the reason of the verdict; null: none"
     )

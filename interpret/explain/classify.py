@@ -77,7 +77,7 @@ class Classifier:
     ) -> Classification:
         positive, negative = shown[:2]
         margin, score = negative.distance - positive.distance, positive.distance + novelty
-        limits = self._manifest.limits(positive.index)
+        limits = self._manifest.limits(prediction.distances[row])
         found = verdict(score, margin, limits)
         shares = prediction.probabilities[row]
         every = shares.tolist() if probabilities else ()

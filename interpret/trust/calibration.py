@@ -7,7 +7,8 @@ Two limits for each class guard an answer. Both are found on held-out pictures:
 - `min_margin` comes from the margins of the pictures that *are* of the class: the distance to the
   nearest other prototype less the distance to the class's own. The classes whose margin is large
   enough form a conformal prediction set. An answer alone in the set is an `accept`; with several
-  classes in it, or none, it is `ambiguous`.
+  classes in it, or none, it is `ambiguous`. Each class has its own limit. So what an answer needs
+  depends on which classes are near: `margins_needed`.
 
 The class of a new picture is kept when it is in the set and the answer is not `none_of_these`. The
 chance of that is at least the stated coverage for every network, if new pictures are like the
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from interpret.bundle.calibration_record import Calibration, ReliabilityBin
+from interpret.bundle.calibration_record import Calibration, ReliabilityBin, margins_needed
 from interpret.bundle.errors import DpnpError
 from interpret.geometry.geometry import Array
 from interpret.model.predictor import Prediction
@@ -47,7 +48,8 @@ class Limits(NamedTuple):
     pooled: NDArray[np.bool_]
 
     def min_margin(self) -> Array:
-        """The margin (M,) that an answer needs to stand alone in the prediction set.
+        """The margin (M,) with which an answer stands alone in the prediction set, whatever rivals
+        are near.
 
         Its own class must be in the set. The nearest rival must not: the rival's margin is the
         answer's with the sign changed, so the answer's must be above the rival's limit negated.
@@ -57,6 +59,10 @@ class Limits(NamedTuple):
         )
         needed: Array = np.maximum(self.margin, np.nextafter(rivals, np.inf))
         return needed
+
+    def rival_margin(self) -> Array:
+        """How much farther (M,) than the answer a class must be to be out of the set."""
+        return -self.margin
 
 
 def conformal_quantile(scores: Array, coverage: float, copies: int = 1) -> float:
@@ -140,7 +146,8 @@ def kept(prediction: Prediction, labels: Labels, limits: Limits) -> NDArray[np.b
 def accepted(prediction: Prediction, limits: Limits) -> NDArray[np.bool_]:
     """Which answers (N,) get the verdict `accept`."""
     answers = prediction.answers
-    clear = label_margins(prediction.distances, answers) >= limits.min_margin()[answers]
+    needed = margins_needed(prediction.distances, limits.rival_margin())
+    clear = label_margins(prediction.distances, answers) >= needed
     return clear & _near(prediction, limits)
 
 
@@ -216,6 +223,7 @@ def calibrate(
         coverage=coverage,
         max_distance=limits.max_distance.tolist(),
         min_margin=limits.min_margin().tolist(),
+        rival_margin=limits.rival_margin().tolist(),
         pooled=[name for name, few in zip(class_names, limits.pooled, strict=True) if few],
         **halves,
         changes=copies - 1,

@@ -15,6 +15,7 @@ from interpret.trust.groups import GroupShares
 from interpret.trust.intervals import wilson_interval
 from interpret.trust.metrics import Scored, metrics
 from interpret.trust.per_class import macro_f1, worst_classes
+from interpret.trust.verdict import Verdict
 
 WORST = 3  # classes named apart
 
@@ -28,6 +29,7 @@ class Evaluation:
     scored: Scored = field(repr=False)
     matrix: NDArray[np.int64] = field(repr=False)  # (M, M): classes by answers
     trained_on: NDArray[np.bool_] = field(repr=False)  # (N,): the model has learnt this very one
+    verdicts: list[Verdict] = field(repr=False, default_factory=list)  # N, or none: not measured
     groups: GroupShares | None = None  # None: not measured
 
     @classmethod
@@ -38,12 +40,13 @@ class Evaluation:
         measured: Geometry,
         class_names: list[str],
         trained_on: NDArray[np.bool_],
+        verdicts: list[Verdict] | None = None,
         groups: GroupShares | None = None,
     ) -> Evaluation:
         """All figures of the pictures of a split."""
         matrix = confusion_matrix(scored.labels, scored.predicted, len(class_names))
         figures = metrics(scored, split, measured, class_names)
-        return cls(class_names, figures, scored, matrix, trained_on, groups)
+        return cls(class_names, figures, scored, matrix, trained_on, verdicts or [], groups)
 
     @property
     def interval(self) -> tuple[float, float]:

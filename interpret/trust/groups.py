@@ -28,7 +28,7 @@ from interpret.trust.calibration import (
     in_copies,
     label_margins,
 )
-from interpret.trust.verdict import verdict
+from interpret.trust.verdict import verdicts
 
 _ALIKE = 1e-3  # relative: prototypes whose nearest rivals' distances spread less are packed
 _TINY = 1e-6  # a smaller probability says no more
@@ -169,19 +169,12 @@ class GroupShares(NamedTuple):
     @classmethod
     def of(cls, prediction: Prediction, labels: Labels, manifest: Manifest) -> GroupShares:
         """With the limits and groups of a bundle."""
-        answers, names = prediction.answers, manifest.class_names
-        margins = label_margins(prediction.distances, answers)
-        verdicts = [
-            verdict(score, margin, manifest.limits(answer))
-            for answer, score, margin in zip(
-                answers.tolist(), prediction.ood_score, margins, strict=True
-            )
-        ]
-        rows = [row for row, each in enumerate(verdicts) if each == "ambiguous"]
+        given, names = verdicts(prediction, manifest), manifest.class_names
+        rows = [row for row, each in enumerate(given) if each == "ambiguous"]
         groups = [group_of(prediction.distances[row], manifest.groups, names) for row in rows]
         pairs = [(r, g) for r, g in zip(rows, groups, strict=True) if g is not None]
         right = sum(names[labels[row]] in group.members for row, group in pairs)
-        return cls(len(verdicts) - verdicts.count("accept"), len(rows), len(pairs), right)
+        return cls(len(given) - given.count("accept"), len(rows), len(pairs), right)
 
 
 def group_of(

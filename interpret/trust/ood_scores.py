@@ -19,8 +19,7 @@ from interpret.bundle.manifest import Manifest
 from interpret.geometry.geometry import Array
 from interpret.model.predictor import Prediction
 from interpret.retrieval.gallery import Gallery
-from interpret.trust.calibration import label_margins
-from interpret.trust.verdict import Verdict, verdict
+from interpret.trust.verdict import Verdict, verdicts
 
 RIVALS = ("maximum softmax", "energy", "k-th neighbour")
 NEIGHBOUR = 10
@@ -131,15 +130,8 @@ def compare(
 
 def verdict_shares(prediction: Prediction, manifest: Manifest) -> dict[str, float]:
     """The share of each verdict among N pictures."""
-    answers = prediction.answers
-    clear = label_margins(prediction.distances, answers)
-    verdicts = [
-        verdict(ood_score, margin, manifest.limits(answer))
-        for answer, ood_score, margin in zip(
-            answers.tolist(), prediction.ood_score, clear, strict=True
-        )
-    ]
-    return {each: verdicts.count(each) / len(verdicts) for each in get_args(Verdict)}
+    given = verdicts(prediction, manifest)
+    return {each: given.count(each) / len(given) for each in get_args(Verdict)}
 
 
 def noise(size: int, count: int = NOISE) -> NDArray[np.uint8]:

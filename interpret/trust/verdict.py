@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from interpret.bundle.manifest import Thresholds
+from interpret.bundle.manifest import Manifest, Thresholds
+from interpret.model.predictor import Prediction
+from interpret.trust.calibration import label_margins
 
 Verdict = Literal["accept", "ambiguous", "none_of_these"]
 Limit = Literal["max_distance", "min_margin"]
@@ -31,3 +33,14 @@ def verdict(ood_score: float, margin: float, thresholds: Thresholds) -> Verdict:
     if ood_score > thresholds.max_distance:
         return "none_of_these"
     return "ambiguous" if margin < thresholds.min_margin else "accept"
+
+
+def verdicts(prediction: Prediction, manifest: Manifest) -> list[Verdict]:
+    """The verdicts on N pictures, by the limits of a bundle."""
+    margins = label_margins(prediction.distances, prediction.answers)
+    return [
+        verdict(score, margin, manifest.limits(away))
+        for score, margin, away in zip(
+            prediction.ood_score.tolist(), margins.tolist(), prediction.distances, strict=True
+        )
+    ]

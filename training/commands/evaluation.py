@@ -99,7 +99,7 @@ def accuracy(
         print_json(found.document())
         return
     print_evaluation(found, title)
-    print_verdicts(found.scored, bundle.manifest)
+    print_verdicts(found.verdicts, found.scored.right)
     if found.groups is not None:
         print_groups(found.groups)
     if verbose:

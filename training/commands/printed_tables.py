@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.calibration_record import Calibration, OutOfDistribution
-from interpret.bundle.manifest import Manifest, Metrics
+from interpret.bundle.manifest import Metrics
 from interpret.commands.console import say, show
 from interpret.geometry.packing import widest_angle
 from interpret.report.audit_page import Audited, per_class, suspects_told
 from interpret.trust import ood_scores as novelty
 from interpret.trust.audit import TITLES, Audit
 from interpret.trust.groups import GroupShares
-from interpret.trust.metrics import Scored
-from interpret.trust.verdict import verdict
+from interpret.trust.verdict import Verdict
 
 if TYPE_CHECKING:  # they need torch and Captum
     from interpret.explain.faithfulness import Faithfulness
@@ -54,11 +54,9 @@ def print_metrics(metrics: Metrics, title: str, classes: int, dim: int) -> None:
     show(table)
 
 
-def print_verdicts(scored: Scored, manifest: Manifest) -> None:
+def print_verdicts(verdicts: Sequence[Verdict], right: NDArray[np.bool_]) -> None:
     """How often each verdict is given, and how often the answer is right then."""
-    answers = zip(scored.predicted.tolist(), scored.ood_score, scored.margin, strict=True)
-    given = np.array([verdict(s, m, manifest.limits(i)) for i, s, m in answers])
-    right = scored.predicted == scored.labels
+    given = np.array(verdicts)
     table = Table()
     for heading in ("verdict", "answers", "right"):
         table.add_column(heading, justify="left" if heading == "verdict" else "right")

@@ -6,6 +6,7 @@ from interpret.bundle.bundle import Bundle
 from interpret.trust import metrics
 from interpret.trust.evaluation import Evaluation
 from interpret.trust.groups import GroupShares
+from interpret.trust.verdict import verdicts
 from training.evaluate.embedder import Embedder
 from training.evaluate.labelled import LabelledData
 from training.evaluate.trained_on import trained_on
@@ -24,5 +25,6 @@ def evaluate_accuracy(
         metrics.measure_geometry(prediction.embedding, labels, bundle.prototypes, split),
         bundle.manifest.class_names,
         trained_on(bundle, data.splits[split].sources, prediction.embedding),
+        verdicts(prediction, bundle.manifest),
         GroupShares.of(prediction, labels, bundle.manifest),
     )

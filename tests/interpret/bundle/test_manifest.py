@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from interpret.bundle.bundle import Bundle
@@ -24,10 +25,26 @@ def test_the_training_cost_has_the_key_of_format_version_1(tmp_path: Path):
 
 def test_limits_are_the_class_s_own_where_there_are_any():
     plain = toy_manifest()
-    assert plain.limits(2) == plain.thresholds
+    far = np.array([4.0, 3.0, 1.0])
+    assert plain.limits(far) == plain.thresholds
     calibrated = toy_manifest(calibration=calibration(max_distance=[1, 2, 3], min_margin=[4, 5, 6]))
-    assert calibrated.limits(2) == Thresholds(max_distance=3, min_margin=6, source="calibration")
+    assert calibrated.limits(far) == Thresholds(max_distance=3, min_margin=6, source="calibration")
     assert Manifest.model_validate(calibrated.model_dump()) == calibrated
+
+
+@pytest.mark.parametrize(
+    ("rivals", "needed"),
+    [
+        ([0.0, 1.5, 0.0], 1.5),  # the nearest rival's own limit
+        ([3.0, 1.5, 0.0], 2.0),  # another one's, less the 1 that it is farther away
+        ([2.0, -0.5, -1.5], 1.5),  # the answer itself must be clearly in the set
+    ],
+)
+def test_the_margin_needed_depends_on_the_rivals_that_are_near(rivals: list[float], needed: float):
+    found = calibration(rival_margin=rivals)
+    assert toy_manifest(calibration=found).limits(np.array([4.0, 3.0, 1.0])).min_margin == (
+        pytest.approx(needed)
+    )
 
 
 def test_every_class_needs_limits():

@@ -128,8 +128,8 @@ def test_the_verdict_is_of_distance_and_novelty_together(calibrated: Bundle, dig
     pictures = np.concatenate([digits.splits["test"].pixels(32, "")[:60], noise(32, 40)])
     answers = explainer.classify(pictures)
     assert {a.verdict for a in answers} >= {"accept", "none_of_these"}
-    for answer in answers:
-        limits = calibrated.manifest.limits(answer.index)
+    for answer, picture in zip(answers, pictures, strict=True):
+        limits = calibrated.manifest.limits(explainer.predictor(picture[None]).distances[0])
         ood_score = answer.positive.distance + answer.novelty
         assert answer.verdict == verdict(ood_score, answer.margin, limits)
     assert {a.verdict for a in answers[60:]} == {"none_of_these"}

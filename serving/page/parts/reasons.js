@@ -5,7 +5,7 @@ import { number } from "./dom.js";
 const LISTED = 8; // members of a group that a sentence names
 const SHORT = 4; // up to so many, a group that was built has all its members in its name
 
-// The figures that the verdict compares, with the limits of the answer's class.
+// The figures that the verdict compares, with their limits.
 export function limitWords({ limits, novelty, label }) {
   const { ood_score: score, max_distance: most, margin, min_margin: least, passed } = limits;
   const [far, farthest] = apart(score, most), [gap, smallest] = apart(margin, least);

@@ -103,6 +103,17 @@ def test_limits_follow_the_classes(yellows: Path, tmp_path: Path):
     assert found.pooled == ["green", "yellow"]
 
 
+def test_a_new_class_counts_as_a_rival_as_long_as_any(yellows: Path, tmp_path: Path):
+    limits = calibration(rival_margin=[0.5, -0.1, 0.2])
+    bundle = write_toy_bundle(tmp_path / "toy", calibration=limits)
+    found = remove_class(bundle, "green", tmp_path / "less").manifest.calibration
+    assert found is not None
+    assert found.rival_margin == [0.5, 0.2]
+    found = add_class(bundle, "yellow", yellows, tmp_path / "more").manifest.calibration
+    assert found is not None
+    assert found.rival_margin == [0.5, -0.1, 0.2, 0.5]
+
+
 def test_bad_wishes(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
     out = tmp_path / "never"
     with pytest.raises(DpnpError, match="a class 'red' already"):

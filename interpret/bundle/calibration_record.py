@@ -4,11 +4,14 @@ good they are.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Strict(BaseModel):
@@ -113,11 +116,11 @@ class Calibration(Strict):
         """The margin below which an answer at these distances (M,) is ambiguous."""
         if self.rival_margin is None:
             return self.min_margin[int(distances.argmin())]
-        return float(margins_needed(distances[None], np.array(self.rival_margin))[0])
+        return float(margins_needed(distances[None], self.rival_margin)[0])
 
 
 def margins_needed(
-    distances: NDArray[np.floating], rival_margin: NDArray[np.float64]
+    distances: NDArray[np.floating], rival_margin: Sequence[float] | NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The margins (N,) that answers at distances (N, M) need to be alone in the prediction set.
 
@@ -126,12 +129,15 @@ def margins_needed(
     away than the nearest. The answer's own class must be in the set, too: a negative limit says
     that it must be clearly the nearest.
     """
+    import numpy as np  # here: the command line knows the schema, and starts without NumPy
+
+    limits = np.asarray(rival_margin, np.float64)
     rows, own = np.arange(len(distances)), distances.argmin(1)
     others = distances.astype(np.float64)
     answer = others[rows, own]
     others[rows, own] = np.inf
     nearest = others.min(1)
-    asked: NDArray[np.float64] = np.broadcast_to(rival_margin, others.shape).copy()
+    asked: NDArray[np.float64] = np.broadcast_to(limits, others.shape).copy()
     asked[rows, own] = -np.inf
     needed = (asked - np.where(np.isinf(others), 0, others - nearest[:, None])).max(1)
     # Rounding must not decide: who is in the set is told from the distances as they are.
@@ -140,5 +146,5 @@ def margins_needed(
     needed = np.where(
         crowded, np.maximum(needed, np.nextafter(margins, np.inf)), np.minimum(needed, margins)
     )
-    result: NDArray[np.float64] = np.maximum(needed, -rival_margin[own])
+    result: NDArray[np.float64] = np.maximum(needed, -limits[own])
     return result

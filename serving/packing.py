@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
+import bentoml
 import click
 import yaml
 from bentoml.exceptions import BentoMLException
@@ -42,6 +44,14 @@ def labels(bundle: Path) -> dict[str, str]:
             manifest.fingerprint,
         )
     return {_LABEL: real.relative_to(SOURCES).as_posix()} if inside else {}
+
+
+def image() -> bentoml.images.Image:
+    """What an image of the bento is made of: the Python of who builds it, and wheels alone. For
+    Debian, BentoML would add compilers and git.
+    """
+    python = ".".join(platform.python_version_tuple()[:2])
+    return bentoml.images.Image(base_image=f"python:{python}-slim", distro="none")
 
 
 def packed_bundle() -> Path | None:

@@ -18,7 +18,6 @@ they cost as much as the rest of that work, and every path ever asked for become
 from __future__ import annotations
 
 import os
-import platform
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -52,7 +51,7 @@ from serving.http.errors import ErrorSchema, ServiceError, of_input
 from serving.http.openapi import describe
 from serving.http.routes import routes
 from serving.http.worker_pools import Tickets, WorkerPool
-from serving.packing import labels
+from serving.packing import image, labels
 from serving.schemas import (
     BatchForm,
     ExplainForm,
@@ -277,8 +276,6 @@ class Dpnp:
             return engine.explainer.preprocessing(decode(picture, SETTINGS.max_pixels))
 
 
-_PYTHON = ".".join(platform.python_version_tuple()[:2])  # of who builds, and so of the image
-
 service = bentoml.service(
     name="dpnp",
     labels=labels(SETTINGS.bundle_path),
@@ -289,8 +286,7 @@ service = bentoml.service(
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
     tracing={"excluded_urls": ".*"},
-    # All that is installed comes as wheels. For Debian, BentoML would add compilers and git.
-    image=bentoml.images.Image(base_image=f"python:{_PYTHON}-slim", distro="none"),
+    image=image(),
 )(Dpnp)
 
 

@@ -28,7 +28,7 @@ from interpret.trust.calibration import (
     in_copies,
     label_margins,
 )
-from interpret.trust.verdict import verdicts
+from interpret.trust.verdict import Verdict
 
 _ALIKE = 1e-3  # relative: prototypes whose nearest rivals' distances spread less are packed
 _TINY = 1e-6  # a smaller probability says no more
@@ -167,9 +167,15 @@ class GroupShares(NamedTuple):
     right: int  # groups that hold their picture's class
 
     @classmethod
-    def of(cls, prediction: Prediction, labels: Labels, manifest: Manifest) -> GroupShares:
-        """With the limits and groups of a bundle."""
-        given, names = verdicts(prediction, manifest), manifest.class_names
+    def of(
+        cls,
+        prediction: Prediction,
+        labels: Labels,
+        manifest: Manifest,
+        given: Sequence[Verdict],
+    ) -> GroupShares:
+        """With the groups of a bundle; `given` are its verdicts (N)."""
+        names = manifest.class_names
         rows = [row for row, each in enumerate(given) if each == "ambiguous"]
         groups = [group_of(prediction.distances[row], manifest.groups, names) for row in rows]
         pairs = [(r, g) for r, g in zip(rows, groups, strict=True) if g is not None]

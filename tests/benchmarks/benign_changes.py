@@ -36,7 +36,7 @@ def main() -> None:
     limits = limits_of(bundle, predictor, data)
     print("| change | coverage | accuracy | accept | ambiguous | none_of_these |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for each in under_changes(predictor, data, split, limits, options.pictures):
+    for each in under_changes(bundle, predictor, data, split, limits, options.pictures):
         shares = (each.kept, each.accuracy, *each.verdicts.values())
         print(f"| {each.change} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
     if options.ood:

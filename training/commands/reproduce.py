@@ -18,7 +18,7 @@ def reproduce(
         str,
         Option(
             help="configurations of the paper (section V-B), of cpu (minutes a run, from a "
-            "pretrained network) or of scratch (half an hour a run)"
+            "pretrained network) or of scratch (some 40 minutes a run)"
         ),
     ] = "paper",
     methods: Annotated[str, Option(help="run these methods alone, as in dpp,dpnp")] = "",

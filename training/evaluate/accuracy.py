@@ -19,12 +19,13 @@ def evaluate_accuracy(
     to run the model over all pictures with ONNX Runtime.
     """
     prediction, labels = (embed or Embedder(bundle, data))(split), data.labels[split]
+    given = verdicts(prediction, bundle.manifest)
     return Evaluation.of(
         metrics.score(prediction, labels, bundle.prototypes),
         split,
         metrics.measure_geometry(prediction.embedding, labels, bundle.prototypes, split),
         bundle.manifest.class_names,
         trained_on(bundle, data.splits[split].sources, prediction.embedding),
-        verdicts(prediction, bundle.manifest),
-        GroupShares.of(prediction, labels, bundle.manifest),
+        given,
+        GroupShares.of(prediction, labels, bundle.manifest, given),
     )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 
 from interpret.bundle.bundle import Bundle
 from interpret.bundle.errors import DpnpError
 from interpret.model.predictor import Prediction, Predictor, concatenated
-from interpret.trust.calibration import Limits, accepted, find_limits, kept
-from interpret.trust.verdict import Verdict
+from interpret.trust.calibration import Limits, find_limits, kept
+from interpret.trust.ood_scores import verdict_shares
 from training.data.benign_changes import NAMED, STRONGEST, changed, randomly_changed
 from training.data.splits import Split
 from training.evaluate.labelled import LabelledData, predict_split
@@ -24,7 +24,7 @@ class UnderChange(NamedTuple):
     change: str
     accuracy: float
     kept: float  # of the pictures whose class is kept: the coverage
-    verdicts: dict[Verdict, float]
+    verdicts: dict[str, float]
 
 
 def in_copies(
@@ -73,25 +73,27 @@ def limits_of(bundle: Bundle, predictor: Predictor, data: LabelledData) -> Limit
 
 
 def under_changes(
-    predictor: Predictor, data: LabelledData, split: str, limits: Limits, pictures: int
+    bundle: Bundle,
+    predictor: Predictor,
+    data: LabelledData,
+    split: str,
+    limits: Limits,
+    pictures: int,
 ) -> list[UnderChange]:
-    """Coverage, accuracy and verdicts of up to `pictures` pictures of a split, evenly over it,
-    under each named benign change.
+    """Coverage, accuracy and the bundle's verdicts of up to `pictures` pictures of a split, evenly
+    over it, under each named benign change; `limits` are those of `limits_of`.
     """
     whole = data.splits[split]
     rows = np.unique(np.linspace(0, len(whole) - 1, pictures).astype(np.int64))
     some, labels, found = whole.subset(rows), data.labels[split][rows], []
     for name, change in NAMED.items():
         trial = predict_split(predictor, changed(some, change), predictor.input_size, name)
-        near = trial.ood_score <= limits.max_distance[trial.answers]
-        taken = accepted(trial, limits)
-        shares = (taken.mean(), (near & ~taken).mean(), (~near).mean())
         found.append(
             UnderChange(
                 name,
                 float((trial.answers == labels).mean()),
                 float(kept(trial, labels, limits).mean()),
-                dict(zip(get_args(Verdict), map(float, shares), strict=True)),
+                verdict_shares(trial, bundle.manifest),
             )
         )
     return found

@@ -145,7 +145,7 @@ def _cpu(setting: Setting, method: str) -> dict[str, Any]:
 
 
 def _scratch(setting: Setting, method: str) -> dict[str, Any]:
-    """Half an hour a run of one core: the recipe for CPUs, for pictures of some 32 pixels. Each
+    """Some 40 minutes a run on one core: the recipe for CPUs, for pictures of some 32 pixels. Each
     method has the best of the pull weights that were tried for it on a held-out tenth
     (docs/comparison.md).
     """

@@ -16,6 +16,7 @@ from interpret.trust.groups import (
     group_of,
     mistaken_for,
 )
+from interpret.trust.verdict import verdicts
 from tests.conftest import toy_manifest
 
 NAMES = ["cat", "dog", "car", "van"]
@@ -110,7 +111,7 @@ def test_coverage_on_pictures_that_it_was_not_found_on():
         class_names=NAMES, calibration=found.model_copy(update={"groups": grouped})
     )
     fresh, own = simulated(3000, 1)
-    shares = GroupShares.of(fresh, own, manifest)
+    shares = GroupShares.of(fresh, own, manifest, verdicts(fresh, manifest))
     assert shares.ambiguous > 200
     assert shares.grouped > 0.9 * shares.ambiguous
     assert shares.right >= 0.95 * shares.grouped

@@ -190,7 +190,7 @@ def test_coverage_holds_under_benign_changes(calibrated: Bundle):
     """
     data, predictor = load_labelled(calibrated, DataSource("digits")), Predictor(calibrated)
     limits = limits_of(calibrated, predictor, data)
-    found = under_changes(predictor, data, "test", limits, 359)
+    found = under_changes(calibrated, predictor, data, "test", limits, 359)
     assert len(found) == 16
     for each in found:
         assert each.kept > 0.8, each

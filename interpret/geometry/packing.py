@@ -38,12 +38,14 @@ _PART = 2**22  # cosines held at a time
 _MOST_TRIES, _TRIED_POINTS = 40, 600  # packings tried: fewer when each has more points
 _CLOSE = 0.005  # degrees from a proven limit: good enough to stop
 
+NUMERICAL = "numerical"  # the source of a limit that is no proof: the best packing found
+
 
 class Limit(NamedTuple):
     """The widest possible smallest angle between M points in d dimensions."""
 
     degrees: float
-    source: str  # a proven value's name, or "numerical": the best packing found
+    source: str  # a proven value's name, or NUMERICAL
 
 
 def spread(points: Array, sharpness: Sequence[float] = _SHARPNESS) -> Array:
@@ -188,7 +190,7 @@ def widest_angle(count: int, dim: int) -> Limit | None:
     proven = proven_widest_angle(count, dim)
     if proven or count > LARGEST:
         return proven
-    return Limit(_smallest_angle(packing(count, dim)), "numerical")
+    return Limit(_smallest_angle(packing(count, dim)), NUMERICAL)
 
 
 def proven_widest_angle(count: int, dim: int) -> Limit | None:

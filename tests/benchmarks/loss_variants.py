@@ -137,8 +137,8 @@ def table(found: dict[str, list[tuple[Result, Arrays]]]) -> str:
             [
                 title,
                 over_seeds([100 * figure.accuracy for figure in figures]),
-                over_seeds([figure.min_sep_deg for figure in figures]),
-                over_seeds([figure.scr for figure in figures]),
+                over_seeds([figure.geometry.min_sep_deg for figure in figures]),
+                over_seeds([figure.geometry.scr for figure in figures]),
                 push_to_pull(title, runs),
                 *compared,
             ]
@@ -166,7 +166,7 @@ def push_to_pull(title: str, runs: list[tuple[Result, Arrays]]) -> str:
 
 def over_seeds(values: list[float]) -> str:
     """The mean, and the standard deviation where there are several."""
-    spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
+    spread = f" ± {np.std(values):.2f}" if len(values) > 1 else ""
     return f"{np.mean(values):.2f}{spread}"
 
 

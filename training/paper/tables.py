@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from rich.table import Table
 
-from interpret.geometry.packing import Limit, widest_angle
+from interpret.geometry.packing import NUMERICAL, Limit, widest_angle
 from training.config.method_names import METHOD_NAMES
 from training.paper.protocol import Setting
 from training.paper.published import published
@@ -77,9 +77,16 @@ def measured(result: Result, measure: str) -> float:
 
 
 def limit(results: Mapping[str, Sequence[Result]]) -> Limit | None:
-    """The widest possible MinSep, and MeanSep, for the setting's classes and dimensions."""
-    first = next(iter(results.values()))[0]
-    return widest_angle(len(first.class_names), first.dim)
+    """The widest possible MinSep, and MeanSep, for the setting's classes and dimensions. Where it
+    is not proven it is the widest that was found: by a search, or by the runs themselves.
+    """
+    runs = [run for own in results.values() for run in own]
+    known = widest_angle(len(runs[0].class_names), runs[0].dim)
+    if known is None or known.source != NUMERICAL:
+        return known
+    return known._replace(
+        degrees=max(known.degrees, *(measured(run, "min_sep_deg") for run in runs))
+    )
 
 
 def cells(

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from interpret.geometry.packing import widest_angle
 from training.paper import runs
-from training.paper.tables import Entry
+from training.paper.tables import Entry, limit
 
 
 def test_difference_is_ours_less_the_papers():
@@ -32,3 +33,22 @@ def test_the_tables_hold_the_runs_figures(everything: Path):
     assert arrays.intra_class_angles.mean() == pytest.approx(
         result.metrics.geometry.intra_class_angle_deg, rel=1e-5
     )
+
+
+@pytest.mark.parametrize(("classes", "dim", "moves"), [(40, 5, True), (10, 3, False)])
+def test_a_limit_that_is_no_proof_is_never_below_the_runs(
+    everything: Path, classes: int, dim: int, moves: bool
+):
+    """A run's own prototypes may lie wider than the search for the limit found."""
+    result, _ = runs.read(next((everything / "runs").glob("digits-3d-dpnp-*")))
+    known = widest_angle(classes, dim)
+    assert known is not None
+    wide = result.metrics.geometry.model_copy(update={"min_sep_deg": known.degrees + 1})
+    run = result.model_copy(
+        update={
+            "class_names": [str(i) for i in range(classes)],
+            "dim": dim,
+            "metrics": result.metrics.model_copy(update={"geometry": wide}),
+        }
+    )
+    assert limit({"dpnp": [run]}) == known._replace(degrees=known.degrees + moves)

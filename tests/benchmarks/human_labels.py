@@ -5,6 +5,7 @@ al. 2022), and the errors of its test set that people confirmed (Northcutt et al
     python -m tests.benchmarks.human_labels index.csv cifar10 --bundle models/cifar10-dpnp-9d
     python -m tests.benchmarks.human_labels index.csv cifar10 --write-halves halves
     python -m tests.benchmarks.human_labels index.csv cifar10 --halves models/half0 models/half1
+    python -m tests.benchmarks.human_labels index.csv cifar10 --learnt models/half0
 
 The index has a row for each picture: its path below the folder (`png`, as train/cat/NAME.png), and
 labels that people gave to training pictures in columns whose names start with `human_`. Of test
@@ -15,9 +16,11 @@ The first command judges human labels by features of a network that has seen nei
 nor their labels: EfficientNet-lite0 of ImageNet. They are computed once, which takes minutes, and
 kept in the file. The second one judges the test set by a bundle.
 
-The last two are for networks that have learned from such labels. The one links the training
+The last three are for networks that have learned from such labels. The first links the training
 pictures, in two random halves, into folders by the aggregate label. `dpnp train` makes a bundle of
 each half, and tests it on the other one. Each half is judged by the bundle that has not seen it.
+With --learnt the bundle of the first half judges every second label that it has learnt, beside some
+that it has not, as `dpnp audit` does with a model and the pictures that it was trained on.
 """
 
 import argparse
@@ -54,6 +57,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, help="judge the test set by this one")
     parser.add_argument("--write-halves", type=Path, help="folder for links to the pictures")
     parser.add_argument("--halves", type=Path, nargs=2, help="bundles of the two halves")
+    parser.add_argument("--learnt", type=Path, help="bundle of the first half, to judge that half")
     arguments = parser.parse_args()
     with arguments.index.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -62,6 +66,8 @@ def main() -> None:
         write_halves(whole, arguments.pictures, arguments.write_halves)
     if arguments.halves is not None:
         by_the_other_half(whole, arguments.halves, arguments.pictures)
+    if arguments.learnt is not None:
+        by_its_own_half(whole, Bundle.load(arguments.learnt), arguments.pictures)
     if arguments.features is not None:
         train = whole[:: arguments.every]
         files, kept = [arguments.pictures / row["png"] for row in train], arguments.features
@@ -146,6 +152,32 @@ def by_the_other_half(rows: list[dict[str, str]], bundles: Sequence[Path], pictu
             f"{sum(named):,}",
             f"{sum(stated) / max(sum(named), 1):.1%}",
             f"{sum(hits) / max(sum(named), 1):.1%}",
+        )
+    Console(width=130).print(table)
+
+
+def by_its_own_half(rows: list[dict[str, str]], bundle: Bundle, pictures: Path) -> None:
+    """The same of labels that the network learnt, and of others beside them."""
+    half = halves(rows)
+    chosen = np.concatenate([np.flatnonzero(half == 0)[::2], np.flatnonzero(half == 1)[::10]])
+    learnt = half[chosen] == 0
+    labels = np.array([bundle.class_index(rows[row]["human_aggregate"]) for row in chosen])
+    wrong = labels != [bundle.class_index(class_of(rows[row])) for row in chosen]
+    seen = predicted(bundle, [pictures / rows[row]["png"] for row in chosen])
+    judged = judge_labels(seen.embedding, seen.probabilities, labels, learnt)
+    named = np.isin(np.arange(len(chosen)), judged.suspects())
+    table = Table(title=f"aggregate labels by {bundle.manifest.name}")
+    for heading in ("labels", "number", "wrong", "dpnp audit", "named", "expected", "are wrong"):
+        table.add_column(heading, justify="left" if heading == "labels" else "right")
+    for title, part in (("learnt", learnt), ("others", ~learnt)):
+        table.add_row(
+            title,
+            f"{part.sum():,}",
+            f"{wrong[part].sum():,}",
+            f"{average_precision_score(wrong[part], judged.suspicion[part]):.3f}",
+            f"{(named & part).sum():,}",
+            f"{judged.suspicion[named & part].mean():.1%}",
+            f"{wrong[named & part].mean():.1%}",
         )
     Console(width=130).print(table)
 

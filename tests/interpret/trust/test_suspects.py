@@ -11,6 +11,7 @@ from interpret.trust.suspects import (
     mislabelling,
     neighbour_probabilities,
     probe_probabilities,
+    without_memory,
 )
 from tests.interpret.trust.clusters import CORNERS, clusters
 
@@ -72,6 +73,58 @@ def test_the_witnesses_have_not_seen_the_label():
         np.testing.assert_allclose(found.sum(1), 1)
         assert found[0].argmax() == 0
         assert found[0, 3] < 0.02
+
+
+def remembered(probabilities: np.ndarray, labels: np.ndarray, memory: float) -> np.ndarray:
+    """What a classifier says that has learnt the labels: right or wrong, they are surer."""
+    return (1 - memory) * probabilities + memory * np.eye(probabilities.shape[1])[labels]
+
+
+def test_what_is_only_remembered_is_taken_away():
+    generator = np.random.default_rng(0)
+    plain = generator.dirichlet(np.full(4, 0.3), 4000)
+    labels = (plain.cumsum(1) > generator.random((4000, 1))).argmax(1)  # as sure as it says
+    learnt = np.arange(4000) % 4 > 0
+    seen = np.where(learnt[:, None], remembered(plain, labels, 0.4), plain)
+    found = without_memory(seen, labels, learnt)
+    np.testing.assert_allclose(found.sum(1), 1)
+    np.testing.assert_allclose(found[~learnt], plain[~learnt])
+    # The memory is found from another thousand pictures: to some standard errors.
+    np.testing.assert_allclose(found[learnt], plain[learnt], atol=0.1)
+    assert np.abs(seen[learnt] - plain[learnt]).max() > 0.3
+
+
+@pytest.mark.parametrize("learnt", [np.zeros(60, bool), np.ones(60, bool), np.arange(60) < 55])
+def test_without_others_to_compare_with_nothing_is_known_of_the_memory(learnt: np.ndarray):
+    probabilities = np.full((60, 2), 0.5)
+    assert without_memory(probabilities, np.zeros(60, np.int64), learnt) is probabilities
+
+
+def test_surer_of_labels_that_it_has_not_learnt_there_is_no_memory():
+    probabilities = np.tile([0.9, 0.1], (60, 1))
+    probabilities[:30] = [0.8, 0.2]
+    labels, learnt = np.zeros(60, np.int64), np.arange(60) < 30
+    assert without_memory(probabilities, labels, learnt) is probabilities
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_wrong_labels_are_named_though_the_network_learnt_them(seed: int):
+    """A tenth of the labels is wrong. Each embedding that was learnt lies near its own label's
+    prototype, so the probe and the neighbours believe the wrong labels too.
+    """
+    points, _, true = clusters(400, seed)
+    generator = np.random.default_rng(seed)
+    points += 1.5 * generator.standard_normal(points.shape).astype(np.float32)
+    labels, learnt = true.copy(), generator.random(len(true)) < 0.7
+    rows = generator.permutation(len(true))[: len(true) // 10]
+    labels[rows] = (true[rows] + 1) % 3
+    points[learnt] = 0.6 * points[learnt] + 0.4 * CORNERS[labels[learnt]]
+    powers = np.exp(points @ CORNERS.T / 25)
+    probabilities = powers / powers.sum(1, keepdims=True)
+
+    named = judge_labels(points, probabilities, labels, learnt).suspects()
+    assert (labels[named] != true[named]).mean() > 0.95
+    assert len(set(named) & set(rows[learnt[rows]])) >= 0.25 * learnt[rows].sum()
 
 
 def test_the_cut_keeps_the_expected_precision():

@@ -21,7 +21,7 @@ from PIL import Image
 
 from interpret.bundle.errors import DpnpError
 from interpret.bundle.gallery_table import pixel_hash
-from interpret.edit.corrections import Correction, CorrectionsFile
+from interpret.edit.corrections import RECENT, Correction, CorrectionsFile
 from interpret.model.predictor import AnyPredictor, Pixels, Prediction
 from serving.settings import Settings
 from serving.telemetry.logs import LOG, REQUEST_ID
@@ -191,7 +191,7 @@ class _RecentAnswers:
 
     def __init__(self, settings: Settings) -> None:
         assert settings.feedback is not None
-        path = Path(f"{settings.feedback}.recent")
+        path = Path(f"{settings.feedback}{RECENT}")
         path.touch(0o600)
         self._rows, self._pictures = settings.feedback_recent, settings.feedback_pictures
         self._workers = settings.workers
@@ -202,6 +202,9 @@ class _RecentAnswers:
         self._connection.execute("PRAGMA synchronous=OFF")
         self._connection.execute("PRAGMA secure_delete=ON")
         self._connection.execute(_RECENT)
+        if not self._pictures:  # of a service that was told to keep them
+            self._connection.execute("UPDATE answers SET picture = NULL WHERE picture NOT NULL")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._lock = threading.Lock()
         self._waiting: queue.Queue[Answered] = queue.Queue(_WAITING)
         threading.Thread(target=self._write, daemon=True).start()
@@ -213,10 +216,11 @@ class _RecentAnswers:
             LOG.warning("an answer came too fast to be kept for feedback")
 
     def find(self, request_id: str) -> list[Correction]:
-        """The pictures of a request; another worker may be about to keep them."""
-        self._waiting.join()
-        deadline = time.monotonic() + (_LATE if self._workers > 1 else 0)
+        """The pictures of a request; this worker or another may be about to keep them."""
+        deadline = time.monotonic() + _LATE
         while not (found := self._read(request_id)) and time.monotonic() < deadline:
+            if self._workers == 1 and not self._waiting.unfinished_tasks:
+                return self._read(request_id)  # the last one may have been kept since
             time.sleep(0.02)
         return found
 

@@ -39,11 +39,13 @@ def add_class(
     classes that it knows. Pushed out to the sphere (`on_sphere`), the prototype would be farther
     from its own pictures than the old ones are; by default it stays where the pictures are.
 
-    Raises DpnpError for a label that exists, a folder without pictures, or a model whose
-    prototypes did not come from a sphere.
+    Raises DpnpError for a label that exists or is blank, a folder without pictures, or a model
+    whose prototypes did not come from a sphere.
     """
     if label in bundle.manifest.class_names:
         raise DpnpError(f"there is a class {label!r} already")
+    if not label.strip():
+        raise DpnpError("a class needs a name: nobody could ask for one without")
     new = read_pictures(bundle, picture_files(folder), strict=strict)
     embeddings = new.prediction.embedding
     radius = sphere_radius(bundle) if on_sphere else None

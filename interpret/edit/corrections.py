@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -43,6 +43,9 @@ CREATE INDEX IF NOT EXISTS corrections_pixels ON corrections (pixels_sha256);
 _COLUMNS = "label, answer, model, trunk, pixels_sha256, features, picture, request_id"
 
 
+RECENT = ".recent"  # after the name of a file of feedback: answers that may be corrected yet
+
+
 class FeedbackUnwritableError(DpnpError):
     """The disk takes no correction: it is full, or something else is wrong with it."""
 
@@ -62,6 +65,23 @@ class Correction(NamedTuple):
     features: NDArray[np.float32]  # (F,), pooled
     picture: bytes | None = None  # the network's input as a PNG; None: not kept
     request_id: str | None = None
+
+
+def forget_answers(feedback: Path, digests: Sequence[str]) -> None:
+    """Remove pictures from the answers beside a file of feedback, where the service keeps them for
+    corrections by `request_id`, their bytes overwritten. Raises DpnpError.
+    """
+    path = Path(f"{feedback}{RECENT}")
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=_WAIT, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete=ON")
+            remove = "DELETE FROM answers WHERE pixels_sha256 = ?"
+            connection.executemany(remove, [(digest,) for digest in digests])
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log has them too
+    except sqlite3.Error as error:
+        raise DpnpError(f"{path}: not the answers of a service ({error})") from error
 
 
 class CorrectionsFile:

@@ -20,7 +20,7 @@ from interpret.bundle.errors import DpnpError
 from interpret.bundle.gallery_table import GalleryTable, parts_of
 from interpret.edit.changed_bundle import write_changed
 from interpret.edit.classes import limits_of_added, placed
-from interpret.edit.corrections import CorrectionsFile
+from interpret.edit.corrections import CorrectionsFile, forget_answers
 from interpret.edit.new_pictures import SPLIT, extended_features
 from interpret.model.images import Preprocessing, decode
 from interpret.model.predictor import Predictor
@@ -55,7 +55,8 @@ def forget(
     kept = np.setdiff1d(np.arange(len(bundle.gallery.ids)), list(gone))
     prototypes, calibration, recomputed = _made_anew(bundle, np.array(sorted(gone)), kept)
     changes: dict[str, object] = {} if calibration is None else {"calibration": calibration}
-    corrections = _forget_feedback(bundle.gallery, sorted(gone), feedback)
+    if feedback is not None:
+        CorrectionsFile(feedback).close()  # one that is none is said before anything is written
     parent = bundle.manifest
     written = write_changed(
         bundle,
@@ -66,6 +67,7 @@ def forget(
         prototypes,
         features=extended_features(bundle, kept),
     )
+    corrections = _forget_feedback(bundle.gallery, sorted(gone), feedback)
     receipt = {
         "what": f"{len(gone)} training images forgotten",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -77,7 +79,11 @@ def forget(
             name: {"before": _hash(bundle, name), "after": _hash(written, name)}
             for name in sorted({*parent.files, *written.manifest.files})
         },
-        "not_undone": _not_undone(bundle, sorted(gone)),
+        "not_undone": [
+            *_not_undone(bundle, sorted(gone)),
+            *_kept_prototypes(bundle, sorted(gone), recomputed),
+            *_unknown_corrections(bundle, sorted(gone), feedback),
+        ],
     }
     return Forgotten(written, receipt)
 
@@ -198,9 +204,10 @@ def _replaced(
 def _forget_feedback(table: GalleryTable, rows: Sequence[int], feedback: Path | None) -> int:
     if feedback is None:
         return 0
+    hashes = [digest for row in rows if (digest := table.pixel_hashes[row]) is not None]
+    forget_answers(feedback, hashes)  # first: a correction by request id would bring them back
     with CorrectionsFile(feedback) as file:
-        hashes = [table.pixel_hashes[row] for row in rows]
-        return sum(file.remove(digest) for digest in hashes if digest is not None)
+        return sum(map(file.remove, hashes))
 
 
 def _entry(bundle: Bundle, row: int, origin: int | None) -> dict[str, Any]:
@@ -235,3 +242,30 @@ def _not_undone(bundle: Bundle, rows: Sequence[int]) -> list[str]:
         addresses = [remote_address(manifest, int(bundle.gallery.ids[row])) for row in rows]
         left.append("thumbnails elsewhere: " + ", ".join(addresses))
     return left
+
+
+def _kept_prototypes(bundle: Bundle, rows: Sequence[int], recomputed: Sequence[str]) -> list[str]:
+    """Prototypes of added classes that may hold the pictures still: the gallery has changed since
+    they were made, so of which pictures is not known.
+    """
+    manifest, table = bundle.manifest, bundle.gallery
+    names = {manifest.class_names[table.labels[row]] for row in rows if table.splits[row] == SPLIT}
+    return [
+        f"the prototype and the limits of class {name!r}, which were made of pictures before the "
+        "gallery changed: remove the class and add it anew"
+        for name in sorted(names)
+        if any(change.what.startswith(f"class {name!r} added") for change in manifest.changes)
+        and not any(done.startswith(f"prototype of class {name!r},") for done in recomputed)
+    ]
+
+
+def _unknown_corrections(bundle: Bundle, rows: Sequence[int], feedback: Path | None) -> list[str]:
+    hashes = bundle.gallery.pixel_hashes
+    unknown = [int(bundle.gallery.ids[row]) for row in rows if hashes[row] is None]
+    if feedback is None or not unknown:
+        return []
+    told = ", ".join(map(str, unknown))
+    return [
+        f"corrections of the training images {told} in {feedback.name}: the bundle is older than "
+        "the hashes of pixels, by which they are found"
+    ]

@@ -36,8 +36,8 @@ _PRIOR = 0.5  # this share of a class's mistakes is added, spread evenly over th
 _ITERATIONS = 200  # of a probe
 _CONTRADICTED = 0.05  # a probe's second round leaves out labels of a smaller probability
 _RARE = 1e-9  # smaller probabilities are raised to this
-# Share of a label's probability that is kept at least: with less, a network that is right on 80 %
-# names a third of right labels among 600 of 11,500 (docs/explanations.md), with more it finds fewer.
+# Share of a label's probability that is kept at least. With less, a third of the labels that a
+# network of 80 % names is right; with more, it names fewer of the wrong ones.
 _LEFT = 0.1
 _MOST_MEMORY = 0.9  # the largest μ
 # Skill, from guessing (0) to perfect (1), below which no label is named: most pictures on which so

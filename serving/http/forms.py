@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+from anyio import to_thread
 from pydantic import ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
@@ -28,6 +29,8 @@ from serving.http.multipart import (
 from serving.schemas import NOT_A_FILE, Form, Picture
 
 F = TypeVar("F", bound=Form)
+_MOST_VALUES = 10_000  # of JSON: an object is made of each, and nothing else is done meanwhile
+_LARGE = 2**20  # bytes of JSON that are read in a thread, so that other requests go on
 Item = tuple[str, Any]  # a field's name, and a text, a Picture, or what JSON holds
 
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
@@ -51,7 +54,7 @@ async def read(request: Request, form: type[F], limits: BodyLimits) -> F:
         if not form.bodiless:
             items = await _items(request, limits)
         elif _content_type(request) == JSON and (body := await whole(request, limits.max_bytes)):
-            items = _of_json(body, several=False)
+            items = await _json(body, BodyLimits(limits.max_bytes, limits.seconds))
     if query := request.scope.get("query_string"):
         items = _of_address(query) + items  # a field of the body comes later, and counts
     return _checked(form, _values(form, items, limits))
@@ -80,7 +83,7 @@ async def _items(request: Request, limits: BodyLimits) -> list[Item]:
         body = await whole(request, limits.max_bytes)
         return [*await _whole_form(request, body, limits, content_type)]
     if content_type == JSON:
-        return _of_json(await whole(request, limits.max_bytes), several=limits.pictures > 1)
+        return await _json(await whole(request, limits.max_bytes), limits)
     if content_type.startswith("image/") or content_type == BYTES:
         return [("image", Picture(None, await whole(request, limits.max_bytes)))]
     if content_type not in (URLENCODED, ""):
@@ -108,7 +111,17 @@ async def _whole_form(
         raise ServiceError(400, "malformed", message) from None
 
 
-def _of_json(body: bytes, several: bool) -> list[Item]:
+async def _json(body: bytes, limits: BodyLimits) -> list[Item]:
+    if len(body) < _LARGE:
+        return _of_json(body, limits.pictures)
+    return await to_thread.run_sync(_of_json, body, limits.pictures)
+
+
+def _of_json(body: bytes, most: int) -> list[Item]:
+    """The fields of an object, and up to `most` pictures."""
+    if body.count(b",") > _MOST_VALUES:
+        message = f"the JSON has more than {_MOST_VALUES:,} values; {_WANTED}"
+        raise ServiceError(400, "malformed", message)
     try:
         found = from_json(body)
     except ValueError as error:
@@ -116,8 +129,10 @@ def _of_json(body: bytes, several: bool) -> list[Item]:
     if not isinstance(found, dict):
         raise ServiceError(400, "malformed", f"the JSON is no object; {_WANTED}")
     pictures = [found.pop("image")] if "image" in found else []
-    if several and pictures and isinstance(pictures[0], list):
+    if most > 1 and pictures and isinstance(pictures[0], list):
         [pictures] = pictures
+    if len(pictures) > most:
+        raise too_many_pictures(most)
     return [*found.items(), *(("image", of_base64(each)) for each in pictures)]
 
 

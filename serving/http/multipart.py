@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
+from anyio import to_thread
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
@@ -19,6 +21,8 @@ from serving.http.bodies import BodyLimits
 from serving.schemas import Picture
 
 MAX_FIELDS = 16
+_LARGE = 2**20  # bytes that Starlette's parser takes in a thread, so that other requests go on
+_PIECE = 2**16  # bytes that it takes at a time: it makes objects of them before it joins them
 _MAX_TEXT = 2**20  # bytes of a field that is no file; Starlette's parser refuses more
 _STAR = re.compile(rb";\s*filename\*\s*=\s*[\w-]*'[^']*'([^;\s]*)", re.IGNORECASE)
 _BOUNDARY = re.compile(r'multipart/form-data; ?boundary=(?:([\w.-]{1,70})|"([\w.-]{1,70})")')
@@ -50,13 +54,33 @@ async def fields_of(
     found = _usual(headers.get("content-type", ""), body, limits)
     if found is not None:
         return found
-    parsed = await _parsed(_MultiPart(headers, _once(body), limits))
+    slowly = partial(_at_once, headers, body, limits)
+    return slowly() if len(body) < _LARGE else await to_thread.run_sync(slowly)
+
+
+def _at_once(headers: Headers, body: bytes, limits: BodyLimits) -> list[tuple[str, str | Picture]]:
+    """The fields of a form in any spelling, without an event loop: the body is here as a whole, so
+    Starlette's parser waits for nothing.
+    """
+    waiting = _in_any_spelling(headers, body, limits)
+    try:
+        waiting.send(None)
+    except StopIteration as done:
+        found: list[tuple[str, str | Picture]] = done.value
+        return found
+    raise AssertionError("the parser waits for more than the body")
+
+
+async def _in_any_spelling(
+    headers: Headers, body: bytes, limits: BodyLimits
+) -> list[tuple[str, str | Picture]]:
+    parsed = await _parsed(_MultiPart(headers, _pieces(body), limits))
     return [(name, await _field(field)) for name, field in parsed]
 
 
 async def texts_of(headers: Headers, body: bytes) -> list[tuple[str, str]]:
     """The fields of a form without files (urlencoded). Raises MalformedFormError."""
-    parsed = await _parsed(FormParser(headers, _once(body), max_fields=MAX_FIELDS))
+    parsed = await _parsed(FormParser(headers, _pieces(body), max_fields=MAX_FIELDS))
     return [(name, field) for name, field in parsed if isinstance(field, str)]
 
 
@@ -140,8 +164,9 @@ class _MultiPart(MultiPartParser):
             raise MultiPartException("the body ends before its closing boundary")
 
 
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body
+async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]
     yield b""
 
 

@@ -205,9 +205,11 @@ def _wanted(sent: InferRequest, known: dict[str, Any]) -> tuple[list[str], list[
             raise invalid(
                 "outputs", "classification is not supported: ask for label, probabilities"
             )
+    names = [output.name for output in sent.outputs]
+    if len(set(names)) < len(names):  # each would be written anew, for every picture
+        raise invalid("outputs", "an output may be asked for once")
     asked = [output.parameters.binary_data for output in sent.outputs]
-    binary = [default if each is None else each for each in asked]
-    return [output.name for output in sent.outputs], binary
+    return names, [default if each is None else each for each in asked]
 
 
 def _pixels(host: DecodingHost, engine: Engine, sent: InferRequest, behind: bytes) -> Pixels:

@@ -200,7 +200,7 @@ def _gallery(tags: list[str]) -> dict[str, Any]:
             },
             "304": _UNCHANGED,
             "404": _error("no training image has this id, or the bundle has no pictures"),
-            "503": _error("the gallery is remote, and its place cannot be reached"),
+            "503": _error("the gallery is damaged, or remote and its place cannot be reached"),
         }
         | _guarded(),
     }

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from interpret.bundle.errors import DpnpError, UnknownExampleError
+from interpret.bundle.errors import BundleError, DpnpError, UnknownExampleError
 from interpret.figures import palette
 from interpret.figures.content_policy import EXPLORER
 from interpret.model.picture_formats import media_type
@@ -29,6 +29,7 @@ from serving.http.forms import of_address
 from serving.http.open_inference import DecodingHost, open_inference
 from serving.http.remote_gallery import fetched
 from serving.schemas import PageForm
+from serving.telemetry.logs import LOG
 from serving.telemetry.metrics import metrics
 
 _JSON = "application/json"
@@ -96,8 +97,8 @@ def _bundle_routes(holder: Callable[[], EngineHolder]) -> list[BaseRoute]:
         engine = holder().engine
         try:
             wanted = _wanted(engine, request.path_params["example_id"])
-            thumbnail = (
-                await to_thread.run_sync(fetched, wanted) if isinstance(wanted, str) else wanted
+            thumbnail = await to_thread.run_sync(
+                *((fetched, wanted) if isinstance(wanted, str) else (_stored, engine, wanted))
             )
         except (UnknownExampleError, ServiceError) as error:
             response: Response = refusal(error)
@@ -171,8 +172,8 @@ def _of_bundle(request: Request, engine: Engine, body: bytes, kind: str) -> Resp
     return Response(body, media_type=kind, headers=headers)
 
 
-def _wanted(engine: Engine, example_id: str) -> bytes | str:
-    """A thumbnail, or the address that it is to be fetched from."""
+def _wanted(engine: Engine, example_id: str) -> int | str:
+    """A thumbnail's row, or the address that it is to be fetched from."""
     bundle = engine.explainer.bundle
     if not (example_id.isascii() and example_id.isdigit() and len(example_id) < 19):
         raise UnknownExampleError(f"no training image {example_id[:40]!r} in the gallery")
@@ -183,4 +184,14 @@ def _wanted(engine: Engine, example_id: str) -> bytes | str:
         return remote_address(bundle.manifest, int(example_id))
     if not bundle.gallery.has_picture(row):
         raise UnknownExampleError(f"training image {example_id} came without a picture")
-    return bundle.gallery.thumbnails[row]
+    return row
+
+
+def _stored(engine: Engine, row: int) -> bytes:
+    """A thumbnail of the bundle; a file of them is checked when its first one is read."""
+    try:
+        return engine.explainer.bundle.gallery.thumbnails[row]
+    except BundleError as error:
+        LOG.error("the gallery is damaged: %s", error)
+        message = "the file of this picture was changed since the bundle was written"
+        raise ServiceError(503, "gallery_damaged", message) from None

@@ -26,7 +26,8 @@ class AnswerCounter:
     def _count(self, answers: Sequence[Classification]) -> None:
         """Count answers, and tell the drift of their classes."""
         ranks = [
-            self._reference.ranks(answer.index, answer.positive.distance, answer.margin)
+            # The margin to the nearest rival: that of /explain may be to another one.
+            self._reference.ranks(answer.index, answer.positive.distance, answer.limits.margin)
             for answer in answers
         ]
         metrics().answered(answers, ranks)

@@ -18,6 +18,8 @@ from interpret.bundle.gallery_table import pixel_hash
 from interpret.edit.corrections import CorrectionsFile
 from interpret.model.images import decode
 from interpret.model.onnx_projection import trunk_digest
+from serving.feedback import Answered, Feedback, UnknownRequestError
+from serving.settings import Settings
 from tests.serving.servers import (
     BEARER,
     GREEN,
@@ -188,6 +190,21 @@ def test_a_request_id_of_two_pictures_names_neither(client: httpx.Client):
     for _ in range(2):  # the same picture twice, as predicted and explained
         client.post("/explain", files=upload(plain(RED)), headers={"x-request-id": "once"})
     assert client.post("/feedback", data={"request_id": "once", "label": "red"}).is_success
+
+
+def test_pictures_kept_before_are_gone_once_they_are_switched_off(tmp_path: Path):
+    settings = Settings(feedback=tmp_path / "f", feedback_pictures=True)
+    pixels = one_colour(*GREY)
+    answered = Answered("r", pixels, np.ones(3, np.float32), "red", "model", "trunk")
+    assert settings.workers == 1
+    before = Feedback(settings)
+    before.remember(answered)
+    assert before.of_request("r").picture is not None
+    after = Feedback(settings.model_copy(update={"feedback_pictures": False}))
+    assert after.of_request("r").pixels_sha256 == pixel_hash(pixels)
+    assert after.of_request("r").picture is None
+    with pytest.raises(UnknownRequestError):
+        after.of_request("another")
 
 
 def test_off_without_a_file(client: httpx.Client, server: Server):

@@ -41,6 +41,13 @@ def test_a_class_more(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
     assert added.gallery.sources[6:] == ["yellow/a.png", "yellow/b.png"]
 
 
+@pytest.mark.parametrize("label", ["", "  "])
+def test_a_class_needs_a_name(toy_bundle: Bundle, yellows: Path, tmp_path: Path, label: str):
+    with pytest.raises(DpnpError, match="needs a name"):
+        add_class(toy_bundle, label, yellows, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_class_more_on_the_sphere(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
     added = add_class(toy_bundle, "yellow", yellows, tmp_path / "more", on_sphere=True)
     np.testing.assert_allclose(added.prototypes[3], [np.sqrt(0.5), np.sqrt(0.5), 0], rtol=1e-6)

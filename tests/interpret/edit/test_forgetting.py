@@ -1,6 +1,9 @@
 """Training images forgotten: what is gone from the bytes, what is computed anew, the receipt."""
 
 import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +13,9 @@ from PIL import Image
 from interpret.bundle.bundle import Bundle, write_bundle
 from interpret.bundle.errors import DpnpError, UnknownExampleError
 from interpret.edit.classes import add_class
-from interpret.edit.corrections import CorrectionsFile
+from interpret.edit.corrections import RECENT, CorrectionsFile
 from interpret.edit.forgetting import forget
+from interpret.edit.gallery_update import update_gallery
 from tests.interpret.edit.test_corrections import correction
 from tests.interpret.trust.simulated import calibration
 
@@ -102,6 +106,57 @@ def test_near_duplicates_and_corrections_go_along(toy_bundle: Bundle, tmp_path: 
     assert found.receipt["corrections_removed"] == 1
     with CorrectionsFile(tmp_path / "f") as file:
         assert [each.pixels_sha256 for each in file.latest()] == ["another"]
+
+
+def test_an_answer_that_may_be_corrected_goes_along(toy_bundle: Bundle, tmp_path: Path):
+    own, place = toy_bundle.gallery.pixel_hashes[1], tmp_path / "f"
+    with CorrectionsFile(place, create=True) as file:
+        file.add(correction(own))
+    with closing(sqlite3.connect(f"{place}{RECENT}")) as recent, recent:
+        recent.execute("CREATE TABLE answers (pixels_sha256 TEXT, picture BLOB)")
+        recent.executemany(
+            "INSERT INTO answers VALUES (?, ?)", [(own, b"secret pixels"), ("another", b"kept")]
+        )
+    assert forget(toy_bundle, [11], tmp_path / "after", feedback=place).receipt[
+        "corrections_removed"
+    ]
+    with closing(sqlite3.connect(f"{place}{RECENT}")) as recent:
+        assert recent.execute("SELECT pixels_sha256 FROM answers").fetchall() == [("another",)]
+    assert b"secret" not in Path(f"{place}{RECENT}").read_bytes()
+
+
+def test_corrections_stay_where_no_bundle_could_be_written(toy_bundle: Bundle, tmp_path: Path):
+    with CorrectionsFile(tmp_path / "f", create=True) as file:
+        file.add(correction(toy_bundle.gallery.pixel_hashes[1]))
+    (tmp_path / "out").write_text("no folder")
+    with pytest.raises(DpnpError):
+        forget(toy_bundle, [11], tmp_path / "out", feedback=tmp_path / "f")
+    with CorrectionsFile(tmp_path / "f") as file:
+        assert len(file) == 1
+
+
+def test_a_bundle_without_hashes_says_whose_corrections_it_cannot_find(
+    toy_bundle: Bundle, tmp_path: Path
+):
+    nameless = replace(toy_bundle.gallery, pixel_hashes=[None] * 6)
+    old = replace(toy_bundle, gallery=nameless)
+    CorrectionsFile(tmp_path / "f", create=True).close()
+    receipt = forget(old, [11, 13], tmp_path / "after", feedback=tmp_path / "f").receipt
+    assert receipt["corrections_removed"] == 0
+    assert any("the training images 11, 13 in f" in left for left in receipt["not_undone"])
+
+
+def test_a_prototype_that_may_hold_the_picture_still_is_named(toy_bundle: Bundle, tmp_path: Path):
+    """The gallery changed since: of which pictures the prototype was made is not known any more."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for number, colour in enumerate([(200, 40, 90), (30, 180, 60), (90, 90, 220)]):
+        Image.new("RGB", (8, 8), colour).save(folder / f"{number}.png")
+    added = add_class(toy_bundle, "mixed", folder, tmp_path / "added")
+    fewer = update_gallery(added, {}, [17], tmp_path / "fewer").bundle
+    receipt = forget(fewer, [16], tmp_path / "after").receipt
+    assert receipt["recomputed"] == []
+    assert any("the prototype and the limits of class 'mixed'" in x for x in receipt["not_undone"])
 
 
 def test_an_unknown_id_changes_nothing(toy_bundle: Bundle, tmp_path: Path):

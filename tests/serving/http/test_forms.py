@@ -174,6 +174,13 @@ def test_many_pictures_in_json() -> None:
             parse(BatchForm, nothing, content_type=JSON, pictures=2)
 
 
+def test_a_large_picture_in_json() -> None:
+    content = b"\x89PNG" * 2**19
+    sent = json.dumps({"image": base64.b64encode(content).decode(), "k": 3}).encode()
+    form = parse(ExplainForm, sent, content_type=JSON, max_bytes=2**22)
+    assert (form.image, form.k) == (content, 3)
+
+
 LARGE = body(image=b"x" * 20_000)
 REFUSED = {
     "no type": (PredictForm, body(image=b"x"), {"content_type": None}, 400),
@@ -186,6 +193,12 @@ REFUSED = {
     "json, a number": (PredictForm, b'{"image": 1}', {"content_type": JSON}, 422),
     "json, null": (PredictForm, b'{"image": null}', {"content_type": JSON}, 422),
     "json, an address": (PredictForm, b'{"image": "http://x/"}', {"content_type": JSON}, 422),
+    "json, many values": (
+        PredictForm,
+        b'{"image": "eA==", "x": [0' + b",0" * 10_000 + b"]}",
+        {"content_type": JSON, "max_bytes": 10**6},
+        400,
+    ),
     "json, two": (PredictForm, b'{"image": ["eA==", "eA=="]}', {"content_type": JSON}, 422),
     "json, top 0": (PredictForm, b'{"image": "eA==", "top": 0}', {"content_type": JSON}, 422),
     "brotli": (PredictForm, b"", {"encoding": "br"}, 415),

@@ -22,12 +22,7 @@ def form(boundary: str, *parts: bytes) -> bytes:
 
 
 def by_parser(content_type: str, body: bytes) -> Fields:
-    async def parse() -> Fields:
-        headers = Headers({"content-type": content_type})
-        parser = multipart._MultiPart(headers, multipart._once(body), LIMITS)
-        return [(n, await multipart._field(f)) for n, f in await multipart._parsed(parser)]
-
-    return asyncio.run(parse())
+    return multipart._at_once(Headers({"content-type": content_type}), body, LIMITS)
 
 
 def test_what_httpx_sends_takes_the_quick_way() -> None:
@@ -95,3 +90,23 @@ def test_both_ways_agree(pieces: list[bytes], cut: int, framed: bool) -> None:
     found = multipart._usual(content_type, body, LIMITS)
     if found is not None:
         assert found == by_parser(content_type, body)
+
+
+def test_other_requests_go_on_while_a_large_form_is_parsed() -> None:
+    content = b"\r\n--XY" * 1_000_000  # each may be the boundary, and is looked at on its own
+    named = 'Content-Disposition: form-data; name="image"; filename="\xe4.png"\r\n\r\n'
+    body = form("XYZ", named.encode() + content)
+    headers = Headers({"content-type": "multipart/form-data; boundary=XYZ"})
+    limits = LIMITS._replace(max_bytes=2**23)
+
+    async def beside() -> tuple[Fields, int]:
+        parsing = asyncio.create_task(multipart.fields_of(headers, body, limits))
+        turns = 0
+        while not parsing.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        return parsing.result(), turns
+
+    fields, turns = asyncio.run(beside())
+    assert fields == [("image", Picture("\xe4.png", content))]
+    assert turns > 3

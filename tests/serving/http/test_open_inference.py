@@ -186,6 +186,10 @@ REFUSED = {
     "fewer pictures": (tensor("image", "BYTES", [2], ["eA=="]), 422),
     "a cube of pictures": (tensor("image", "BYTES", [1, 1, 1], ["eA=="]), 422),
     "a bomb": (tensor("image", "BYTES", [1], [base64.b64encode(bomb()).decode()]), 413),
+    "one output twice": (
+        GOOD | {"json": GOOD["json"] | {"outputs": [{"name": "label"}, {"name": "label"}]}},
+        422,
+    ),
     "unknown output": (GOOD | {"json": GOOD["json"] | {"outputs": [{"name": "x"}]}}, 422),
     "classification": (
         {

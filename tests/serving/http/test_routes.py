@@ -1,6 +1,7 @@
 """The routes beside the endpoints, over a real server: map, thumbnails and the page's files."""
 
 import io
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 from PIL import Image
 
 from interpret.bundle.bundle import Bundle
+from interpret.bundle.errors import BundleError
 from interpret.figures.content_policy import EXPLORER
+from serving.http.errors import ServiceError
+from serving.http.routes import _stored
 from tests.serving.servers import RED, Server, lines, plain, upload
 
 
@@ -37,6 +41,20 @@ def test_gallery(client: httpx.Client, toy_bundle: Bundle) -> None:
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.content == toy_bundle.gallery.thumbnails[2]
     assert Image.open(io.BytesIO(response.content)).convert("RGB").getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_a_thumbnail_whose_file_was_changed_is_a_503() -> None:
+    """The later files of thumbnails are checked when their first picture is read."""
+
+    class Changed:
+        def __getitem__(self, row: int) -> bytes:
+            raise BundleError("thumbnails-001.bin: changed since it was written")
+
+    gallery = SimpleNamespace(thumbnails=Changed())
+    engine = SimpleNamespace(explainer=SimpleNamespace(bundle=SimpleNamespace(gallery=gallery)))
+    with pytest.raises(ServiceError) as caught:
+        _stored(engine, 0)
+    assert (caught.value.status, caught.value.code) == (503, "gallery_damaged")
 
 
 def test_every_thumbnail_in_an_answer_is_served(client: httpx.Client) -> None:

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from interpret.bundle.bundle import Bundle
+from interpret.explain.explainer import Explainer
+from serving.telemetry.answer_counter import AnswerCounter
 from serving.telemetry.drift import ENOUGH, WINDOW, Drift, Reference
+from serving.telemetry.metrics import metrics
 
 
 def test_a_reference_and_its_ranks(toy_bundle: Bundle) -> None:
@@ -25,6 +28,22 @@ def test_a_reference_and_its_ranks(toy_bundle: Bundle) -> None:
     ranks = reference.ranks(0, 0.155, 2.0)
     assert ranks == (pytest.approx(16 / count), 1.0)
     assert reference.ranks(0, 9.0, 0.0) == (1.0, 0.0)
+
+
+def test_another_rival_leaves_the_rank_of_the_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/explain may ask why not a far class; the picture's own margin is counted all the same."""
+    counted: list[object] = []
+    monkeypatch.setattr(
+        type(metrics()), "answered", lambda _, answers, ranks: counted.extend(ranks)
+    )
+    explainer = Explainer.load("models/digits-dpnp")
+    plain = explainer.explain("docs/digit.png")
+    others = {each.label for each in explainer.prototypes()} - {plain.label, plain.negative.label}
+    asked = explainer.explain("docs/digit.png", negative=sorted(others)[0])
+    assert asked.margin > plain.margin
+    AnswerCounter(explainer.bundle)._count([plain, asked])
+    assert counted[0] is not None
+    assert counted[0] == counted[1]
 
 
 def after(drift: Drift, index: int, rank: float) -> float | None:

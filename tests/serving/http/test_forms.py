@@ -1,9 +1,7 @@
 """Reading a body: what is refused, and that nothing else than a ServiceError ever comes out."""
 
 import asyncio
-import base64
 import gzip
-import json
 from collections.abc import Iterable
 
 import httpx
@@ -89,19 +87,6 @@ def test_a_picture_without_its_type_is_known_by_its_bytes(content_type: str | No
     assert (form.image, form.k) == (b"\x89PNG=1&k=3", 6)
 
 
-PNG64 = base64.b64encode(b"\x89PNG").decode()
-
-
-@pytest.mark.parametrize(
-    "image", [PNG64, f"data:image/png;base64,{PNG64}", f" {PNG64[:4]}\r\n{PNG64[4:]}\n"]
-)
-def test_json_holds_the_picture_in_base64(image: str) -> None:
-    sent = json.dumps({"image": image, "k": 3, "rival": None, "probabilities": True})
-    form = parse(ExplainForm, sent.encode(), content_type="application/json; charset=utf-8")
-    assert (form.image, form.k, form.rival) == (b"\x89PNG", 3, None)
-    assert form.probabilities is True
-
-
 def test_a_form_may_be_packed() -> None:
     packed = gzip.compress(body(image=b"a" * 5000, k="3"))
     chunks = [packed[i : i + 7] for i in range(0, len(packed), 7)]
@@ -157,28 +142,6 @@ def test_many_pictures_keep_their_names_and_their_order() -> None:
         with pytest.raises(ServiceError, match=f"more than {limit} pictures") as caught:
             parse(BatchForm, *parts, END, pictures=limit)
         assert (caught.value.status, caught.value.code) == (413, "too_many_pictures")
-
-
-def test_many_pictures_in_json() -> None:
-    sent = json.dumps({"image": [PNG64, "http://x/", 1]}).encode()
-    form = parse(BatchForm, sent, content_type=JSON, pictures=3)
-    assert form.image[0] == Picture(None, b"\x89PNG")
-    assert [str(each.content) for each in form.image[1:]] == [
-        "image: is no base64, and addresses are not fetched",
-        "image: must be a file (a part with a filename), or base64 in JSON",
-    ]
-    with pytest.raises(ServiceError, match="more than 2 pictures"):
-        parse(BatchForm, sent, content_type=JSON, pictures=2)
-    for nothing in (b"{}", b'{"image": []}'):
-        with pytest.raises(ServiceError, match="image: Field required"):
-            parse(BatchForm, nothing, content_type=JSON, pictures=2)
-
-
-def test_a_large_picture_in_json() -> None:
-    content = b"\x89PNG" * 2**19
-    sent = json.dumps({"image": base64.b64encode(content).decode(), "k": 3}).encode()
-    form = parse(ExplainForm, sent, content_type=JSON, max_bytes=2**22)
-    assert (form.image, form.k) == (content, 3)
 
 
 LARGE = body(image=b"x" * 20_000)

@@ -6,6 +6,7 @@ WebDataset shard (.tar), or the address of such a thing in an object store.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -153,9 +154,14 @@ def _lines(place: str) -> Iterator[str]:
         content = places.read_place(place)
     except OSError as error:
         raise DpnpError(f"{place}: {error.strerror or error}") from error
-    for line in content.splitlines():
-        if line.strip():
-            yield os.fsdecode(line.strip())
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as Windows saves Unicode
+        content = content.decode("utf-16", "replace").encode()
+    lines = [line.strip() for line in content.removeprefix(codecs.BOM_UTF8).splitlines()]
+    if b"\0" in content:
+        raise DpnpError(f"{place}: no list of paths, it holds bytes that no path has")
+    if not any(lines):
+        raise DpnpError(f"{place}: no paths in this list")
+    yield from (os.fsdecode(line) for line in lines if line)
 
 
 def _parquet(place: str, stamp: str, classes: str | None) -> Iterator[_Entry]:

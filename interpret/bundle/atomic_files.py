@@ -63,6 +63,9 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # nobody has asked for the temporary one
+        raise
     finally:
         temporary.unlink(missing_ok=True)  # still there only after an error
     _sync(path.parent)

@@ -5,6 +5,7 @@ Heavy imports sit inside the commands, so that --help answers at once.
 
 from __future__ import annotations
 
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
 
@@ -84,12 +85,12 @@ def update_gallery(
     from interpret.edit import gallery_update
 
     check_out(out, force=force)
-    added = {}
+    added: dict[str, list[Path]] = {}
     for pair in add or []:
         label, equals, folder = pair.partition("=")
         if not equals:
             raise DpnpError(f"--add {pair}: not LABEL=FOLDER")
-        added[label] = Path(folder)
+        added.setdefault(label, []).append(Path(folder))
     mode = gallery_mode if gallery_mode is None else _mode(gallery_mode)
     if mode is None and gallery_url is not None:
         raise DpnpError("--gallery-url: belongs to --gallery-mode remote, which is not given")
@@ -153,13 +154,25 @@ def forget(
     from interpret.edit import forgetting
 
     check_out(out, force=force)
-    receipt = receipt or out.parent / f"{out.name}-receipt.json"
+    receipt = _free_receipt(out) if receipt is None else receipt
+    if receipt.suffix.lower() != ".json":
+        raise DpnpError(f"--receipt {receipt}: .json is written")
+    if receipt.exists():  # before the work: a receipt is a proof, and is never replaced
+        raise DpnpError(f"--receipt {receipt}: exists already; choose another file")
+    receipt.parent.mkdir(parents=True, exist_ok=True)
     done = forgetting.forget(Bundle.load(bundle), examples, out, near=near, feedback=feedback)
     write_atomically(receipt, (json.dumps(done.receipt, indent=2) + "\n").encode())
     print_written(done.bundle)
     typer.echo(f"written: {printable(receipt)}")
     for left in done.receipt["not_undone"]:
         typer.echo(f"not undone: {printable(left)}")
+
+
+def _free_receipt(out: Path) -> Path:
+    """NAME-receipt.json beside the bundle, or NAME-receipt-2.json and so on where it is taken."""
+    names = chain([""], (f"-{number}" for number in count(2)))
+    places = (out.parent / f"{out.name}-receipt{each}.json" for each in names)
+    return next(place for place in places if not place.exists())
 
 
 def report(

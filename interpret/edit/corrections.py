@@ -105,7 +105,7 @@ class CorrectionsFile:
                 path, timeout=_WAIT, isolation_level=None, check_same_thread=False
             )
             try:
-                self._prepare()
+                self._prepare(create)
             except sqlite3.Error:
                 self._connection.close()
                 raise
@@ -176,24 +176,36 @@ class CorrectionsFile:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log has them too
             return removed
 
-    def _prepare(self) -> None:
+    def _prepare(self, create: bool) -> None:
         run = self._connection.execute
+        self._check(empty=create)  # a file of something else is left as it is, byte for byte
         run("PRAGMA journal_mode=WAL")
         run("PRAGMA synchronous=FULL")  # WAL alone would not outlive a loss of power
         run("PRAGMA secure_delete=ON")
         with self._transaction():  # of several processes that open a new file, one makes the tables
-            application = run("PRAGMA application_id").fetchone()[0]
-            version = run("PRAGMA user_version").fetchone()[0]
-            if application == _APPLICATION and version == _VERSION:
+            if self._check(empty=True):
                 return
-            if application == _APPLICATION:
-                raise sqlite3.DatabaseError(f"version {version}; this release reads {_VERSION}")
-            if application or run("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise sqlite3.DatabaseError("a database of another program")
             for statement in _SCHEMA.split(";"):
                 run(statement)
             run(f"PRAGMA application_id={_APPLICATION}")
             run(f"PRAGMA user_version={_VERSION}")
+
+    def _check(self, *, empty: bool) -> bool:
+        """Whether this is a file of corrections. Raises DatabaseError for another file, and for one
+        without tables that may not be `empty`.
+        """
+        run = self._connection.execute
+        application = run("PRAGMA application_id").fetchone()[0]
+        version = run("PRAGMA user_version").fetchone()[0]
+        if application == _APPLICATION and version == _VERSION:
+            return True
+        if application == _APPLICATION:
+            raise sqlite3.DatabaseError(f"version {version}; this release reads {_VERSION}")
+        if application or run("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise sqlite3.DatabaseError("a database of another program")
+        if not empty:
+            raise sqlite3.DatabaseError("it is empty")
+        return False
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

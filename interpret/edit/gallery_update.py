@@ -37,7 +37,7 @@ class UpdatedGallery(NamedTuple):
 
 def update_gallery(
     bundle: Bundle,
-    added: Mapping[str, Path],
+    added: Mapping[str, Path | Sequence[Path]],
     removed: Sequence[int],
     out: Path,
     *,
@@ -78,7 +78,7 @@ def update_gallery(
         features = None  # the shards have none
     if not number and not removed and not places:
         raise DpnpError(f"{_why_nothing(copies)}: nothing to change")
-    what = f"gallery: {number} pictures added, {len(removed)} removed"
+    what = f"gallery: {number} pictures added, {len(set(removed))} removed"
     if mode is not None:
         what += f"; its pictures: {mode}"
     written = write_changed(
@@ -97,12 +97,15 @@ def update_gallery(
     return UpdatedGallery(written, copies, *counts)
 
 
-def _labels(bundle: Bundle, added: Mapping[str, Path]) -> dict[Path, int]:
-    """The class of each picture in the folders, which are given by label."""
+def _labels(bundle: Bundle, added: Mapping[str, Path | Sequence[Path]]) -> dict[Path, int]:
+    """The class of each picture in the folders, one or several for a label."""
     labels: dict[Path, int] = {}
-    for label, folder in added.items():
-        for file in picture_files(folder):
-            labels.setdefault(file, bundle.class_index(label))
+    for label, folders in added.items():
+        index = bundle.class_index(label)
+        for folder in [folders] if isinstance(folders, Path) else folders:
+            for file in picture_files(folder):
+                if labels.setdefault(file, index) != index:
+                    raise DpnpError(f"{file}: given to two classes, {label!r} is one of them")
     return labels
 
 

@@ -78,7 +78,7 @@ def scan(root: Path) -> Folder:
     are followed, each to a folder once. What is hidden or the system's own is left out. Raises
     OSError when `root` itself cannot be listed.
     """
-    top, linked = Folder(root), set[_Identity]()
+    top, linked, real = Folder(root), set[_Identity](), root.resolve()
     waiting: list[tuple[Folder, tuple[_Identity, ...]]] = [(top, (_identity(root),))]
     while waiting:
         folder, above = waiting.pop()
@@ -98,7 +98,9 @@ def scan(root: Path) -> Folder:
                 folder.left_out.append(LeftOut(path, LOST_LINK))
             elif not entry.is_dir():
                 _sort_in(folder, path, regular=entry.is_file())
-            elif entry.is_symlink() and _identity(path) in {*above, *linked}:
+            elif entry.is_symlink() and (
+                _identity(path) in {*above, *linked} or real.is_relative_to(path.resolve())
+            ):  # one to a folder around the root would lead back to the root, and to its siblings
                 folder.left_out.append(LeftOut(path, LOOP))
             else:
                 if entry.is_symlink():

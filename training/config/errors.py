@@ -1,6 +1,14 @@
 """Errors of training that are the user's to mend."""
 
+import pickle
+
 from interpret.bundle.errors import DpnpError
+
+# What torch's reader raises of bytes that are no file of tensors: whatever they lead it to.
+UNREADABLE = (
+    *(RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError),
+    pickle.UnpicklingError,
+)
 
 
 class DataError(DpnpError):

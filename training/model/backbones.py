@@ -7,7 +7,6 @@ outside. A torchvision model that has no pooling (a ViT's class token) gives (N,
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable
 
 import safetensors.torch
@@ -19,7 +18,7 @@ from torchvision.models.feature_extraction import NodePathTracer
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from interpret.bundle.errors import DpnpError
-from training.config.errors import ConfigError
+from training.config.errors import UNREADABLE, ConfigError
 from training.model import timm_backbones
 from training.model.timm_backbones import TimmFeatures
 
@@ -208,8 +207,12 @@ def read_tensors(path: str) -> dict[str, Tensor]:
         if path.endswith(".safetensors"):
             return safetensors.torch.load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, safetensors.SafetensorError) as error:
-        raise ConfigError(f"--weights {path}: {str(error).splitlines()[0]}") from error
+    except OSError as error:
+        raise ConfigError(f"--weights {path}: {error.strerror or error}") from error
+    except (safetensors.SafetensorError, *UNREADABLE) as error:
+        raise ConfigError(
+            f"--weights {path}: not a file of weights (.safetensors, or .pt of tensors alone)"
+        ) from error
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     return {k: v for k, v in state.items() if isinstance(v, Tensor)}
 

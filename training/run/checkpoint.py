@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from interpret.bundle.atomic_files import write_atomically
-from training.config.errors import CheckpointError
+from training.config.errors import UNREADABLE, CheckpointError
 from training.config.train_config import TrainConfig
 from training.data.data_record import DataRecord
 
@@ -84,7 +83,7 @@ def read(run: Path) -> Checkpoint:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{file}: no checkpoint to resume from") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise CheckpointError(f"{file}: unreadable ({str(error)[:80] or 'empty'})") from error
     data = state.get("data")
     epoch, finished = state["progress"]

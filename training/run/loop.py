@@ -105,9 +105,10 @@ def train(
 
 def _check_finite(metrics: EpochMetrics, folder: Path) -> None:
     if not all(math.isfinite(v) for v in metrics.values() if v is not None):
+        file = folder / checkpoint.FILE
+        kept = f". {file} keeps the epoch before" if file.exists() else ""
         raise DivergedError(
-            f"the loss became {metrics['loss']} in epoch {metrics['epoch']}: lower --lr. "
-            f"{folder / checkpoint.FILE} keeps the epoch before"
+            f"the loss became {metrics['loss']} in epoch {metrics['epoch']}: lower --lr{kept}"
         )
 
 

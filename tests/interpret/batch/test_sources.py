@@ -238,3 +238,19 @@ def test_parts_come_back_from_disk(pictures: Callable[[int], Path], tmp_path: Pa
     assert [part.classes for part in parts[1:]] == [str(tmp_path / "classes.txt")] * 2
     write_parts(tmp_path / "parts.arrow", parts)
     assert [read_part(tmp_path / "parts.arrow", i) for i in range(3)] == parts
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_that_windows_saved(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "ä.png").write_bytes(png("red"))
+    (tmp_path / "list.txt").write_text(f"{tmp_path / 'ä.png'}\r\n", encoding=encoding)
+    assert names(tmp_path / "list.txt") == [str(tmp_path / "ä.png")]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"", "no paths in this list"), (b"a\0b\n", "no list of paths")]
+)
+def test_a_list_of_nothing(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "list.txt").write_bytes(content)
+    with pytest.raises(DpnpError, match=told):
+        given(tmp_path / "list.txt")

@@ -38,3 +38,11 @@ def test_a_temporary_folder_goes_even_on_an_error(tmp_path: Path) -> None:
         assert folder.parent == tmp_path
         raise RuntimeError
     assert not list(tmp_path.iterdir())
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError) as caught:  # noqa: PT011 (which one is the system's to say)
+        write_atomically(tmp_path / "folder", b"x")
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "folder"), None)
+    assert [place.name for place in tmp_path.iterdir()] == ["folder"]

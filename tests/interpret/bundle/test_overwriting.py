@@ -26,3 +26,11 @@ def test_anything_else_is_never_replaced(name: str, tmp_path: Path):
     (tmp_path / "file").write_text("precious")
     with pytest.raises(BundleError, match=f"{name}: exists and is no bundle"):
         check_out(tmp_path / name, force=True)
+
+
+def test_a_place_where_nothing_can_be_written_is_said_before_the_work(tmp_path: Path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(BundleError, match=r"--out .*file/deep/new: cannot be written \(Not a dir"):
+        check_out(tmp_path / "file" / "deep" / "new", force=False)
+    check_out(tmp_path / "deep" / "new", force=False)
+    assert [place.name for place in tmp_path.iterdir()] == ["file"]

@@ -79,8 +79,15 @@ def test_another_file_is_left_alone(tmp_path: Path):
         CorrectionsFile(tmp_path / "text", create=True)
     with closing(sqlite3.connect(tmp_path / "other")) as other:
         other.execute("CREATE TABLE mine (x)")
-    with pytest.raises(DpnpError, match="of another program"):
-        CorrectionsFile(tmp_path / "other", create=True)
+    before = (tmp_path / "other").read_bytes()
+    for create in (True, False):
+        with pytest.raises(DpnpError, match="of another program"):
+            CorrectionsFile(tmp_path / "other", create=create)
+    assert (tmp_path / "other").read_bytes() == before
+    (tmp_path / "empty").touch()
+    with pytest.raises(DpnpError, match="it is empty"):
+        CorrectionsFile(tmp_path / "empty")
+    assert (tmp_path / "empty").read_bytes() == b""
     with pytest.raises(DpnpError, match="cannot be made"):
         CorrectionsFile(tmp_path / "folder" / "f", create=True)
 

@@ -121,3 +121,17 @@ def test_bad_wishes(toy_bundle: Bundle, yellows: Path, tmp_path: Path):
     with pytest.raises(UnknownLabelError):
         update_gallery(toy_bundle, {"pink": yellows}, [], out)
     assert not out.exists()
+
+
+def test_two_folders_for_a_class(toy_bundle: Bundle, tmp_path: Path):
+    for name, colour in (("one", (9, 9, 9)), ("two", (99, 9, 9))):
+        save(tmp_path / name / "a.png", *colour)
+    both = {"red": [tmp_path / "one", tmp_path / "two"]}
+    assert len(update_gallery(toy_bundle, both, [], tmp_path / "new").bundle.gallery.ids) == 8
+    with pytest.raises(DpnpError, match=r"a\.png: given to two classes"):
+        update_gallery(toy_bundle, both | {"green": tmp_path / "one"}, [], tmp_path / "never")
+
+
+def test_an_id_given_twice_is_one_picture(toy_bundle: Bundle, tmp_path: Path):
+    less = update_gallery(toy_bundle, {}, [15, 15], tmp_path / "less").bundle
+    assert less.manifest.changes[-1].what == "gallery: 0 pictures added, 1 removed"

@@ -115,3 +115,14 @@ def test_deep_folders(tmp_path: Path):
 def test_no_such_folder(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         pictures_in(tmp_path / "none")
+
+
+def test_a_link_to_a_folder_around_the_root_is_a_loop(tmp_path: Path) -> None:
+    """Below it lie the root again, and folders beside it that nobody has named."""
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (1, 1)).save(tmp_path / name / "a.png")
+    (tmp_path / "mine" / "up").symlink_to(tmp_path)
+    found = scan(tmp_path / "mine")
+    assert [path.name for path in found.all_pictures()] == ["a.png"]
+    assert [each.reason for each in found.all_left_out()] == [LOOP]

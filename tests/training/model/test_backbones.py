@@ -7,7 +7,7 @@ from torchvision.models import VisionTransformer
 
 from training.config.errors import ConfigError
 from training.config.train_config import TrainConfig
-from training.model.backbones import backbone, load_weights, resnet18, without_head
+from training.model.backbones import backbone, load_weights, read_tensors, resnet18, without_head
 from training.model.networks import PrototypeNetwork, build_network
 
 
@@ -170,3 +170,11 @@ def test_pickled_code_is_refused(tmp_path: Path):
     torch.save({"x": Evil()}, tmp_path / "evil.pth")
     with pytest.raises(ConfigError, match=r"evil\.pth"):
         filled("small", 32, tmp_path / "evil.pth")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello world", b"q", b"\x80", b"\x80\x02}q", b"{}"])
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_a_file_that_is_no_weights_is_named(tmp_path: Path, name: str, content: bytes):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=r"w\.\w+: not a file of weights"):
+        read_tensors(str(tmp_path / name))

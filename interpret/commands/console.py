@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _WIDEST = 4096  # columns; above the length of any path
 _PIPE_WIDTH = 200  # columns of a table that is not on a terminal: wide enough never to cut
+_SHORTEST_TEXT = 12  # characters of a text in a table; in fewer nobody reads a name
 
 # Click's own error, or that of the copy of Click that Typer brings along.
 _UsageError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -92,9 +93,15 @@ def counted(number: int, thing: str) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout; columns whose heading starts with a space are numbers."""
+    """A table on stdout; columns whose heading starts with a space are numbers. On a terminal that
+    is too narrow for it, each row is a list of its headings and values.
+    """
     from rich.table import Table
 
+    console = _console()
+    if console.is_terminal and console.width < _readable_width(columns, rows):
+        show(_lists(columns, rows))
+        return
     table = Table()
     for name in columns:
         number = name.startswith(" ")
@@ -104,6 +111,30 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*map(printable, row))
     show(table)
+
+
+def _readable_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Characters that a table takes whose numbers are whole, and whose texts are long enough."""
+    width = 1
+    for number, name in enumerate(columns):
+        widest = max(map(len, (name.strip(), *(row[number] for row in rows))))
+        width += 3 + (widest if name.startswith(" ") else min(widest, _SHORTEST_TEXT))
+    return width
+
+
+def _lists(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, row in enumerate(rows):
+        if number:
+            table.add_row()
+        for name, value in zip(columns, row, strict=True):
+            if value:
+                table.add_row(name.strip(), printable(value))
+    return table
 
 
 def show(table: Table) -> None:

@@ -36,8 +36,8 @@ _PRIOR = 0.5  # this share of a class's mistakes is added, spread evenly over th
 _ITERATIONS = 200  # of a probe
 _CONTRADICTED = 0.05  # a probe's second round leaves out labels of a smaller probability
 _RARE = 1e-9  # smaller probabilities are raised to this
-# Share of a label's probability that is kept at least. With less, a third of the labels that a
-# network of 80 % names is right; with more, it names fewer of the wrong ones.
+# Share of a label's probability that is kept at least. With less, more wrong labels are named, and
+# by a weak network more right ones too.
 _LEFT = 0.1
 _MOST_MEMORY = 0.9  # the largest μ
 # Skill, from guessing (0) to perfect (1), below which no label is named: most pictures on which so
